@@ -1,0 +1,3 @@
+//! The `parasol` command.
+
+fn main() {}

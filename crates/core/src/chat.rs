@@ -1,0 +1,91 @@
+//! Chat: a conversation in, the next message out.
+
+use crate::{EventStream, GenerationEvent, Result, Sampling};
+use serde::{Deserialize, Serialize};
+
+/// Anything that continues a conversation: a local model or a remote provider.
+pub trait Chat: Send + Sync {
+    /// Answers the conversation. Errors before the first token come from here or as the stream's first item.
+    fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>>;
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions from the application.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+    /// Tools that an assistant message calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// For a tool message: the call that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// For a tool message: the tool's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Message {
+    /// A plain message.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None, name: None }
+    }
+}
+
+/// A call to a tool, as the model wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Identifies the call in the conversation.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// Its arguments: a JSON object.
+    pub arguments: serde_json::Value,
+}
+
+/// A tool that the model may call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// Its name.
+    pub name: String,
+    /// What it does, for the model to read.
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub parameters: serde_json::Value,
+}
+
+/// A request for the next message of a conversation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatRequest {
+    /// The conversation so far.
+    pub messages: Vec<Message>,
+    /// Tools on offer.
+    pub tools: Vec<ToolSpec>,
+    /// Extra variables for the chat template (for example `enable_thinking`).
+    pub template_arguments: serde_json::Map<String, serde_json::Value>,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// At most this many tokens; `None` generates until the model stops or the context is full.
+    pub max_tokens: Option<usize>,
+    /// End (without printing it) when the text contains one of these.
+    pub stop: Vec<String>,
+    /// Report log-probabilities of the chosen token and this many alternatives.
+    pub logprobs: Option<usize>,
+}

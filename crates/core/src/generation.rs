@@ -1,0 +1,95 @@
+//! What text generation streams back, shared by [`crate::Chat`] and [`crate::Complete`].
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// One event of a generation, in order: `Started`, any number of `Token`s, one `Finished`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum GenerationEvent {
+    /// The prompt was accepted.
+    Started {
+        /// Name of the model that answers.
+        model: String,
+        /// Tokens in the prompt after the template.
+        prompt_tokens: usize,
+        /// The seed in use, so that a run can be repeated.
+        seed: u64,
+    },
+    /// Part of the prompt has been computed.
+    Prefill {
+        /// Prompt tokens computed so far.
+        done: usize,
+        /// Prompt tokens in all.
+        total: usize,
+    },
+    /// A token was generated. `text` holds whole characters only and may be empty while a character is incomplete
+    /// or a stop string may be starting.
+    Token(TokenReport),
+    /// The answer is complete.
+    Finished {
+        /// Why it ended.
+        reason: FinishReason,
+        /// What it took.
+        usage: Usage,
+        /// How long it took.
+        timings: Timings,
+    },
+}
+
+/// A generated token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenReport {
+    /// Its id in the model's vocabulary; `None` for text flushed at the end, or from a provider that hides ids.
+    pub id: Option<u32>,
+    /// The text that became whole with it.
+    pub text: String,
+    /// Log-probabilities, when asked for: the chosen token first, then the alternatives from the most likely down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<TokenLogprob>,
+}
+
+/// The log-probability of one candidate token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// Token id.
+    pub id: u32,
+    /// Its bytes (a token may hold part of a character).
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability before sampling filters.
+    pub logprob: f32,
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended its turn, or a stop string was met.
+    Stop,
+    /// `max_tokens` or the context was reached.
+    Length,
+    /// The model asks for tools to be called.
+    ToolCalls,
+}
+
+/// Token counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens in the prompt.
+    pub prompt_tokens: usize,
+    /// Of these, how many came from a cache.
+    pub cached_tokens: usize,
+    /// Tokens generated, the end-of-turn token not counted.
+    pub generated_tokens: usize,
+}
+
+/// Where the time went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// From the request to the first token.
+    pub first_token: Duration,
+    /// Computing the prompt.
+    pub prefill: Duration,
+    /// Generating, after the first token.
+    pub decode: Duration,
+}

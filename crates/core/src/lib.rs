@@ -1,0 +1,19 @@
+//! The vocabulary of Parasol: what a model can be asked for, what it answers, how it fails.
+//!
+//! A capability is a trait over a plain request type. Its answer is an [`EventStream`]: events arrive as they are
+//! made, and **dropping the stream cancels the work**, whether a local engine or a remote provider does it.
+//! There is no I/O here, no runtime and no model; engines implement the traits, doors call them.
+
+pub mod chat;
+pub mod complete;
+pub mod error;
+pub mod generation;
+pub mod sampling;
+pub mod stream;
+
+pub use chat::{Chat, ChatRequest, Message, Role, ToolCall, ToolSpec};
+pub use complete::{Complete, CompleteRequest};
+pub use error::{Error, ErrorKind, Result};
+pub use generation::{FinishReason, GenerationEvent, Timings, TokenLogprob, TokenReport, Usage};
+pub use sampling::Sampling;
+pub use stream::EventStream;

@@ -1,0 +1,4 @@
+//! Language models: weights, tokenizers, chat templates, one parametric decoder, sampling.
+
+pub mod blueprint;
+pub mod weights;

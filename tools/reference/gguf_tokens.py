@@ -1,0 +1,17 @@
+"""Read a vocabulary out of a GGUF file (shared by the scripts of this folder)."""
+
+from pathlib import Path
+
+import gguf
+
+
+def read_bpe_vocabulary(path: Path) -> tuple[list[str], list[int], list[str]]:
+    """Tokens, token types and merges of a GGUF file with a byte-level BPE tokenizer."""
+    fields = gguf.GGUFReader(path).fields
+
+    def strings(key: str) -> list[str]:
+        field = fields[key]
+        return [bytes(field.parts[i]).decode("utf-8") for i in field.data]
+
+    types = [int(fields["tokenizer.ggml.token_type"].parts[i][0]) for i in fields["tokenizer.ggml.token_type"].data]
+    return strings("tokenizer.ggml.tokens"), types, strings("tokenizer.ggml.merges")
