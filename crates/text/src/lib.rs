@@ -1,4 +1,5 @@
 //! Language models: weights, tokenizers, chat templates, one parametric decoder, sampling.
 
 pub mod blueprint;
+pub mod names;
 pub mod weights;
