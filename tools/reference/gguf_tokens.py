@@ -15,3 +15,13 @@ def read_bpe_vocabulary(path: Path) -> tuple[list[str], list[int], list[str]]:
 
     types = [int(fields["tokenizer.ggml.token_type"].parts[i][0]) for i in fields["tokenizer.ggml.token_type"].data]
     return strings("tokenizer.ggml.tokens"), types, strings("tokenizer.ggml.merges")
+
+
+def byte_alphabet() -> list[str]:
+    """The 256 characters by which byte-level BPE writes the bytes 0 to 255 (GPT-2's table)."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    alphabet, extra = [], 0
+    for byte in range(256):
+        alphabet.append(chr(byte if byte in printable else 256 + extra))
+        extra += byte not in printable
+    return alphabet

@@ -25,7 +25,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from gguf_tokens import read_bpe_vocabulary
+from gguf_tokens import byte_alphabet, read_bpe_vocabulary
 
 # llama.cpp's `llama_ftype` numbers, by the names that GGUF files carry.
 FTYPES = {
@@ -73,8 +73,8 @@ def qwen3_vocabulary(smollm2: Path, size: int):
     specials = {QWEN3_FIRST_SPECIAL + i: t for i, t in enumerate(QWEN3_SPECIALS)}
     ordinary = [t for t, kind in zip(tokens, types) if kind == gguf.TokenType.NORMAL]
     # A byte-level BPE without all 256 byte tokens could not encode every input.
-    alphabet = gguf_byte_alphabet()
-    ordinary += [c for c in alphabet if c not in set(ordinary)]
+    known = set(ordinary)
+    ordinary += [c for c in byte_alphabet() if c not in known]
     out_tokens, out_types = [], []
     for i in range(size):
         if i in specials:
@@ -87,19 +87,6 @@ def qwen3_vocabulary(smollm2: Path, size: int):
             out_tokens.append(f"[PAD{i}]")
             out_types.append(gguf.TokenType.UNUSED)
     return out_tokens, out_types, merges
-
-
-def gguf_byte_alphabet() -> list[str]:
-    """The 256 characters by which byte-level BPE writes bytes (GPT-2's table)."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    table, extra = {}, 0
-    for byte in range(256):
-        if byte in printable:
-            table[byte] = chr(byte)
-        else:
-            table[byte] = chr(256 + extra)
-            extra += 1
-    return [table[b] for b in range(256)]
 
 
 def write_qwen3(target: Path, smollm2: Path, seed: int) -> None:
