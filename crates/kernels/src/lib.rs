@@ -2,5 +2,7 @@
 //! can do. This is the one crate where `unsafe` is at home.
 
 pub mod format;
+pub mod half;
+pub mod reference;
 
 pub use format::Format;
