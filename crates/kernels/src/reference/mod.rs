@@ -1,13 +1,21 @@
 //! The slow, obvious form of everything this crate computes: what the fast kernels are tested against, and what a
 //! reader reads first. Clear beats quick here; sums are f64. Nothing outside tests and rare conversions should call it.
 
+mod attention;
 mod blocks;
 mod k_blocks;
+mod pointwise;
+mod product;
+mod rope;
 
 use crate::Format;
 use crate::half::{bf16_to_f32, f16_to_f32};
+pub use attention::{Attention, attention};
 pub use blocks::IQ4_LEVELS;
 pub use k_blocks::{q3_k_scale, scale_and_min};
+pub use pointwise::{gated, gelu_tanh, rms_norm, silu, softcap, softmax};
+pub use product::matmul;
+pub use rope::{Pairs, Rope, rope};
 
 /// The values of a row stored as `format`: `bytes` (whole blocks) to `out` (one f32 per value).
 ///
