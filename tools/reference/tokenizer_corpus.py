@@ -17,7 +17,7 @@ An ids file is an object:
                null where the reference cannot read broken UTF-8 (llama.cpp aborts on code points above U+10FFFF)
     special    {index: ids}, with special tokens in the text recognised; only the strings where that changes the ids
     decoded    {index: hex}, the bytes that the reference makes of plain[index]; only where they are not those of the string
-    added      the ids of the text "a" with the tokenizer's own additions (begin or end of text, if it adds them)
+    added      {reference: ids} of the text "a" with the tokenizer's own additions (begin or end of text, if it adds them)
     differs    {reference: {"plain": {index: ids}, "special": {index: ids}}}, where another reference says something else
 
 Needs: llama-cpp-python, tokenizers, sentencepiece, gguf (see README.md in this folder).
@@ -35,7 +35,7 @@ import gguf
 import llama_cpp
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2 as spm_pb2
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 import corpus
 from gguf_tokens import byte_alphabet
@@ -149,7 +149,7 @@ def reference_ids(cases: list[dict], references: dict[str, object]) -> dict:
         "plain": plain,
         "special": {str(i): s for i, (p, s) in enumerate(zip(plain, special)) if p != s},
         "decoded": decoded,
-        "added": references[main["special"]].encode(b"a", special=True, add=True),
+        "added": {name: r.encode(b"a", special=False, add=True) for name, r in references.items() if name != "sentencepiece"},
     }
     differs = {}
     for name in references:
@@ -198,7 +198,7 @@ def write_vocab_gguf(path: Path, model: str, pre: str, tokens: list[str], types:
     w.close()
 
 
-def byte_level(folder: Path, pre: str, pattern: str | None, *, nfc: bool, ignore_merges: bool, size: int) -> dict[str, object]:
+def byte_level(folder: Path, pre: str, pattern: str | None, *, nfc: bool, ignore_merges: bool, add_bos: bool, size: int) -> dict[str, object]:
     """A byte-level BPE; `pattern` None means GPT-2's own splitting."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
     if nfc:
@@ -215,6 +215,10 @@ def byte_level(folder: Path, pre: str, pattern: str | None, *, nfc: bool, ignore
     tokenizer.train_from_iterator(corpus.passages(), trainer)
     tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in CONTROL_TOKENS])
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in USER_TOKENS])
+    if add_bos:
+        begin = tokenizer.token_to_id("<|begin|>")
+        template = processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", begin)])
+        tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template])
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
     data = json.loads((folder / "tokenizer.json").read_text("utf-8"))
@@ -226,7 +230,7 @@ def byte_level(folder: Path, pre: str, pattern: str | None, *, nfc: bool, ignore
     ]
     merges = [" ".join(m) if isinstance(m, list) else m for m in data["model"]["merges"]]
     write_vocab_gguf(folder / "vocab.gguf", "gpt2", pre, tokens, types, merges=merges, bos=vocabulary["<|begin|>"],
-                     eos=vocabulary["<|end|>"], unk=None, add_bos=False)  # fmt: skip
+                     eos=vocabulary["<|end|>"], unk=None, add_bos=add_bos)  # fmt: skip
     return {"tokenizers": HuggingFace(folder / "tokenizer.json"), "llama.cpp": LlamaCpp(folder / "vocab.gguf")}
 
 
@@ -252,7 +256,7 @@ def spm_merges(pieces: list[tuple[str, float]]) -> list[tuple[str, str]]:
 
 
 def train_sentencepiece(kind: str, *, size: int, dummy_prefix: bool, remove_extra: bool, byte_fallback: bool,
-                        user_symbols: list[str], rules: dict[str, str] | None) -> bytes:
+                        texts: list[str], user_symbols: list[str], rules: dict[str, str] | None) -> bytes:
     """Train a SentencePiece model and return its serialised form; `rules` is a small custom normalisation."""
     model = io.BytesIO()
     with tempfile.TemporaryDirectory() as tmp:
@@ -263,7 +267,7 @@ def train_sentencepiece(kind: str, *, size: int, dummy_prefix: bool, remove_extr
                 f"{' '.join(f'{ord(c):X}' for c in a)}\t{' '.join(f'{ord(c):X}' for c in b)}\n" for a, b in sorted(rules.items())))
             options = {"normalization_rule_tsv": str(tsv)}
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter([line for p in corpus.passages() for line in p.splitlines()]), model_writer=model, model_type=kind,
+            sentence_iterator=iter([line for p in texts for line in p.splitlines()]), model_writer=model, model_type=kind,
             vocab_size=size, add_dummy_prefix=dummy_prefix, remove_extra_whitespaces=remove_extra, byte_fallback=byte_fallback,
             character_coverage=0.98, user_defined_symbols=user_symbols, control_symbols=CONTROL_TOKENS, num_threads=1,
             unk_id=0, bos_id=1, eos_id=2, minloglevel=2, hard_vocab_limit=False, **options)  # fmt: skip
@@ -271,11 +275,11 @@ def train_sentencepiece(kind: str, *, size: int, dummy_prefix: bool, remove_extr
 
 
 def sentencepiece_toy(folder: Path, kind: str, *, size: int, dummy_prefix: bool, remove_extra: bool = False,
-                      byte_fallback: bool = True, user_symbols: list[str] = USER_TOKENS, gemma: bool = False,
+                      byte_fallback: bool = True, texts: list[str] | None = None, user_symbols: list[str] = USER_TOKENS, gemma: bool = False,
                       rules: dict[str, str] | None = None) -> dict[str, object]:
     """A SentencePiece tokenizer: `kind` is "bpe" or "unigram"; `gemma` writes the tokenizer.json that Gemma ships."""
     serialised = train_sentencepiece(kind, size=size, dummy_prefix=dummy_prefix, remove_extra=remove_extra,
-                                     byte_fallback=byte_fallback, user_symbols=user_symbols, rules=rules)  # fmt: skip
+                                     byte_fallback=byte_fallback, texts=texts or corpus.passages(), user_symbols=user_symbols, rules=rules)  # fmt: skip
     proto = spm_pb2.ModelProto.FromString(serialised)
     pieces = [(p.piece, p.score) for p in proto.pieces]
     charsmap = proto.normalizer_spec.precompiled_charsmap
@@ -299,6 +303,7 @@ def sentencepiece_toy(folder: Path, kind: str, *, size: int, dummy_prefix: bool,
     control = [p.piece for p in proto.pieces if SPM_GGUF_TYPES[p.type] in (gguf.TokenType.CONTROL, gguf.TokenType.UNKNOWN)]
     tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in control])
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in user_symbols])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
     spm, hf = SentencePiece(serialised), HuggingFace(folder / "tokenizer.json")
@@ -316,9 +321,9 @@ def sentencepiece_toy(folder: Path, kind: str, *, size: int, dummy_prefix: bool,
 WIDE_RULES = {chr(0xFF01 + i): chr(0x21 + i) for i in range(94)} | {"\u3000": " ", "ﬁ": "fi", "ﬂ": "fl", "e\u0301": "é", "…": "...", "½": "1/2", "\u00ad": ""}
 
 TOYS = {
-    "toy-gpt2": lambda f: byte_level(f, "gpt-2", None, nfc=False, ignore_merges=False, size=700),
-    "toy-llama3": lambda f: byte_level(f, "llama-bpe", LLAMA3_PATTERN, nfc=False, ignore_merges=True, size=700),
-    "toy-qwen2": lambda f: byte_level(f, "qwen2", QWEN2_PATTERN, nfc=True, ignore_merges=False, size=700),
+    "toy-gpt2": lambda f: byte_level(f, "gpt-2", None, nfc=False, ignore_merges=False, add_bos=False, size=700),
+    "toy-llama3": lambda f: byte_level(f, "llama-bpe", LLAMA3_PATTERN, nfc=False, ignore_merges=True, add_bos=True, size=700),
+    "toy-qwen2": lambda f: byte_level(f, "qwen2", QWEN2_PATTERN, nfc=True, ignore_merges=False, add_bos=False, size=700),
     "toy-spm-bpe": lambda f: sentencepiece_toy(f, "bpe", size=900, dummy_prefix=True),
     "toy-spm-gemma": lambda f: sentencepiece_toy(f, "bpe", size=900, dummy_prefix=False, gemma=True, user_symbols=[
         *USER_TOKENS, "\n", "\n\n", "\n\n\n", "\t", "\t\t", "▁▁", "▁▁▁", "▁▁▁▁"]),
