@@ -1,7 +1,9 @@
 //! Which name a checkpoint gives to the tensor of each role. The decoder asks by role; no tensor is ever renamed.
 //! What a tensor must look like is the decoder's business.
 
+use crate::blueprint::Blueprint;
 use crate::weights::Naming;
+use std::collections::HashSet;
 
 /// The names of one checkpoint: a column of the table below.
 ///
@@ -117,6 +119,23 @@ impl Names {
     /// The norm after the feed-forward network, before its residual addition, (hidden).
     pub fn post_ffw_norm(self, layer: usize) -> String {
         self.layer(layer, "post_ffw_norm", "post_feedforward_layernorm")
+    }
+
+    /// The names of every tensor that a model of this description may have.
+    pub fn all(self, blueprint: &Blueprint) -> HashSet<String> {
+        let mut names = HashSet::from([self.token_embd(), self.output_norm(), self.output()]);
+        for layer in 0..blueprint.layers.len() {
+            let projections = [Self::attn_q, Self::attn_k, Self::attn_v, Self::attn_output, Self::ffn_gate];
+            let others = [Self::ffn_up, Self::ffn_down, Self::attn_norm, Self::ffn_norm];
+            names.extend(projections.into_iter().chain(others).map(|name| name(self, layer)));
+            if blueprint.qk_norm {
+                names.extend([self.attn_q_norm(layer), self.attn_k_norm(layer)]);
+            }
+            if blueprint.post_norms {
+                names.extend([self.post_attention_norm(layer), self.post_ffw_norm(layer)]);
+            }
+        }
+        names
     }
 }
 
