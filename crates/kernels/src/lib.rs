@@ -3,6 +3,7 @@
 
 pub mod format;
 pub mod half;
+pub mod quantize;
 pub mod reference;
 
 pub use format::Format;
