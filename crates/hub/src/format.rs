@@ -1,0 +1,217 @@
+//! What a file or folder is, told by its first bytes and never by its name. Reading what it holds is left to the engines.
+
+use crate::files::failed;
+use parasol_core::{Error, ErrorKind, Result};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// A GGUF file of any version.
+    Gguf,
+    /// A safetensors file.
+    Safetensors,
+    /// A zip archive: a Python wheel, or a recent PyTorch checkpoint.
+    Zip,
+    /// A Python pickle: an old PyTorch checkpoint. Unpickling runs code, so Parasol never does.
+    Pickle,
+    /// A web page, most often an error or a login page that took a file's place.
+    Html,
+    /// A folder with `config.json` and safetensors.
+    HuggingFace,
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// Longest header that a safetensors file may have, as its specification says.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// A model on this disk, in one of the shapes that the engines read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalModel {
+    /// One GGUF file.
+    Gguf(PathBuf),
+    /// A folder with `config.json`, safetensors and `tokenizer.json`.
+    HuggingFace(PathBuf),
+}
+
+impl LocalModel {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        match self {
+            LocalModel::Gguf(path) | LocalModel::HuggingFace(path) => path,
+        }
+    }
+}
+
+/// Tells what lies at `path`.
+///
+/// # Errors
+/// When it cannot be read; the message names it.
+pub fn sniff(path: &Path) -> Result<Format> {
+    let open = |e| failed("read", path, e);
+    let meta = std::fs::metadata(path).map_err(open)?;
+    if meta.is_dir() {
+        let model = path.join("config.json").is_file() && !with_extension(path, "safetensors")?.is_empty();
+        return Ok(if model { Format::HuggingFace } else { Format::Unknown });
+    }
+    // A pipe or a device would block or never end.
+    if !meta.is_file() {
+        return Ok(Format::Unknown);
+    }
+    let mut first = Vec::with_capacity(64);
+    File::open(path).and_then(|file| file.take(64).read_to_end(&mut first)).map_err(open)?;
+    Ok(of_first_bytes(&first, meta.len()))
+}
+
+/// The format of a file of `len` bytes that starts with `first`.
+fn of_first_bytes(first: &[u8], len: u64) -> Format {
+    if first.starts_with(b"GGUF") {
+        return Format::Gguf;
+    }
+    if first.starts_with(b"PK\x03\x04") || first.starts_with(b"PK\x05\x06") {
+        return Format::Zip;
+    }
+    // Protocol 2 to 5, as torch.save writes it.
+    if matches!(first, [0x80, 2..=5, ..]) {
+        return Format::Pickle;
+    }
+    let text = first.trim_ascii_start().to_ascii_lowercase();
+    if text.starts_with(b"<!doctype html") || text.starts_with(b"<html") {
+        return Format::Html;
+    }
+    // safetensors: the header's length as a little-endian u64, then the header, a JSON object.
+    if let Some((length, [b'{', ..])) = first.split_first_chunk::<8>() {
+        let length = u64::from_le_bytes(*length);
+        if length <= LONGEST_HEADER && length.saturating_add(8) <= len {
+            return Format::Safetensors;
+        }
+    }
+    Format::Unknown
+}
+
+/// The model at `path`: a GGUF file, a Hugging Face folder, a safetensors file in one, or a folder with a single GGUF file.
+///
+/// # Errors
+/// `NotFound` when nothing is there, `Unsupported` when it is something else, saying what.
+pub fn local_model(path: &Path) -> Result<LocalModel> {
+    let name = path.display();
+    let unsupported = |what: String| Err(Error::new(ErrorKind::Unsupported, what));
+    match sniff(path)? {
+        Format::Gguf => Ok(LocalModel::Gguf(path.to_owned())),
+        Format::HuggingFace => Ok(LocalModel::HuggingFace(path.to_owned())),
+        Format::Safetensors => match path.parent() {
+            Some(folder) if folder.join("config.json").is_file() => {
+                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                Ok(LocalModel::HuggingFace(folder.to_owned()))
+            }
+            _ => unsupported(format!(
+                "{name} holds weights only: put the config.json and tokenizer.json of its repository beside it"
+            )),
+        },
+        Format::Zip | Format::Pickle => unsupported(format!(
+            "{name} is an archive or a PyTorch pickle, which can run code when read: use the model's GGUF or safetensors files"
+        )),
+        Format::Html => unsupported(format!("{name} is a web page, not a model: download the file itself")),
+        Format::Unknown if path.is_dir() => folder_of_gguf(path),
+        Format::Unknown => unsupported(format!(
+            "{name} is no model that Parasol knows: its first bytes are neither GGUF nor safetensors"
+        )),
+    }
+}
+
+/// A folder that holds one GGUF file stands for that file.
+fn folder_of_gguf(folder: &Path) -> Result<LocalModel> {
+    let name = folder.display();
+    let files = with_extension(folder, "gguf")?;
+    match files.as_slice() {
+        [one] => local_model(one),
+        [] => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the folder {name} holds no model: neither a GGUF file nor config.json with safetensors"),
+        )),
+        [first, ..] => Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!(
+                "the folder {name} holds {} GGUF files: name one of them, such as {}",
+                files.len(),
+                first.display()
+            ),
+        )),
+    }
+}
+
+/// The files directly in `folder` with this extension, by name.
+fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| failed("read the folder", folder, e))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case(extension)) && path.is_file()
+        })
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fs;
+
+    fn safetensors() -> Vec<u8> {
+        [&2u64.to_le_bytes()[..], b"{}"].concat()
+    }
+
+    #[test]
+    fn formats_are_told_by_first_bytes() {
+        let long = u64::MAX.to_le_bytes();
+        for (bytes, format) in [
+            (b"GGUF\x03\0\0\0".to_vec(), Format::Gguf),
+            (safetensors(), Format::Safetensors),
+            ([&long[..], b"{"].concat(), Format::Unknown),
+            ([&100u64.to_le_bytes()[..], b"{"].concat(), Format::Unknown),
+            (b"PK\x03\x04....".to_vec(), Format::Zip),
+            (b"\x80\x02}q".to_vec(), Format::Pickle),
+            (b"\n<!DOCTYPE html><p>".to_vec(), Format::Html),
+            (Vec::new(), Format::Unknown),
+            (b"GGU".to_vec(), Format::Unknown),
+        ] {
+            assert_eq!(of_first_bytes(&bytes, bytes.len() as u64), format, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_is_found_whichever_way_it_is_pointed_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let hf = dir.path().join("hf");
+        fs::create_dir(&hf).unwrap();
+        fs::write(hf.join("model.safetensors"), safetensors()).unwrap();
+        let error = local_model(&hf.join("model.safetensors")).unwrap_err();
+        assert!(error.message().contains("config.json"), "{error}");
+        fs::write(hf.join("config.json"), "{}").unwrap();
+        assert_eq!(local_model(&hf).unwrap(), LocalModel::HuggingFace(hf.clone()));
+        assert_eq!(local_model(&hf.join("model.safetensors")).unwrap(), LocalModel::HuggingFace(hf));
+
+        let gguf = dir.path().join("gguf");
+        fs::create_dir(&gguf).unwrap();
+        assert!(local_model(&gguf).unwrap_err().message().contains("holds no model"));
+        fs::write(gguf.join("a.gguf"), "GGUF").unwrap();
+        assert_eq!(local_model(&gguf).unwrap(), LocalModel::Gguf(gguf.join("a.gguf")));
+        fs::write(gguf.join("b.gguf"), "GGUF").unwrap();
+        assert!(local_model(&gguf).unwrap_err().message().contains("2 GGUF files"));
+        fs::write(gguf.join("b.gguf"), "<html>").unwrap();
+        assert!(local_model(&gguf.join("b.gguf")).unwrap_err().message().contains("web page"));
+        assert_eq!(*local_model(&gguf.join("c.gguf")).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_no_model_and_is_not_read() {
+        assert_eq!(sniff(Path::new("/dev/zero")).unwrap(), Format::Unknown);
+    }
+}
