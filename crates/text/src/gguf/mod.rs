@@ -4,6 +4,7 @@
 
 mod cursor;
 mod header;
+mod lookup;
 mod metadata;
 mod open;
 mod tensors;
