@@ -1,0 +1,188 @@
+//! Tokenizers from a Hugging Face folder: tokenizer.json runs in the `tokenizers` crate, the reference itself; the files
+//! beside it say which tokens begin and end a text.
+
+use super::source::{SpecialIds, Strings};
+use super::vocabulary::{Spelling, TokenKind, Vocabulary, byte_value};
+use parasol_core::{Error, ErrorKind, Result};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::OnceLock;
+use tokenizers::Tokenizer as Reference;
+
+/// Ids at or above this are refused: the list of tokens is indexed by id.
+const MOST_TOKENS: u32 = 1 << 24;
+
+/// The files of a Hugging Face folder that describe its tokenizer.
+#[derive(Debug, Clone, Default)]
+pub struct HuggingFaceFiles {
+    /// tokenizer.json
+    pub tokenizer: Vec<u8>,
+    /// tokenizer_config.json, if there
+    pub config: Option<Vec<u8>>,
+    /// generation_config.json, if there
+    pub generation: Option<Vec<u8>>,
+}
+
+impl HuggingFaceFiles {
+    /// Reads them from a folder.
+    ///
+    /// # Errors
+    /// `NotFound` without a tokenizer.json.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        let tokenizer = std::fs::read(&path)
+            .map_err(|e| Error::from(e).within(format!("cannot read {}", path.display())))?;
+        Ok(Self {
+            tokenizer,
+            config: read_optional(&folder.join("tokenizer_config.json"))?,
+            generation: read_optional(&folder.join("generation_config.json"))?,
+        })
+    }
+}
+
+/// The content of a file that need not exist.
+///
+/// # Errors
+/// When it exists and cannot be read.
+pub(crate) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::from(e).within(format!("cannot read {}", path.display()))),
+    }
+}
+
+/// A token named in a configuration: a string, or an object whose `content` is one.
+pub(crate) fn token_text<'a>(config: &'a Value, key: &str) -> Option<&'a str> {
+    let value = config.get(key)?;
+    value.as_str().or_else(|| value.get("content")?.as_str())
+}
+
+/// The reference tokenizer in two copies: one that finds special tokens in a text, and, made when first needed, one that
+/// reads them as plain text.
+#[derive(Clone)]
+pub(crate) struct HuggingFace {
+    parsing: Reference,
+    plain: OnceLock<Box<Reference>>,
+}
+
+/// What a folder's files come to.
+pub(crate) struct Loaded {
+    pub engine: HuggingFace,
+    pub vocabulary: Vocabulary,
+    pub special: SpecialIds,
+    /// `eos_token_id` of generation_config.json, which may list several.
+    pub ends: Vec<u32>,
+}
+
+impl HuggingFace {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// `Corrupt` when one of them is no JSON of the expected form.
+    pub(crate) fn load(files: &HuggingFaceFiles) -> Result<Loaded> {
+        let corrupt = |file: &str, e: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Corrupt, format!("{file} cannot be read: {e}"))
+        };
+        let mut parsing =
+            Reference::from_bytes(&files.tokenizer).map_err(|e| corrupt("tokenizer.json", &e))?;
+        // A length limit stored with the tokenizer would cut texts silently.
+        parsing.with_truncation(None).map_err(|e| corrupt("tokenizer.json", &e))?;
+        parsing.with_padding(None);
+        let json = |name: &str, content: &Option<Vec<u8>>| match content {
+            Some(content) => serde_json::from_slice(content).map_err(|e| corrupt(name, &e)),
+            None => Ok(Value::Null),
+        };
+        let config: Value = json("tokenizer_config.json", &files.config)?;
+        let generation: Value = json("generation_config.json", &files.generation)?;
+        let vocabulary = vocabulary_of(&parsing)?;
+        let named = |key: &str| vocabulary.id(token_text(&config, key)?.as_bytes());
+        let special = SpecialIds {
+            bos: named("bos_token"),
+            eos: named("eos_token"),
+            unk: named("unk_token"),
+            pad: named("pad_token"),
+            sep: named("sep_token"),
+            ..SpecialIds::default()
+        };
+        let end = generation.get("eos_token_id").unwrap_or(&Value::Null);
+        let ends = end.as_array().map_or(std::slice::from_ref(end), Vec::as_slice);
+        let inside = |id: u64| u32::try_from(id).ok().filter(|&id| vocabulary.kind(id).is_some());
+        let ends = ends.iter().filter_map(|id| inside(id.as_u64()?)).collect();
+        Ok(Loaded { engine: Self { parsing, plain: OnceLock::new() }, vocabulary, special, ends })
+    }
+
+    /// The tokens of a text; broken bytes read as U+FFFD.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the reference refuses the text.
+    pub(crate) fn encode(&self, text: &[u8], parse_special: bool, add_special: bool) -> Result<Vec<u32>> {
+        let tokenizer = if parse_special { &self.parsing } else { self.plain() };
+        let text = String::from_utf8_lossy(text);
+        let encoding = tokenizer.encode_fast(text, add_special).map_err(|e| {
+            Error::new(ErrorKind::InvalidRequest, format!("the text cannot be turned into tokens: {e}"))
+        })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    fn plain(&self) -> &Reference {
+        self.plain.get_or_init(|| {
+            let mut plain = self.parsing.clone();
+            plain.set_encode_special_tokens(true);
+            Box::new(plain)
+        })
+    }
+
+    /// The text of tokens, special ones included.
+    ///
+    /// # Errors
+    /// `Corrupt` when the tokenizer's decoder fails.
+    pub(crate) fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.parsing
+            .decode(ids, false)
+            .map_err(|e| Error::new(ErrorKind::Corrupt, format!("tokens cannot be turned into text: {e}")))
+    }
+}
+
+fn vocabulary_of(tokenizer: &Reference) -> Result<Vocabulary> {
+    let by_text = tokenizer.get_vocab(true);
+    let last = by_text.values().copied().max().unwrap_or(0);
+    if last >= MOST_TOKENS {
+        let message = format!("tokenizer.json holds a token with id {last}; ids must be below {MOST_TOKENS}");
+        return Err(Error::new(ErrorKind::Corrupt, message));
+    }
+    let mut by_id = vec![""; if by_text.is_empty() { 0 } else { last as usize + 1 }];
+    for (text, &id) in &by_text {
+        if let Some(slot) = by_id.get_mut(id as usize) {
+            *slot = text;
+        }
+    }
+    let decoder =
+        tokenizer.get_decoder().and_then(|decoder| serde_json::to_string(decoder).ok()).unwrap_or_default();
+    let spelling = if decoder.contains("\"ByteLevel\"") {
+        Spelling::ByteLevel
+    } else if decoder.contains("\"WordPiece\"") {
+        Spelling::WordPiece
+    } else {
+        Spelling::SpaceMark
+    };
+    let byte_fallback = decoder.contains("\"ByteFallback\"");
+    let kinds = by_id
+        .iter()
+        .map(|text| {
+            if byte_fallback && byte_value(text.as_bytes()).is_some() {
+                TokenKind::Byte
+            } else {
+                TokenKind::Normal
+            }
+        })
+        .collect();
+    let mut vocabulary =
+        Vocabulary::new(Strings::collect(by_id.iter().map(|text| text.as_bytes()))?, kinds, spelling)?;
+    for (id, token) in tokenizer.get_added_tokens_decoder() {
+        if token.special {
+            vocabulary.set_kind(id, TokenKind::Control);
+        }
+    }
+    Ok(vocabulary)
+}
