@@ -161,7 +161,10 @@ fn run(agent: &ureq::Agent, request: &Request, sender: &SyncSender<Message>) {
     }
     // A plain-text hop must not slip in behind an address that promises TLS.
     let secure = request.url.starts_with("https://");
-    let answer = get.config().https_only(secure).build().call();
+    let config = get.config().https_only(secure);
+    // A proxy cannot reach this machine's own addresses.
+    let config = if is_loopback(&request.url) { config.proxy(None) } else { config };
+    let answer = config.build().call();
     let fail = |error: ureq::Error| Message::Failed(explain(&error, &request.url));
     let response = match answer {
         Ok(response) => response,
@@ -185,6 +188,12 @@ fn run(agent: &ureq::Agent, request: &Request, sender: &SyncSender<Message>) {
             Err(e) => return drop(sender.send(fail(ureq::Error::from(e)))),
         }
     }
+}
+
+/// Whether an address is on this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = url.split('/').nth(2).unwrap_or_default().to_ascii_lowercase();
+    host.starts_with("127.") || host.starts_with("[::1]") || host.split(':').next() == Some("localhost")
 }
 
 fn head<B>(response: &Response<B>) -> Head {
