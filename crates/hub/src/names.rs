@@ -40,7 +40,9 @@ pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>
         .filter_map(|name| {
             let lower = name.to_lowercase();
             let distance = strsim::damerau_levenshtein(&wanted, &lower);
-            let contains = wanted.len() >= 3 && (lower.contains(&wanted) || wanted.contains(&lower));
+            // A name of one or two letters is part of nearly everything.
+            let contains =
+                wanted.len().min(lower.len()) >= 3 && (lower.contains(&wanted) || wanted.contains(&lower));
             let near = distance <= 1 + wanted.chars().count() / 3;
             (near || contains).then_some((if contains { distance.min(1) } else { distance }, name))
         })
@@ -89,6 +91,6 @@ mod tests {
         let known = ["smollm2", "gemma3-270m"];
         assert_eq!(nearest("smolm2", known), ["smollm2"]);
         assert_eq!(nearest("gemma3", known), ["gemma3-270m"]);
-        assert!(nearest("whisper", known).is_empty());
+        assert!(nearest("whisper", known).is_empty() && nearest("smollm", ["m"]).is_empty());
     }
 }
