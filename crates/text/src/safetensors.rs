@@ -43,11 +43,14 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// A mapped file and the tensors in it.
+pub type Opened = (Arc<MappedFile>, Vec<(String, Tensor)>);
+
 /// Maps a file and returns its tensors under their names.
 ///
 /// # Errors
 /// As [`parse`], with the file's name in front.
-pub fn open(path: &Path) -> Result<(Arc<MappedFile>, Vec<(String, Tensor)>)> {
+pub fn open(path: &Path) -> Result<Opened> {
     let file = Arc::new(MappedFile::open(path)?);
     let entries = parse(&file).map_err(|e| e.within(path.display()))?;
     let tensors = entries.into_iter().map(|Entry { name, format, rows, cols, range }| {
