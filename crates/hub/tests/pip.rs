@@ -43,8 +43,11 @@ fn working_pip(home: &Home) {
     program(home, "pip", &script);
 }
 
+/// Names and contents of a wheel.
+type Members<'a> = &'a [(&'a str, &'a [u8])];
+
 /// A wheel in the index.
-fn wheel(home: &Home, requirement: &str, members: &[(&str, &[u8])]) {
+fn wheel(home: &Home, requirement: &str, members: Members<'_>) {
     let path = home.dir.path().join("index").join(format!("{requirement}.whl"));
     let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
     for (name, bytes) in members {
@@ -144,7 +147,7 @@ fn hostile_wheels_leave_nothing() {
     let mut wrong = body.clone();
     wrong[9_999] ^= 1;
     let zeros = vec![0; 5_000_000];
-    let cases: [(&[(&str, &[u8])], ErrorKind, &str); 5] = [
+    let cases: [(Members<'_>, ErrorKind, &str); 5] = [
         (
             &[("pkg/other", &body), ("../../../evil", b"x"), ("/tmp/evil", b"x")],
             ErrorKind::NotFound,
