@@ -104,7 +104,9 @@ mod tests {
         }
         assert_eq!(f32_to_f16(65519.996), 0x7bff);
         assert_eq!(f32_to_f16(65520.0), 0x7c00);
-        assert_eq!(f32_to_f16(f32::MAX), 0x7c00);
+        for large in [65536.0, 70_000.0, 131_071.0, 1e9, f32::MAX] {
+            assert_eq!(f32_to_f16(large), 0x7c00, "{large}");
+        }
         assert_eq!(f32_to_f16(-1e-45), 0x8000);
     }
 

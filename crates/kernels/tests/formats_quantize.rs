@@ -49,7 +49,7 @@ fn formats_without_a_search_have_the_bytes_of_the_reference() {
 }
 
 #[test]
-fn formats_with_a_search_err_no_more_than_ggml() {
+fn formats_with_a_search_err_less_than_ggml() {
     let values = floats(&fixture("weights.bin"));
     let errors = String::from_utf8(fixture("errors.txt")).unwrap();
     let mut seen = 0;
@@ -57,7 +57,8 @@ fn formats_with_a_search_err_no_more_than_ggml() {
         let (name, error) = line.split_once(' ').unwrap();
         let (format, theirs): (_, f64) = (Format::from_name(name).unwrap(), error.parse().unwrap());
         let ours = rms_error(&there_and_back(format, &values), &values);
-        assert!(ours <= theirs, "{format}: {ours:e} against ggml's {theirs:e}");
+        // Without the search over grids, or over neighbouring integers, this does not hold.
+        assert!(ours <= 0.995 * theirs, "{format}: {ours:e} against ggml's {theirs:e}");
         seen += 1;
     }
     assert_eq!(seen, 7);

@@ -108,8 +108,9 @@ impl Affine {
         }
         let mut best = ((high - low) / self.top, -low);
         let mut least = self.error(values, weights, best.0, best.1);
-        for step in 0..=20 {
-            let inverse = (self.top - 1.0 + 0.1 * step as f32) / (high - low);
+        // Six grids. Twenty-one err 0.3 % less (Q4_K, weights of a language model) and take two and a half times as long.
+        for step in 0..=5 {
+            let inverse = (self.top - 1.0 + 0.4 * step as f32) / (high - low);
             let fitted = self.refit(values, weights, 1.0 / inverse, -low);
             let error = self.error(values, weights, fitted.0, fitted.1);
             if error < least {

@@ -90,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn frequencies_follow_the_rotated_width_and_not_the_head() {
+        let mut x = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        rope(&mut x, &[50], 1, 8, &plain(Pairs::Adjacent, 4));
+        assert!((x[2] - 0.5f32.cos()).abs() < 1e-6 && (x[3] - 0.5f32.sin()).abs() < 1e-6, "{x:?}");
+    }
+
+    #[test]
     fn a_factor_slows_its_pair_and_magnitude_scales() {
         let mut slowed = [1.0, 0.0, 1.0, 0.0];
         let scaled = Rope { factors: &[4.0, 1.0], magnitude: 2.0, ..plain(Pairs::Adjacent, 4) };
