@@ -1,0 +1,66 @@
+//! Toy models of every family reproduce the logits that `transformers` computed (`tools/reference/toy_models.py`), from
+//! their folder and from GGUF, on every instruction set that this processor has, however the prompt is cut up.
+#![allow(clippy::unwrap_used)]
+
+mod fixture_files;
+
+use fixture_files::{Numbers, fixtures};
+use parasol_kernels::{Format, Isa};
+use parasol_text::engine::{LoadOptions, TextModel};
+use parasol_text::quantize::Quantize;
+use std::path::Path;
+
+const TOYS: [&str; 5] = ["llama", "llama3", "gemma3", "gemma3-softcap", "qwen3"];
+
+/// Raw logits at every position, (positions, vocab).
+fn logits(path: &Path, options: LoadOptions, tokens: &[u32]) -> Vec<f32> {
+    let model =
+        TextModel::load(path, LoadOptions { threads: Some(2), context: Some(128), ..options }).unwrap();
+    let all: Vec<u32> = (0..model.info().vocab as u32).collect();
+    let scores = model.score(tokens, &all).unwrap();
+    scores.into_iter().flat_map(|s| s.columns.into_iter().map(move |x| x + s.logsumexp)).collect()
+}
+
+/// Largest difference relative to the largest reference value.
+fn difference(ours: &[f32], theirs: &[f32]) -> f32 {
+    assert_eq!(ours.len(), theirs.len());
+    assert!(ours.iter().all(|x| x.is_finite()));
+    let most = theirs.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+    ours.iter().zip(theirs).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs())) / most
+}
+
+#[test]
+fn toys_match_transformers_on_every_instruction_set() {
+    for name in TOYS {
+        let numbers = Numbers::read(&format!("toy-{name}/logits.safetensors"));
+        let (tokens, theirs) = (numbers.i64("input_ids"), numbers.f32("logits"));
+        let folder = fixtures().join(format!("toy-{name}"));
+        for path in [folder.join("model.gguf"), folder] {
+            for isa in Isa::available() {
+                let options = LoadOptions { isa: Some(isa), ..LoadOptions::default() };
+                let worst = difference(&logits(&path, options, &tokens), &theirs);
+                assert!(worst <= 1e-4, "{} on {}: {worst:e}", path.display(), isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn quantised_on_load_stays_near_and_shrinks() {
+    for name in ["llama", "qwen3"] {
+        let numbers = Numbers::read(&format!("toy-{name}/logits.safetensors"));
+        let (tokens, theirs) = (numbers.i64("input_ids"), numbers.f32("logits"));
+        let folder = fixtures().join(format!("toy-{name}"));
+        let mut last = 0.0;
+        for (format, bound) in [(Format::F16, 2e-3), (Format::Q8_0, 0.03), (Format::Q4_0, 0.4)] {
+            let quantize = Some(Quantize { format, embedding: Some(format) });
+            let worst = difference(
+                &logits(&folder, LoadOptions { quantize, ..LoadOptions::default() }, &tokens),
+                &theirs,
+            );
+            // Coarser formats differ more; no difference at all would mean that nothing was converted.
+            assert!(worst <= bound && worst > last, "{name} as {format}: {worst:e}, before {last:e}");
+            last = worst;
+        }
+    }
+}
