@@ -194,7 +194,10 @@ fn a_web_page_in_a_models_place_is_found_out() {
     assert_error(home.pull("hf:o/r").0, ErrorKind::Unsupported, &["web page"]);
     assert!(home.files().is_empty());
     server.serve(FILE, Served::new(gguf(500)));
-    assert_eq!(read(home.pull("hf:o/r").0.unwrap().model.path()), gguf(500));
+    let (result, events) = home.pull("hf:o/r");
+    assert_eq!(read(result.unwrap().model.path()), gguf(500));
+    // The length that the server announces serves the progress bar.
+    assert!(events.iter().any(|e| matches!(e, PullEvent::Downloading { done: 500, total: Some(500), .. })));
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Puller<'_> {
             return Err(refusal(head.status, source, self.settings.hf_token.is_some()));
         }
         let before = partial.len();
-        self.receive(want, &mut answer, partial)?;
+        self.receive(want, want.expected.size, &mut answer, partial)?;
         cut_short(head.total, partial.len().saturating_sub(before), source)
     }
 
@@ -165,7 +165,7 @@ impl Puller<'_> {
         if head.etag.is_some() || want.expected.sha256.is_some() {
             partial.keep_for(&ResumePoint { url: request.url, etag: head.etag.clone() })?;
         }
-        self.receive(want, &mut answer, partial)?;
+        self.receive(want, want.expected.size.or(head.total), &mut answer, partial)?;
         cut_short(head.total, partial.len(), source)?;
         Ok(true)
     }
@@ -193,10 +193,16 @@ impl Puller<'_> {
     }
 
     /// Writes what arrives.
-    fn receive(&mut self, want: &Want, answer: &mut Answer, partial: &mut Partial<'_>) -> Result<()> {
+    fn receive(
+        &mut self,
+        want: &Want,
+        total: Option<u64>,
+        answer: &mut Answer,
+        partial: &mut Partial<'_>,
+    ) -> Result<()> {
         while let Some(data) = answer.data()? {
             partial.write(&data)?;
-            let (done, total) = (partial.len(), want.expected.size);
+            let done = partial.len();
             (self.on)(PullEvent::Downloading { file: want.expected.name.clone(), done, total });
         }
         Ok(())

@@ -219,8 +219,11 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 /// A failed request as a sentence.
 fn explain(error: &ureq::Error, url: &str) -> Error {
     let host = url.split('/').nth(2).unwrap_or(url);
+    // The system's resolver reports an unknown name as an I/O error that only its text tells from others.
+    let unknown_host =
+        matches!(error, ureq::Error::HostNotFound) || error.to_string().contains("failed to lookup address");
     let what = match error {
-        ureq::Error::HostNotFound => format!(
+        _ if unknown_host => format!(
             "cannot find the host {host}: is this machine connected to the network? (a mirror is set with HF_ENDPOINT, a proxy with HTTPS_PROXY)"
         ),
         ureq::Error::Timeout(_) => format!("{host} does not answer in time ({error})"),
@@ -230,4 +233,39 @@ fn explain(error: &ureq::Error, url: &str) -> Error {
         other => format!("the connection to {host} failed: {other}"),
     };
     Error::new(ErrorKind::Network, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_failed_request_names_the_host_and_the_way_out() {
+        // As the system's resolver reports it; asking it in a test would need a network.
+        let unknown = io::Error::other("failed to lookup address information: Name or service not known");
+        for (error, says) in [
+            (ureq::Error::Io(unknown), "connected to the network?"),
+            (ureq::Error::HostNotFound, "connected to the network?"),
+            (ureq::Error::Io(io::ErrorKind::ConnectionRefused.into()), "refuses the connection"),
+            (ureq::Error::Io(io::ErrorKind::ConnectionReset.into()), "failed"),
+        ] {
+            let error = explain(&error, "https://hub.example/o/r");
+            assert_eq!(*error.kind(), ErrorKind::Network);
+            assert!(error.message().contains("hub.example") && error.message().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_go_past_the_proxy() {
+        for (url, here) in [
+            ("http://127.0.0.1:80/x", true),
+            ("http://localhost:1/x", true),
+            ("http://[::1]:1/x", true),
+            ("https://localhost.example.org/x", false),
+            ("https://example.org/127.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(url), here, "{url}");
+        }
+    }
 }

@@ -145,6 +145,7 @@ fn judge(status: ExitStatus, log: &str, package: &str, version: &str) -> Outcome
         return Outcome::Missing("it cannot be run");
     }
     let wanted = format!("{package}=={version}");
+    let last = last_words(log);
     let (kind, what) = if holds(&["No space left on device", "Disk quota exceeded", "[Errno 28]"]) {
         (ErrorKind::NoSpace, format!("no space is left on the disk while pip fetches {wanted}: free some"))
     } else if holds(&["DO NOT MATCH THE HASHES"]) {
@@ -160,9 +161,9 @@ fn judge(status: ExitStatus, log: &str, package: &str, version: &str) -> Outcome
     } else if holds(&["No matching distribution found", "404 Client Error"]) {
         (ErrorKind::NotFound, format!("the package index that pip uses has no wheel of {wanted}"))
     } else {
-        (ErrorKind::Network, format!("pip could not fetch {wanted} ({status})"))
+        (ErrorKind::Network, format!("pip could not fetch {wanted} ({status}){last}"))
     };
-    Outcome::Failed(Error::new(kind, format!("{what}{}", last_words(log))))
+    Outcome::Failed(Error::new(kind, what))
 }
 
 /// How pip reports that it did not get through. It goes on to say "no matching distribution", so these come first.

@@ -70,7 +70,7 @@ impl Puller<'_> {
         let file = &want.expected.name;
         let mut errors: Vec<Error> = Vec::new();
         for parts in &want.sources {
-            let source = parts.iter().map(Source::to_string).collect::<Vec<_>>().join(" + ");
+            let source = named(parts);
             if let Some(error) = errors.last() {
                 (self.on)(PullEvent::Retrying {
                     file: file.clone(),
@@ -192,6 +192,15 @@ impl Puller<'_> {
             },
             other => Request { url: other.to_string(), ..Request::default() },
         }
+    }
+}
+
+/// A source by name: that of its first part, and how many follow.
+fn named(parts: &[Source]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first} and {} more parts", rest.len()),
     }
 }
 
