@@ -132,7 +132,8 @@ pub fn file(path: &Path) -> Result<Vec<Entry>> {
     let text = crate::files::read_small(path, LARGEST)
         .map_err(|e| e.within(format!("cannot read the catalogue {name}")))?;
     let text = String::from_utf8(text).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let line =
+            e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count() + 1;
         Error::new(ErrorKind::InvalidRequest, format!("{name}, line {line}: a catalogue is UTF-8 text"))
     })?;
     entries(&text, Some(path))
@@ -174,7 +175,7 @@ impl Reader<'_> {
             return Err(self.error(Some(files_at), format!("model {name:?} has no file: add [[model.file]]")));
         }
         for (index, file) in files.iter().enumerate() {
-            if files[..index].iter().any(|other| other.name.eq_ignore_ascii_case(&file.name)) {
+            if files.iter().take(index).any(|other| other.name.eq_ignore_ascii_case(&file.name)) {
                 return Err(
                     self.error(Some(at), format!("model {name:?} lists the file {:?} twice", file.name))
                 );
