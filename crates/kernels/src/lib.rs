@@ -1,9 +1,27 @@
 //! CPU arithmetic for models: quantised and float matrix products, attention, norms, threads, and what the processor
 //! can do. This is the one crate where `unsafe` is at home.
 
+mod activations;
+mod attention;
+mod buffer;
+mod compute;
 pub mod format;
 pub mod half;
+pub mod isa;
+mod linear;
+mod pool;
 pub mod quantize;
 pub mod reference;
+mod rope;
+mod scratch;
+mod simd;
+mod unpack;
 
+pub use activations::{Activations, Gate, Needs, Prepare};
+pub use attention::{Attention, KV_BLOCK, KvShape};
+pub use compute::Compute;
 pub use format::Format;
+pub use isa::Isa;
+pub use linear::Matrix;
+pub use pool::Pool;
+pub use rope::RopeTable;

@@ -1,0 +1,334 @@
+//! The input of matrix products: int8 with a scale for every block of 32 values, in the order in which panels hold
+//! weights (see `unpack`), and the plain floats where weights are floats.
+
+use crate::buffer::{Aligned, Parts};
+use crate::compute::Compute;
+use crate::format::Format;
+use crate::simd::{AnyOp, Op, Simd, dispatch};
+use crate::unpack::Unpackers;
+
+/// Up to this many tokens, weights are unpacked once and multiplied as they come; above, through panels.
+pub(crate) const MATVEC_TOKENS: usize = 4;
+
+/// Columns are padded with zeros to a multiple of this, the longest chunk of any instruction set.
+pub(crate) const PAD: usize = 128;
+
+/// Which forms of its input a product needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    int8: bool,
+    float: bool,
+}
+
+impl Needs {
+    /// What products with weights of these formats need.
+    pub fn of(formats: impl IntoIterator<Item = Format>) -> Self {
+        formats.into_iter().fold(Self::default(), |needs, format| match format.block_len() {
+            1 => Self { float: true, ..needs },
+            _ => Self { int8: true, ..needs },
+        })
+    }
+}
+
+/// `tokens × cols` values, prepared for matrix products.
+#[derive(Default)]
+pub struct Activations {
+    pub(crate) tokens: usize,
+    pub(crate) cols: usize,
+    pub(crate) needs: Needs,
+    /// (tokens, padded): signed bytes up to [`MATVEC_TOKENS`] tokens, offset by 128 above.
+    pub(crate) q: Aligned<i8>,
+    /// (tokens, padded / 32)
+    pub(crate) scale: Aligned<f32>,
+    /// (tokens, padded / 16): scale · Σ q of each half block; only above [`MATVEC_TOKENS`] tokens.
+    pub(crate) sum16: Aligned<f32>,
+    /// (tokens, padded / 32): the same of each block.
+    pub(crate) sum32: Aligned<f32>,
+    /// (tokens, padded)
+    pub(crate) float: Aligned<f32>,
+}
+
+impl Activations {
+    /// Room for nothing yet; it grows to what it is given and keeps that.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many tokens it holds.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Values of each token.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    pub(crate) fn covers(&self, needs: Needs) -> bool {
+        (self.needs.int8 || !needs.int8) && (self.needs.float || !needs.float)
+    }
+
+    pub(crate) fn padded(&self) -> usize {
+        self.cols.next_multiple_of(PAD)
+    }
+
+    fn reshape(&mut self, tokens: usize, cols: usize, needs: Needs) {
+        (self.tokens, self.cols, self.needs) = (tokens, cols, needs);
+        let size = tokens * self.padded();
+        if needs.int8 {
+            assert!(cols.is_multiple_of(32), "int8 activations come in blocks of 32, not {cols} columns");
+            self.q.resize(size);
+            self.scale.resize(size / 32);
+            self.sum32.resize(size / 32);
+            self.sum16.resize(size / 16);
+        }
+        if needs.float {
+            self.float.resize(size);
+        }
+    }
+}
+
+/// What happens to a row of values before it is quantised.
+#[derive(Clone, Copy)]
+pub enum Prepare<'a> {
+    /// Nothing.
+    Plain,
+    /// RMS norm (Zhang & Sennrich 2019) with these weights, one for each column, and this ε.
+    RmsNorm(&'a [f32], f32),
+    /// activation(x) · up, `up` being (tokens, cols): the gated linear unit.
+    Gated(Gate, &'a [f32]),
+}
+
+/// The activation of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// x · sigmoid(x)
+    Silu,
+    /// The tanh approximation of GELU.
+    GeluTanh,
+}
+
+impl Compute {
+    /// Prepares `x`, (tokens, cols), as the input of products that need `needs`.
+    ///
+    /// # Panics
+    /// When lengths do not agree with `cols`, or an int8 product is asked for columns that are no multiple of 32.
+    pub fn activations(
+        &self,
+        x: &[f32],
+        cols: usize,
+        prepare: Prepare<'_>,
+        needs: Needs,
+        out: &mut Activations,
+    ) {
+        assert!(cols > 0 && x.len().is_multiple_of(cols), "{} values are no rows of {cols}", x.len());
+        match prepare {
+            Prepare::Plain => {}
+            Prepare::RmsNorm(weight, _) => assert_eq!(weight.len(), cols),
+            Prepare::Gated(_, up) => assert_eq!(up.len(), x.len()),
+        }
+        let tokens = x.len() / cols;
+        out.reshape(tokens, cols, needs);
+        let padded = out.padded();
+        let q = Parts::new(out.q.as_mut_slice());
+        let scale = Parts::new(out.scale.as_mut_slice());
+        let (sum16, sum32) = (Parts::new(out.sum16.as_mut_slice()), Parts::new(out.sum32.as_mut_slice()));
+        let float = Parts::new(out.float.as_mut_slice());
+        let each = tokens.div_ceil(self.pool().threads() * 4).max(1);
+        self.pool().run(tokens.div_ceil(each), |task| {
+            crate::scratch::with(padded * 4, |row| {
+                for token in task * each..tokens.min((task + 1) * each) {
+                    let row = row.cast::<f32>();
+                    // SAFETY: `row` holds `padded` floats; each token's parts are written by one task only; the
+                    // assertions above and `reshape` give every slice the length that the op reads or writes.
+                    unsafe {
+                        let x = &x[token * cols..(token + 1) * cols];
+                        dispatch(self.isa(), PrepareRow { x, token, prepare, row, padded });
+                        if needs.float {
+                            float
+                                .part(token * padded, padded)
+                                .copy_from_slice(std::slice::from_raw_parts(row, padded));
+                        }
+                        if needs.int8 {
+                            dispatch(
+                                self.isa(),
+                                QuantizeRow {
+                                    row,
+                                    padded,
+                                    offset: tokens > MATVEC_TOKENS,
+                                    q: q.part(token * padded, padded),
+                                    scale: scale.part(token * padded / 32, padded / 32),
+                                    sum16: sum16.part(token * padded / 16, padded / 16),
+                                    sum32: sum32.part(token * padded / 32, padded / 32),
+                                },
+                            );
+                        }
+                    }
+                }
+            });
+        });
+    }
+
+    /// RMS norm of each row of `x`, (rows, weight.len()), in place.
+    ///
+    /// # Panics
+    /// When `x` is not whole rows.
+    pub fn rms_norm(&self, x: &mut [f32], weight: &[f32], eps: f32) {
+        let cols = weight.len();
+        assert!(cols > 0 && x.len().is_multiple_of(cols), "{} values are no rows of {cols}", x.len());
+        let rows = x.len() / cols;
+        let each = rows.div_ceil(self.pool().threads() * 4).max(8);
+        let parts = Parts::new(x);
+        self.pool().run(rows.div_ceil(each), |task| {
+            for row in task * each..rows.min((task + 1) * each) {
+                // SAFETY: rows do not overlap and belong to one task; the op reads and writes `cols` values in place.
+                unsafe {
+                    let x = parts.part(row * cols, cols);
+                    let row = x.as_mut_ptr();
+                    let prepare = Prepare::RmsNorm(weight, eps);
+                    dispatch(self.isa(), PrepareRow { x, token: 0, prepare, row, padded: cols });
+                }
+            }
+        });
+    }
+}
+
+/// `row` ← prepared `x`, zeros up to `padded`. `row` may be `x` itself.
+struct PrepareRow<'a> {
+    x: &'a [f32],
+    token: usize,
+    prepare: Prepare<'a>,
+    row: *mut f32,
+    padded: usize,
+}
+
+/// Calls `f(at, n)` for each vector of a row of `cols` values, the last with n < LANES if there is a rest.
+#[inline(always)]
+fn each_vector<S: Simd>(cols: usize, mut f: impl FnMut(usize, usize)) {
+    let whole = cols - cols % S::LANES;
+    let mut at = 0;
+    while at < whole {
+        f(at, S::LANES);
+        at += S::LANES;
+    }
+    if whole < cols {
+        f(whole, cols - whole);
+    }
+}
+
+#[inline(always)]
+unsafe fn load_n<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
+    if n == S::LANES { s.load(p) } else { s.load_first(p, n) }
+}
+
+#[inline(always)]
+unsafe fn store_n<S: Simd>(s: S, p: *mut f32, n: usize, x: S::F) {
+    if n == S::LANES { s.store(p, x) } else { s.store_first(p, n, x) }
+}
+
+impl AnyOp for PrepareRow<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd + Unpackers>(self, s: S) {
+        s.enter(self);
+    }
+}
+
+impl<S: Simd> Op<S> for PrepareRow<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run(self, s: S) {
+        let (cols, x, row) = (self.x.len(), self.x.as_ptr(), self.row);
+        match self.prepare {
+            Prepare::Plain => {
+                each_vector::<S>(cols, |at, n| store_n(s, row.add(at), n, load_n(s, x.add(at), n)))
+            }
+            Prepare::RmsNorm(weight, eps) => {
+                let mut squares = s.splat(0.0);
+                each_vector::<S>(cols, |at, n| {
+                    let v = load_n(s, x.add(at), n);
+                    squares = s.fma(v, v, squares);
+                });
+                let scale = s.splat(1.0 / (s.sum(squares) / cols as f32 + eps).sqrt());
+                each_vector::<S>(cols, |at, n| {
+                    let w = load_n(s, weight.as_ptr().add(at), n);
+                    store_n(s, row.add(at), n, s.mul(s.mul(load_n(s, x.add(at), n), scale), w));
+                });
+            }
+            Prepare::Gated(gate, up) => {
+                let up = up.as_ptr().add(self.token * cols);
+                each_vector::<S>(cols, |at, n| {
+                    let v = load_n(s, x.add(at), n);
+                    let v = match gate {
+                        Gate::Silu => crate::simd::math::silu(s, v),
+                        Gate::GeluTanh => crate::simd::math::gelu_tanh(s, v),
+                    };
+                    store_n(s, row.add(at), n, s.mul(v, load_n(s, up.add(at), n)));
+                });
+            }
+        }
+        std::ptr::write_bytes(row.add(cols), 0, self.padded - cols);
+    }
+}
+
+/// One row to int8: scale = largest magnitude / 127 for each block of 32.
+struct QuantizeRow<'a> {
+    row: *const f32,
+    padded: usize,
+    offset: bool,
+    q: &'a mut [i8],
+    scale: &'a mut [f32],
+    sum16: &'a mut [f32],
+    sum32: &'a mut [f32],
+}
+
+impl AnyOp for QuantizeRow<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd + Unpackers>(self, s: S) {
+        s.enter(self);
+    }
+}
+
+impl<S: Simd> Op<S> for QuantizeRow<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run(self, s: S) {
+        let q = self.q.as_mut_ptr();
+        for block in 0..self.padded / 32 {
+            let x = self.row.add(block * 32);
+            let mut largest = s.splat(0.0);
+            for i in 0..32 / S::LANES {
+                largest = s.max(largest, s.abs(s.load(x.add(i * S::LANES))));
+            }
+            let largest = s.largest(largest);
+            // Below the smallest normal number the reciprocal would overflow; such a block is zero.
+            let (scale, inverse) = if largest > 1e-30 {
+                (largest / 127.0, s.splat(127.0 / largest))
+            } else {
+                (0.0, s.splat(0.0))
+            };
+            // Where a chunk keeps this block: first half in its first part, last half in its second.
+            let chunk = q.add(block / (S::LANES / 4) * 8 * S::LANES);
+            let at = block % (S::LANES / 4) * 16;
+            let mut sums = [0.0; 2];
+            for i in 0..32 / S::LANES {
+                let (half, within) = (i * S::LANES / 16, i * S::LANES % 16);
+                let v = s.round(s.mul(s.load(x.add(i * S::LANES)), inverse));
+                s.store_i8(chunk.add(half * 4 * S::LANES + at + within), v);
+                if self.offset {
+                    sums[half] += s.sum(v);
+                }
+            }
+            self.scale[block] = scale;
+            self.sum16[block * 2] = scale * sums[0];
+            self.sum16[block * 2 + 1] = scale * sums[1];
+            self.sum32[block] = scale * (sums[0] + sums[1]);
+        }
+        if self.offset {
+            for q in self.q.iter_mut() {
+                *q ^= i8::MIN;
+            }
+        }
+    }
+}

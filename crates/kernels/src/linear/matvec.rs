@@ -1,0 +1,160 @@
+//! Products for one to four tokens: reading the weights is what takes the time, so every row is read once, unpacked in
+//! registers and multiplied with all tokens at once. Rows go in groups, which share the loads of activations.
+
+use super::{Job, float, spans};
+use crate::activations::Activations;
+use crate::compute::Compute;
+use crate::simd::{AnyOp, Op, Simd, dispatch};
+use crate::unpack::{Unpack, Unpackers, with_unpacker};
+
+/// Tasks are at least this many bytes of weights, so that taking one costs little beside reading it …
+const LEAST_BYTES: usize = 8 << 10;
+/// … and there are about this many for each thread, so that none waits long for the last.
+const TASKS_PER_THREAD: usize = 6;
+
+/// Runs all jobs on the threads of `compute`.
+pub(super) fn run(compute: &Compute, x: &Activations, jobs: &[Job<'_>]) {
+    let rows: usize = jobs.iter().map(|j| j.matrix.rows).sum();
+    let bytes = jobs.iter().map(|j| j.matrix.row_bytes).max().unwrap_or(1);
+    let each = rows.div_ceil(compute.pool().threads() * TASKS_PER_THREAD).max(LEAST_BYTES / bytes);
+    let spans = spans(jobs, each.next_multiple_of(4));
+    compute.pool().run(spans.len(), |i| {
+        let span = spans[i];
+        let task = Rows { x, job: &jobs[span.job], row: span.row, rows: span.rows };
+        // SAFETY: `linear` has checked all sizes; spans do not overlap, so each output is written by one task.
+        unsafe { dispatch(compute.isa(), task) }
+    });
+}
+
+/// Rows `row .. row + rows` of one job, for all tokens.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) x: &'a Activations,
+    pub(super) job: &'a Job<'a>,
+    pub(super) row: usize,
+    pub(super) rows: usize,
+}
+
+impl AnyOp for Rows<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd + Unpackers>(self, s: S) {
+        with_unpacker!(self.job.matrix.format, S, U => match self.x.tokens {
+            1 => s.enter(Int8::<U<S>, 1>(self, std::marker::PhantomData)),
+            2 => s.enter(Int8::<U<S>, 2>(self, std::marker::PhantomData)),
+            3 => s.enter(Int8::<U<S>, 3>(self, std::marker::PhantomData)),
+            _ => s.enter(Int8::<U<S>, 4>(self, std::marker::PhantomData)),
+        }, else s.enter(float::Rows(self)))
+    }
+}
+
+/// The kernel for int8 activations of `T` tokens and weights that `U` unpacks.
+struct Int8<'a, U, const T: usize>(Rows<'a>, std::marker::PhantomData<U>);
+
+impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Int8<'_, U, T> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run(self, s: S) {
+        let end = self.0.row + self.0.rows;
+        let mut row = self.0.row;
+        while row + 4 <= end {
+            self.group::<S, 4>(s, row);
+            row += 4;
+        }
+        while row < end {
+            self.group::<S, 1>(s, row);
+            row += 1;
+        }
+    }
+}
+
+impl<U, const T: usize> Int8<'_, U, T> {
+    /// The products of `R` neighbouring rows.
+    #[inline(always)]
+    unsafe fn group<S: Simd, const R: usize>(&self, s: S, row: usize)
+    where
+        U: Unpack<S>,
+    {
+        let matrix = &self.0.job.matrix;
+        let chunks = matrix.cols / (8 * S::LANES);
+        let mut acc = [[s.splat(0.0); T]; R];
+        for chunk in 0..chunks {
+            self.chunk::<S, R, true>(s, row, chunk, &mut acc);
+        }
+        if matrix.cols > chunks * 8 * S::LANES {
+            self.chunk::<S, R, false>(s, row, chunks, &mut acc);
+        }
+        let out = &self.0.job.out;
+        for r in 0..R {
+            for t in 0..T {
+                *out.values.pointer(t * out.stride + row + r) = s.sum(acc[r][t]);
+            }
+        }
+    }
+
+    /// Adds the products of one chunk of `R` rows to `acc`.
+    #[inline(always)]
+    unsafe fn chunk<S: Simd, const R: usize, const FULL: bool>(
+        &self,
+        s: S,
+        row: usize,
+        chunk: usize,
+        acc: &mut [[S::F; T]; R],
+    ) where
+        U: Unpack<S>,
+    {
+        let (x, matrix) = (self.0.x, &self.0.job.matrix);
+        let padded = x.padded();
+        let ones = s.splat_byte(1);
+        // The same for all rows: activations, their scales, and what the weights' offset adds.
+        let mut a = [[s.zero_i(); 2]; T];
+        let mut scale = [s.splat(0.0); T];
+        let mut start = [[s.zero_i(); 2]; T];
+        let mut sums = [[s.splat(0.0); 2]; T];
+        for t in 0..T {
+            let q = x.q.as_slice().as_ptr().add(t * padded + chunk * 8 * S::LANES).cast::<u8>();
+            a[t] = [s.load_i(q), s.load_i(q.add(4 * S::LANES))];
+            scale[t] = s.load_each4(x.scale.as_slice().as_ptr().add(t * padded / 32 + chunk * S::LANES / 4));
+            if U::ZERO == 0 && !U::MIN {
+                continue;
+            }
+            let mut lanes = [s.dot(s.zero_i(), ones, a[t][0]), s.zero_i()];
+            if U::SPLIT {
+                lanes[1] = s.dot(s.zero_i(), ones, a[t][1]);
+            } else {
+                lanes[0] = s.dot(lanes[0], ones, a[t][1]);
+            }
+            for part in 0..if U::SPLIT { 2 } else { 1 } {
+                if U::MIN {
+                    sums[t][part] = s.mul(s.to_float(lanes[part]), scale[t]);
+                }
+                if U::ZERO != 0 {
+                    start[t][part] = s.mul_i(lanes[part], s.splat_i(-U::ZERO));
+                }
+            }
+        }
+        for r in 0..R {
+            let w = matrix.bytes.as_ptr().add((row + r) * matrix.row_bytes);
+            let w = U::chunk::<FULL>(s, w, matrix.row_bytes, chunk);
+            let dot = |acc, q, a| if U::WIDE { s.dot_wide(acc, q, a) } else { s.dot(acc, q, a) };
+            for t in 0..T {
+                let mut sum = acc[r][t];
+                if U::SPLIT {
+                    for part in 0..2 {
+                        let products = s.to_float(dot(start[t][part], w.q[part], a[t][part]));
+                        sum = s.fma(products, s.mul(w.d[part], scale[t]), sum);
+                    }
+                } else {
+                    let products = s.to_float(dot(dot(start[t][0], w.q[0], a[t][0]), w.q[1], a[t][1]));
+                    sum = s.fma(products, s.mul(w.d[0], scale[t]), sum);
+                }
+                if U::MIN {
+                    for part in 0..if U::SPLIT { 2 } else { 1 } {
+                        sum = s.fma(sums[t][part], w.m[part], sum);
+                    }
+                }
+                acc[r][t] = sum;
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Matrix products with weights of any format: `out = x · Wᵀ`. Few tokens read each row once and multiply it as it is
+//! unpacked (`matvec`); many tokens meet rows that were unpacked into a panel (`panel`, `float`).
+
+mod float;
+mod matvec;
+mod panel;
+
+use crate::activations::{Activations, MATVEC_TOKENS};
+use crate::buffer::Parts;
+use crate::compute::Compute;
+use crate::format::Format;
+
+/// A matrix of weights as it is stored: `rows` rows of `cols` values.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    format: Format,
+    rows: usize,
+    cols: usize,
+    row_bytes: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Matrix<'a> {
+    /// `None` when `bytes` is not exactly `rows` rows of `cols` values of `format`, or there are no values.
+    pub fn new(format: Format, rows: usize, cols: usize, bytes: &'a [u8]) -> Option<Self> {
+        let row_bytes = format.row_bytes(cols)?;
+        (rows > 0 && cols > 0 && row_bytes.checked_mul(rows)? == bytes.len()).then_some(Self {
+            format,
+            rows,
+            cols,
+            row_bytes,
+            bytes,
+        })
+    }
+
+    /// Storage format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Rows: outputs of a product.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns: inputs of a product.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The stored bytes of row `row`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> &'a [u8] {
+        &self.bytes[row * self.row_bytes..(row + 1) * self.row_bytes]
+    }
+}
+
+/// Where a product's rows go: `(tokens, rows)`.
+pub(crate) struct Output<'a> {
+    pub(crate) values: Parts<'a, f32>,
+    /// Distance between the rows of two tokens.
+    pub(crate) stride: usize,
+}
+
+/// One matrix and the place of its product.
+pub(crate) struct Job<'a> {
+    pub(crate) matrix: Matrix<'a>,
+    pub(crate) out: Output<'a>,
+}
+
+/// A contiguous run of rows of one job.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    job: usize,
+    row: usize,
+    rows: usize,
+}
+
+/// Splits all rows into spans of at most `each`.
+fn spans(jobs: &[Job<'_>], each: usize) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (job, Job { matrix, .. }) in jobs.iter().enumerate() {
+        spans.extend((0..matrix.rows).step_by(each).map(|row| Span {
+            job,
+            row,
+            rows: each.min(matrix.rows - row),
+        }));
+    }
+    spans
+}
+
+impl Compute {
+    /// For each pair, `out = x · Wᵀ`: `x` is (tokens, cols), `out` becomes (tokens, rows). All products share one pass
+    /// over the threads.
+    ///
+    /// # Panics
+    /// When `x` was not prepared for the weights' formats, or sizes do not agree.
+    pub fn linear<const N: usize>(&self, x: &Activations, products: [(Matrix<'_>, &mut [f32]); N]) {
+        let jobs = products.map(|(matrix, out)| {
+            assert_eq!(matrix.cols, x.cols, "weights of {} columns meet inputs of {}", matrix.cols, x.cols);
+            assert_eq!(out.len(), x.tokens * matrix.rows, "the product is {} × {}", x.tokens, matrix.rows);
+            let needs = crate::activations::Needs::of([matrix.format]);
+            assert!(x.covers(needs), "inputs were not prepared for {} weights", matrix.format);
+            Job { matrix, out: Output { values: Parts::new(out), stride: matrix.rows } }
+        });
+        if x.tokens == 0 {
+            return;
+        }
+        if x.tokens <= MATVEC_TOKENS {
+            matvec::run(self, x, &jobs);
+        } else {
+            panel::run(self, x, &jobs);
+        }
+    }
+
+    /// Row `row` of a matrix as floats: the embedding of a token.
+    ///
+    /// # Panics
+    /// When there is no such row, or `out` is not `cols` long.
+    pub fn row(&self, matrix: &Matrix<'_>, row: usize, out: &mut [f32]) {
+        assert_eq!(out.len(), matrix.cols);
+        crate::reference::dequantize_row(matrix.format, matrix.row(row), out);
+    }
+}

@@ -1,0 +1,256 @@
+//! Threads that start within a microsecond: workers spin for a moment between jobs, then sleep.
+//!
+//! A job is a number of tasks and one closure; whoever is free takes the next task, the caller included. A worker that
+//! the system has put aside is not waited for unless it has entered the job.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+/// How long a worker spins for the next job before it sleeps: longer than sampling takes between two tokens.
+const SPIN: Duration = Duration::from_micros(300);
+
+/// Gate: bit 0 = open, bits 1 ..= 15 = workers inside, the rest = number of the job.
+const OPEN: u64 = 1;
+const INSIDE: u64 = 2;
+const JOB: u64 = 1 << 16;
+
+type Task<'a> = &'a (dyn Fn(usize) + Sync);
+
+/// A value with a cache line of its own, so that spinning on one does not slow the others.
+#[repr(align(128))]
+struct Lonely<T>(T);
+
+struct Shared {
+    gate: Lonely<AtomicU64>,
+    next: Lonely<AtomicUsize>,
+    tasks: AtomicUsize,
+    /// Points at the caller's `Task` while the gate is open or a worker is inside.
+    task: AtomicPtr<()>,
+    asleep: AtomicUsize,
+    panicked: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// A fixed set of threads for short parallel jobs.
+pub struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    sleepers: Vec<Thread>,
+    busy: Mutex<()>,
+}
+
+thread_local! {
+    static INSIDE_JOB: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Shared {
+    /// Takes tasks until none is left.
+    fn work(&self, task: Task<'_>, tasks: usize) {
+        loop {
+            let index = self.next.0.fetch_add(1, Ordering::Relaxed);
+            if index >= tasks {
+                return;
+            }
+            task(index);
+        }
+    }
+
+    /// Enters the open job, if it is not the one that `last` names already. Returns whether it did.
+    fn try_enter(&self, last: &mut u64) -> bool {
+        let gate = self.gate.0.load(Ordering::Acquire);
+        if gate & OPEN == 0 || gate / JOB == *last {
+            return false;
+        }
+        if self.gate.0.compare_exchange(gate, gate + INSIDE, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        *last = gate / JOB;
+        let task = self.task.load(Ordering::Relaxed).cast::<Task<'_>>();
+        // SAFETY: the caller of `run` keeps the closure and the reference to it alive until the gate is closed and
+        // nobody is inside; this worker is inside until the `fetch_sub` below.
+        let task = unsafe { *task };
+        let tasks = self.tasks.load(Ordering::Relaxed);
+        if catch_unwind(AssertUnwindSafe(|| self.work(task, tasks))).is_err() {
+            self.panicked.store(true, Ordering::Relaxed);
+            self.next.0.store(tasks, Ordering::Relaxed);
+        }
+        self.gate.0.fetch_sub(INSIDE, Ordering::Release);
+        true
+    }
+
+    fn worker(&self) {
+        INSIDE_JOB.set(true);
+        let mut last = 0;
+        let mut idle_since = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            if self.try_enter(&mut last) {
+                idle_since = Instant::now();
+                continue;
+            }
+            for _ in 0..64 {
+                std::hint::spin_loop();
+                if self.gate.0.load(Ordering::Relaxed) & OPEN != 0 {
+                    break;
+                }
+            }
+            if idle_since.elapsed() > SPIN {
+                self.asleep.fetch_add(1, Ordering::SeqCst);
+                // A job may have opened since; its caller has then seen no sleeper.
+                let gate = self.gate.0.load(Ordering::SeqCst);
+                if (gate & OPEN == 0 || gate / JOB == last) && !self.stop.load(Ordering::SeqCst) {
+                    thread::park();
+                }
+                self.asleep.fetch_sub(1, Ordering::SeqCst);
+                idle_since = Instant::now();
+            }
+        }
+    }
+}
+
+/// Closes the gate and waits for the workers inside, also when the caller's own task panics.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let shared = self.0;
+        shared.gate.0.fetch_and(!OPEN, Ordering::AcqRel);
+        let mut spins = 0u32;
+        while (shared.gate.0.load(Ordering::Acquire) / INSIDE) % (JOB / INSIDE) != 0 {
+            spins += 1;
+            if spins < 10_000 {
+                std::hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// A pool in which `threads` (at least 1, at most 1024) threads work, the caller being one of them.
+    pub fn new(threads: usize) -> Self {
+        let shared = Arc::new(Shared {
+            gate: Lonely(AtomicU64::new(JOB)),
+            next: Lonely(AtomicUsize::new(0)),
+            tasks: AtomicUsize::new(0),
+            task: AtomicPtr::new(std::ptr::null_mut()),
+            asleep: AtomicUsize::new(0),
+            panicked: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        });
+        // Where the system refuses another thread, the pool works with those it got.
+        let workers: Vec<_> = (1..threads.clamp(1, 1024))
+            .map_while(|i| {
+                let shared = Arc::clone(&shared);
+                thread::Builder::new().name(format!("parasol-{i}")).spawn(move || shared.worker()).ok()
+            })
+            .collect();
+        let sleepers = workers.iter().map(|w| w.thread().clone()).collect();
+        Self { shared, workers, sleepers, busy: Mutex::new(()) }
+    }
+
+    /// Threads that work, the caller included.
+    pub fn threads(&self) -> usize {
+        self.workers.len() + 1
+    }
+
+    /// Calls `task(0)` … `task(tasks - 1)`, each once, on all threads, and returns when all are done. From inside a
+    /// task it runs serially. A panic in a task reaches the caller.
+    pub fn run(&self, tasks: usize, task: impl Fn(usize) + Sync) {
+        if tasks <= 1 || self.workers.is_empty() || INSIDE_JOB.get() {
+            (0..tasks).for_each(task);
+            return;
+        }
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        INSIDE_JOB.set(true);
+        let result = catch_unwind(AssertUnwindSafe(|| self.run_alone(tasks, &task)));
+        INSIDE_JOB.set(false);
+        drop(busy);
+        if let Err(panic) = result {
+            resume_unwind(panic);
+        }
+        assert!(!self.shared.panicked.swap(false, Ordering::Relaxed), "a task panicked in a worker thread");
+    }
+
+    fn run_alone(&self, tasks: usize, task: Task<'_>) {
+        let shared = &*self.shared;
+        shared.next.0.store(0, Ordering::Relaxed);
+        shared.tasks.store(tasks, Ordering::Relaxed);
+        shared.task.store((&raw const task).cast_mut().cast(), Ordering::Relaxed);
+        // Nobody is inside here, so the lower bits are zero: the next job, open.
+        let job = shared.gate.0.load(Ordering::Relaxed) / JOB + 1;
+        shared.gate.0.store(job * JOB + OPEN, Ordering::SeqCst);
+        let closing = Closing(shared);
+        if shared.asleep.load(Ordering::SeqCst) > 0 {
+            self.sleepers.iter().for_each(Thread::unpark);
+        }
+        shared.work(task, tasks);
+        drop(closing);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.sleepers.iter().for_each(Thread::unpark);
+        for worker in self.workers.drain(..) {
+            // A worker only panics inside a task, which `try_enter` catches.
+            let _ = worker.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once() {
+        for threads in [1, 2, 3, 8] {
+            let pool = Pool::new(threads);
+            for round in 0..2_000 {
+                let tasks = round % 17;
+                let counts: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                pool.run(tasks, |i| {
+                    counts[i].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
+            }
+        }
+    }
+
+    #[test]
+    fn works_after_sleeping_nested_and_shared() {
+        let pool = Pool::new(2);
+        let sum = AtomicUsize::new(0);
+        thread::sleep(SPIN * 10);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    pool.run(8, |i| {
+                        pool.run(2, |_| {
+                            sum.fetch_add(i, Ordering::Relaxed);
+                        });
+                    });
+                });
+            }
+        });
+        assert_eq!(sum.into_inner(), 3 * 2 * 28);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+        let pool = Pool::new(2);
+        let result = catch_unwind(AssertUnwindSafe(|| pool.run(64, |i| assert_ne!(i, 40))));
+        assert!(result.is_err());
+        let sum = AtomicUsize::new(0);
+        pool.run(4, |i| {
+            sum.fetch_add(i, Ordering::Relaxed);
+        });
+        assert_eq!(sum.into_inner(), 6);
+    }
+}

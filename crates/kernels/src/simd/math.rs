@@ -1,0 +1,53 @@
+//! Elementary functions on vectors.
+
+use super::Simd;
+
+/// eˣ for x ≤ 88; below −87 it is 0. Cody–Waite reduction and a polynomial of degree 6; relative error below 2e-7.
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn exp<S: Simd>(s: S, x: S::F) -> S::F {
+    let x = s.max(x, s.splat(-87.0));
+    let x = s.min(x, s.splat(88.0));
+    let n = s.round(s.mul(x, s.splat(std::f32::consts::LOG2_E)));
+    let r = s.fma(n, s.splat(-0.693_359_4), x);
+    let r = s.fma(n, s.splat(2.121_944_4e-4), r);
+    let mut p = s.splat(1.0 / 720.0);
+    for c in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = s.fma(p, r, s.splat(c));
+    }
+    s.times_pow2(p, n)
+}
+
+/// x · sigmoid(x)
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn silu<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = exp(s, s.sub(s.splat(0.0), x));
+    s.div(x, s.add(s.splat(1.0), e))
+}
+
+/// tanh(x) = 1 − 2 / (e²ˣ + 1), which keeps full absolute accuracy.
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = exp(s, s.add(x, x));
+    s.sub(s.splat(1.0), s.div(s.splat(2.0), s.add(e, s.splat(1.0))))
+}
+
+/// ½x(1 + tanh(√(2/π)(x + 0.044715x³))), Hendrycks & Gimpel's approximation of GELU, which Gemma uses.
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn gelu_tanh<S: Simd>(s: S, x: S::F) -> S::F {
+    let cube = s.mul(s.mul(x, x), x);
+    let inner = s.mul(s.splat(0.797_884_6), s.fma(cube, s.splat(0.044_715), x));
+    let half = s.mul(x, s.splat(0.5));
+    s.fma(half, tanh(s, inner), half)
+}

@@ -1,0 +1,123 @@
+//! Matrix products of random shapes, in every format and on every instruction set, against the slow reference.
+
+use parasol_kernels::{Activations, Compute, Format, Isa, Matrix, Needs, Prepare, quantize, reference};
+
+/// xorshift64*: the same numbers everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32
+    }
+    fn below(&mut self, n: usize) -> usize {
+        self.next() as usize % n
+    }
+    fn normal(&mut self) -> f32 {
+        (0..6).map(|_| self.next() as f32 / u32::MAX as f32 - 0.5).sum()
+    }
+}
+
+/// Values that int8 with a scale for each block of 32 holds exactly, so that only rounding of sums can differ.
+fn exact_inputs(random: &mut Random, tokens: usize, cols: usize) -> Vec<f32> {
+    let mut x = vec![0.0; tokens * cols];
+    for row in x.chunks_mut(cols) {
+        for block in row.chunks_mut(32) {
+            let scale = 0.01 * 2f32.powi(random.below(6) as i32);
+            block.iter_mut().for_each(|x| *x = (random.below(255) as f32 - 127.0) * scale);
+            let at = random.below(block.len());
+            block[at] = 127.0 * scale;
+        }
+    }
+    x
+}
+
+fn weights(random: &mut Random, format: Format, rows: usize, cols: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..rows {
+        let row: Vec<f32> = (0..cols).map(|_| random.normal()).collect();
+        quantize::quantize_row(format, &row, &mut bytes).unwrap();
+    }
+    bytes
+}
+
+fn check(compute: &Compute, random: &mut Random, format: Format, tokens: usize, rows: usize, cols: usize) {
+    let x = exact_inputs(random, tokens, cols);
+    let bytes = weights(random, format, rows, cols);
+    let expected = reference::matmul(&x, format, &bytes, rows, cols);
+    let mut prepared = Activations::new();
+    compute.activations(&x, cols, Prepare::Plain, Needs::of([format]), &mut prepared);
+    // Poisoned, so that an output which is not written shows.
+    let mut out = vec![f32::NAN; tokens * rows];
+    let matrix = Matrix::new(format, rows, cols, &bytes).unwrap();
+    compute.linear(&prepared, [(matrix, &mut out)]);
+    let size = expected.iter().map(|v| v.abs()).fold(0.0, f32::max);
+    for (i, (&got, &want)) in out.iter().zip(&expected).enumerate() {
+        assert!(
+            (got - want).abs() <= 1e-5 * size,
+            "{format} {tokens} × {rows} × {cols} on {compute:?}: output {i} is {got}, the reference says {want}"
+        );
+    }
+}
+
+#[test]
+fn products_agree_with_the_reference() {
+    let mut random = Random(7);
+    for isa in Isa::available() {
+        let compute = Compute::new(isa, 2);
+        for format in Format::ALL {
+            let block = format.block_len().max(32);
+            for tokens in [1, 2, 3, 4, 5, 6, 7, 13] {
+                let rows = 1 + random.below(70);
+                let cols = block * (1 + random.below(if block == 256 { 4 } else { 23 }));
+                check(&compute, &mut random, format, tokens, rows, cols);
+            }
+        }
+        // Several stretches of columns, several tasks of tokens, and a shape of a real model.
+        for format in [Format::Q4_0, Format::Q4_1, Format::Q8_0, Format::Q6K, Format::F16] {
+            check(&compute, &mut random, format, 99, 33, 1536);
+            check(&compute, &mut random, format, 1, 200, 1536);
+        }
+    }
+}
+
+#[test]
+fn float_weights_take_any_number_of_columns() {
+    let mut random = Random(11);
+    for isa in Isa::available() {
+        let compute = Compute::new(isa, 2);
+        for format in [Format::F32, Format::F16, Format::BF16] {
+            for tokens in [1, 3, 9] {
+                let (rows, cols) = (1 + random.below(40), 1 + random.below(300));
+                check(&compute, &mut random, format, tokens, rows, cols);
+            }
+        }
+    }
+}
+
+#[test]
+fn several_products_share_one_pass() {
+    let mut random = Random(3);
+    let compute = Compute::new(Isa::detect(), 2);
+    for tokens in [1, 20] {
+        let x = exact_inputs(&mut random, tokens, 64);
+        let (a, b) = (weights(&mut random, Format::Q8_0, 40, 64), weights(&mut random, Format::F32, 3, 64));
+        let mut prepared = Activations::new();
+        compute.activations(&x, 64, Prepare::Plain, Needs::of([Format::Q8_0, Format::F32]), &mut prepared);
+        let (mut first, mut second) = (vec![0.0; tokens * 40], vec![0.0; tokens * 3]);
+        compute.linear(
+            &prepared,
+            [
+                (Matrix::new(Format::Q8_0, 40, 64, &a).unwrap(), &mut first),
+                (Matrix::new(Format::F32, 3, 64, &b).unwrap(), &mut second),
+            ],
+        );
+        for (out, format, bytes, rows) in [(first, Format::Q8_0, a, 40), (second, Format::F32, b, 3)] {
+            for (got, want) in out.iter().zip(reference::matmul(&x, format, &bytes, rows, 64)) {
+                assert!((got - want).abs() < 1e-3);
+            }
+        }
+    }
+}
