@@ -1,5 +1,6 @@
 //! What every operation runs on: an instruction set and a pool of threads.
 
+use crate::buffer::Parts;
 use crate::isa::Isa;
 use crate::pool::Pool;
 
@@ -18,6 +19,22 @@ impl Compute {
     /// The instruction set in use.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// x += y
+    ///
+    /// # Panics
+    /// When their lengths differ.
+    pub fn add(&self, x: &mut [f32], y: &[f32]) {
+        assert_eq!(x.len(), y.len());
+        const EACH: usize = 16 << 10;
+        let parts = Parts::new(x);
+        self.pool.run(y.len().div_ceil(EACH), |task| {
+            let y = &y[task * EACH..y.len().min((task + 1) * EACH)];
+            // SAFETY: tasks take different parts.
+            let x = unsafe { parts.part(task * EACH, y.len()) };
+            x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+        });
     }
 
     /// The threads in use.

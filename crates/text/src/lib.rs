@@ -1,6 +1,7 @@
 //! Language models: weights, tokenizers, chat templates, one parametric decoder, sampling.
 
 pub mod blueprint;
+pub mod decoder;
 pub mod families;
 pub mod gguf;
 pub mod huggingface;

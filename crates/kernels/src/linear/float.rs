@@ -52,7 +52,7 @@ impl Rows<'_> {
             let w = matrix.bytes.as_ptr().add(row * matrix.row_bytes);
             for t in 0..x.tokens {
                 let x = x.float.as_slice().as_ptr().add(t * x.padded());
-                *out.values.pointer(t * out.stride + row) = dot(s, format, w, x, matrix.cols);
+                out.put(t, row, dot(s, format, w, x, matrix.cols));
             }
         }
     }

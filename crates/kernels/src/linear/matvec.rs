@@ -87,7 +87,7 @@ impl<U, const T: usize> Int8<'_, U, T> {
         let out = &self.0.job.out;
         for r in 0..R {
             for t in 0..T {
-                *out.values.pointer(t * out.stride + row + r) = s.sum(acc[r][t]);
+                out.put(t, row + r, s.sum(acc[r][t]));
             }
         }
     }

@@ -62,6 +62,20 @@ pub(crate) struct Output<'a> {
     pub(crate) values: Parts<'a, f32>,
     /// Distance between the rows of two tokens.
     pub(crate) stride: usize,
+    /// Products are added to what is there.
+    pub(crate) add: bool,
+}
+
+impl Output<'_> {
+    /// Puts the product of one token and one row.
+    ///
+    /// # Safety
+    /// The place exists and belongs to the calling task.
+    #[inline(always)]
+    unsafe fn put(&self, token: usize, row: usize, value: f32) {
+        let place = self.values.pointer(token * self.stride + row);
+        *place = if self.add { *place + value } else { value };
+    }
 }
 
 /// One matrix and the place of its product.
@@ -98,12 +112,16 @@ impl Compute {
     /// # Panics
     /// When `x` was not prepared for the weights' formats, or sizes do not agree.
     pub fn linear<const N: usize>(&self, x: &Activations, products: [(Matrix<'_>, &mut [f32]); N]) {
+        self.products(x, products, false);
+    }
+
+    fn products<const N: usize>(&self, x: &Activations, products: [(Matrix<'_>, &mut [f32]); N], add: bool) {
         let jobs = products.map(|(matrix, out)| {
             assert_eq!(matrix.cols, x.cols, "weights of {} columns meet inputs of {}", matrix.cols, x.cols);
             assert_eq!(out.len(), x.tokens * matrix.rows, "the product is {} × {}", x.tokens, matrix.rows);
             let needs = crate::activations::Needs::of([matrix.format]);
             assert!(x.covers(needs), "inputs were not prepared for {} weights", matrix.format);
-            Job { matrix, out: Output { values: Parts::new(out), stride: matrix.rows } }
+            Job { matrix, out: Output { values: Parts::new(out), stride: matrix.rows, add } }
         });
         if x.tokens == 0 {
             return;
@@ -115,12 +133,32 @@ impl Compute {
         }
     }
 
-    /// Row `row` of a matrix as floats: the embedding of a token.
+    /// `out += x · Wᵀ`, for the residual stream.
     ///
     /// # Panics
-    /// When there is no such row, or `out` is not `cols` long.
-    pub fn row(&self, matrix: &Matrix<'_>, row: usize, out: &mut [f32]) {
-        assert_eq!(out.len(), matrix.cols);
-        crate::reference::dequantize_row(matrix.format, matrix.row(row), out);
+    /// As [`Compute::linear`].
+    pub fn linear_add(&self, x: &Activations, matrix: Matrix<'_>, out: &mut [f32]) {
+        self.products(x, [(matrix, out)], true);
+    }
+
+    /// The rows `ids` of a matrix as floats, times `scale`: the embeddings of tokens. `out` is (ids, cols).
+    ///
+    /// # Panics
+    /// When there is no such row, or `out` has another size.
+    pub fn gather(&self, matrix: &Matrix<'_>, ids: &[u32], scale: f32, out: &mut [f32]) {
+        let cols = matrix.cols;
+        assert_eq!(out.len(), ids.len() * cols);
+        let parts = Parts::new(out);
+        let each = 16;
+        self.pool().run(ids.len().div_ceil(each), |task| {
+            for at in task * each..ids.len().min((task + 1) * each) {
+                // SAFETY: each row of the output belongs to one task.
+                let out = unsafe { parts.part(at * cols, cols) };
+                crate::reference::dequantize_row(matrix.format, matrix.row(ids[at] as usize), out);
+                if scale != 1.0 {
+                    out.iter_mut().for_each(|x| *x *= scale);
+                }
+            }
+        });
     }
 }

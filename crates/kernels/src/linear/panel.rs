@@ -283,6 +283,7 @@ impl Panel<'_> {
     /// Writes one token's sums of the panel's rows, adding to what is there if `add`.
     #[inline(always)]
     pub(super) unsafe fn store<S: Simd>(&self, s: S, token: usize, sums: [S::F; 2], add: bool) {
+        let add = add || self.job.out.add;
         let out = self.job.out.values.pointer(token * self.job.out.stride + self.row);
         for (side, sum) in sums.into_iter().enumerate() {
             let Some(rows) = self.rows.checked_sub(side * S::LANES).filter(|&n| n > 0) else { return };

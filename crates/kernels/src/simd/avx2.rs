@@ -18,7 +18,6 @@ unsafe fn first_lanes(n: usize) -> __m256i {
 
 impl Simd for Avx2 {
     const LANES: usize = 8;
-    const WIDE_ZERO: i32 = 0;
     const WIDE_OFFSET: i32 = 0;
     type F = __m256;
     type I = __m256i;
@@ -105,10 +104,6 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_f16(self, p: *const u16) -> __m256 {
         _mm256_cvtph_ps(_mm_loadu_si128(p.cast()))
-    }
-    #[inline(always)]
-    unsafe fn store_f16(self, p: *mut u16, x: __m256) {
-        _mm_storeu_si128(p.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x));
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const u16) -> __m256 {

@@ -11,7 +11,6 @@ unsafe fn with_features<O: Op<Avx512Vnni>>(s: Avx512Vnni, op: O) -> O::Out {
 
 impl Simd for Avx512Vnni {
     const LANES: usize = 16;
-    const WIDE_ZERO: i32 = 128;
     const WIDE_OFFSET: i32 = 128;
     type F = __m512;
     type I = __m512i;
@@ -92,10 +91,6 @@ impl Simd for Avx512Vnni {
     #[inline(always)]
     unsafe fn load_f16(self, p: *const u16) -> __m512 {
         _mm512_cvtph_ps(_mm256_loadu_si256(p.cast()))
-    }
-    #[inline(always)]
-    unsafe fn store_f16(self, p: *mut u16, x: __m512) {
-        _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x));
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const u16) -> __m512 {

@@ -56,8 +56,6 @@ pub(crate) unsafe fn dispatch<O: AnyOp>(isa: Isa, op: O) -> O::Out {
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// 32-bit values in a vector.
     const LANES: usize;
-    /// What [`Simd::dot_wide`] expects as its first operand: bytes offset by this much from their signed value.
-    const WIDE_ZERO: i32;
     /// See [`Simd::dot_wide_panel`].
     const WIDE_OFFSET: i32;
     /// A vector of f32.
@@ -92,7 +90,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn times_pow2(self, a: Self::F, n: Self::F) -> Self::F;
     /// LANES half-precision values.
     unsafe fn load_f16(self, p: *const u16) -> Self::F;
-    unsafe fn store_f16(self, p: *mut u16, x: Self::F);
     /// LANES bfloat16 values.
     unsafe fn load_bf16(self, p: *const u16) -> Self::F;
     /// LANES / 4 floats, each in four neighbouring lanes.
@@ -115,7 +112,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// acc + Σ of four u·s products in each lane, for unsigned bytes `u` and signed bytes `s`, one side of which stays
     /// within seven bits (|s| ≤ 63 or u ≤ 63), so that no pair of products leaves 16 bits.
     unsafe fn dot(self, acc: Self::I, u: Self::I, s: Self::I) -> Self::I;
-    /// The same for weights of eight bits: `w` holds value + [`Simd::WIDE_ZERO`], `s` signed activations.
+    /// The same for weights of eight bits: `w` holds value + the `ZERO` of its unpacker, `s` signed activations.
     unsafe fn dot_wide(self, acc: Self::I, w: Self::I, s: Self::I) -> Self::I;
     /// acc + Σ of four (a − 128 + [`Simd::WIDE_OFFSET`]) · w products: activations `a` offset by 128, signed weights `w`.
     unsafe fn dot_wide_panel(self, acc: Self::I, a: Self::I, w: Self::I) -> Self::I;

@@ -14,7 +14,7 @@ use crate::simd::Simd;
 
 /// One chunk of a row.
 pub(crate) struct Chunk<S: Simd> {
-    /// Bytes within 0 ..= 63, or offset by [`Simd::WIDE_ZERO`] for formats of eight bits.
+    /// Bytes within 0 ..= 63, or offset by `Unpack::ZERO` for formats of eight bits.
     pub(crate) q: [S::I; 2],
     /// Scale of each lane; `d[1]` belongs to `q[1]` where scales change every 16 weights, else it equals `d[0]`.
     pub(crate) d: [S::F; 2],
