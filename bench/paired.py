@@ -76,6 +76,24 @@ def parasol_environment(args) -> dict[str, str]:
     return {"PARASOL_ISA": args.isa} if args.isa else {}
 
 
+def wait_until_idle(limit: float) -> None:
+    """Return once other programs leave the processor alone for half a second, or after `limit` seconds (Linux only)."""
+    def busy_and_total() -> tuple[int, int]:
+        ticks = [int(t) for t in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+        return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+    deadline = time.monotonic() + limit
+    before = busy_and_total()
+    while time.monotonic() < deadline:
+        time.sleep(0.5)
+        now = busy_and_total()
+        if now[0] - before[0] < 0.1 * (now[1] - before[1]):
+            return
+        before = now
+    if limit:
+        print(f"other programs kept the processor busy for {limit:.0f} s", file=sys.stderr)
+
+
 # ---------------------------------------------------------------- figures
 
 def median(values: list[float]) -> float:
@@ -142,6 +160,7 @@ def measure(args) -> list[dict]:
             runs = entry["depths"][depth] = {side: [] for side in sides}
             for repeat in range(args.repeat):
                 for side in sides:
+                    wait_until_idle(args.wait_idle)
                     runs[side].append(run_speed(side, args, model, depth))
                     note(f"{model.name} depth {depth} {side} {repeat + 1}/{args.repeat}", runs[side][-1])
         if not args.no_first_token:
@@ -149,6 +168,7 @@ def measure(args) -> list[dict]:
             entry["first_token"] = {side: [] for side in sides}
             for _ in range(args.repeat):
                 for side in sides:
+                    wait_until_idle(args.wait_idle)
                     entry["first_token"][side].append(run_first_token(side, args, model, text))
         results.append(entry)
         if args.save:
@@ -207,6 +227,8 @@ def main() -> None:
     parser.add_argument("--isa", help="force PARASOL_ISA on our side, e.g. avx2")
     parser.add_argument("--text", default="Write a haiku about rain", help="prompt of the first-token measurement")
     parser.add_argument("--run-option", action="append", default=[], help="further option for `parasol run`; may be repeated")
+    parser.add_argument("--wait-idle", type=float, default=0, metavar="SECONDS",
+                        help="before each run wait up to this long for other programs to leave the processor alone")
     parser.add_argument("--no-first-token", action="store_true")
     parser.add_argument("--save", type=Path, help="write every single figure to this JSON file")
     args = parser.parse_args()
