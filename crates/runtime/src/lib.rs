@@ -1,1 +1,17 @@
-//! Parasol runtime.
+//! The roof: which engine serves a name. It finds a model through the hub, has the engine for it load it, and hands out
+//! its capabilities. It knows names and memory and no arithmetic, no protocol and no terminal.
+
+mod ceilings;
+pub mod machine;
+mod model;
+mod runtime;
+
+pub use ceilings::{Ceilings, ceilings};
+pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
+pub use model::{LoadOptions, Model};
+pub use runtime::Runtime;
+
+/// What doors need of the layers below the roof.
+pub use parasol_kernels::Isa;
+pub use parasol_text::engine::BenchReport;
+pub use parasol_text::info::{About, FormatShare, MemoryNeed, ModelInfo};

@@ -1,0 +1,107 @@
+//! From a name to a model on this disk, and from there to a loaded one.
+
+use crate::model::{LoadOptions, Model};
+use parasol_core::{Error, ErrorKind, Result};
+use parasol_hub::{Hub, Located, ModelRef, Origin, Settings};
+use parasol_text::checkpoint::Checkpoint;
+use parasol_text::info::ModelInfo;
+use std::path::Path;
+
+/// Finds and loads models by name.
+#[derive(Debug)]
+pub struct Runtime {
+    hub: Hub,
+}
+
+impl Runtime {
+    /// A runtime over the store and the catalogue that `settings` name.
+    ///
+    /// # Errors
+    /// When a catalogue file is wrong.
+    pub fn new(settings: Settings) -> Result<Self> {
+        Ok(Self { hub: Hub::with(settings)? })
+    }
+
+    /// A runtime over the user's own store and catalogue.
+    ///
+    /// # Errors
+    /// When there is no home directory, or a catalogue file is wrong.
+    pub fn from_env() -> Result<Self> {
+        Self::new(Settings::from_env()?)
+    }
+
+    /// The models on disk.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The folder in which Parasol keeps what it must remember.
+    pub fn home(&self) -> &Path {
+        &self.hub.settings().home
+    }
+
+    /// The model that is taken when none is named.
+    ///
+    /// # Errors
+    /// `NotFound` when the catalogue has no default for chat.
+    pub fn default_model(&self) -> Result<String> {
+        let none = || Error::new(ErrorKind::NotFound, "the catalogue has no default chat model: name one");
+        self.hub.catalogue().default_for("chat").map(|e| e.name.clone()).ok_or_else(none)
+    }
+
+    /// Whether `text` can only be meant as a model: a name of the catalogue, a repository, or a model that lies at that
+    /// path. Looks at the disk, never at the network.
+    pub fn names_model(&self, text: &str) -> bool {
+        // A prompt of several words may end in what looks like a path; one that exists is still a model.
+        match ModelRef::parse(text) {
+            Ok(ModelRef::Name(name)) => {
+                self.hub.catalogue().find(&name).is_some() || is_model_at(Path::new(&name))
+            }
+            Ok(ModelRef::Path(path)) => is_model_at(&path),
+            Ok(ModelRef::Hf(_)) => true,
+            Err(_) => text.starts_with("hf:") && !text.contains(char::is_whitespace),
+        }
+    }
+
+    /// Whether the model is on this disk, so that loading it needs no network.
+    ///
+    /// # Errors
+    /// When the reference is malformed, unknown, or names a path where no model lies.
+    pub fn is_here(&self, reference: &str) -> Result<bool> {
+        Ok(self.hub.locate(reference)?.is_some())
+    }
+
+    /// Finds a model on this disk.
+    ///
+    /// # Errors
+    /// `NotFound` when it has not been pulled.
+    pub fn locate(&self, reference: &str) -> Result<Located> {
+        self.hub.locate(reference)?.ok_or_else(|| {
+            let message = format!("{reference} is not on this disk: `parasol pull {reference}` fetches it");
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    /// What the file of a model on this disk says about itself. Reads its header and computes nothing.
+    ///
+    /// # Errors
+    /// When it is not here, or its file cannot be read.
+    pub fn describe(&self, reference: &str) -> Result<ModelInfo> {
+        Ok(Checkpoint::open(self.locate(reference)?.model.path())?.info)
+    }
+
+    /// Loads a model that is on this disk.
+    ///
+    /// # Errors
+    /// When it is not here, or its engine cannot load it.
+    pub fn load(&self, reference: &str, options: &LoadOptions) -> Result<Model> {
+        let located = self.locate(reference)?;
+        // A file of the user's is called what it calls itself.
+        let name = Some(located.name).filter(|_| located.origin != Origin::Path);
+        Model::load(reference, name, located.model.path(), options)
+    }
+}
+
+fn is_model_at(path: &Path) -> bool {
+    parasol_hub::format::local_model(path).is_ok()
+}
