@@ -1,0 +1,21 @@
+//! What each command does. One file per command; none knows how a model works.
+
+pub(crate) mod bench;
+pub(crate) mod doctor;
+pub(crate) mod list;
+pub(crate) mod pages;
+pub(crate) mod pull;
+pub(crate) mod rm;
+pub(crate) mod run;
+pub(crate) mod show;
+
+use crate::exit::Outcome;
+use parasol_runtime::Runtime;
+
+/// The runtime, with settings from the environment.
+///
+/// # Errors
+/// When the settings or a catalogue file are wrong.
+pub(crate) fn runtime() -> Outcome<Runtime> {
+    Ok(Runtime::from_env()?)
+}
