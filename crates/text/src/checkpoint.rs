@@ -6,6 +6,7 @@ use crate::families;
 use crate::gguf::{GgufFile, Metadata};
 use crate::huggingface::{Folder, read_json};
 use crate::info::{About, ModelInfo};
+use crate::template::ChatTemplate;
 use crate::tokenizer::{Tokenizer, TokenizerSource};
 use crate::weights::Weights;
 use parasol_core::{Error, ErrorKind, Result};
@@ -20,6 +21,8 @@ pub struct Checkpoint {
     pub weights: Weights,
     /// Text to tokens and back.
     pub tokenizer: Tokenizer,
+    /// The chat template. One that does not compile is no obstacle to continuing texts: it is reported to who chats.
+    pub template: Result<Option<ChatTemplate>>,
     /// What it says about itself, and its size.
     pub info: ModelInfo,
 }
@@ -44,9 +47,10 @@ impl Checkpoint {
         let blueprint = families::from_gguf(metadata, &weights).map_err(within)?;
         let tokenizer =
             TokenizerSource::from_metadata(&metadata).and_then(Tokenizer::from_source).map_err(within)?;
-        let template = metadata.str("tokenizer.chat_template").map_err(within)?.map(str::to_owned);
-        let info = ModelInfo::new(&blueprint, &weights, about_gguf(metadata), template, file.bytes());
-        Self { blueprint, weights, tokenizer, info }.checked().map_err(within)
+        let template = ChatTemplate::from_metadata(&metadata, &tokenizer).map_err(within);
+        let source = metadata.str("tokenizer.chat_template").map_err(within)?.map(str::to_owned);
+        let info = ModelInfo::new(&blueprint, &weights, about_gguf(metadata), source, file.bytes());
+        Self { blueprint, weights, tokenizer, template, info }.checked().map_err(within)
     }
 
     fn open_folder(path: &Path) -> Result<Self> {
@@ -54,10 +58,11 @@ impl Checkpoint {
         let Folder { config, weights, bytes } = Folder::open(path)?;
         let blueprint = families::from_config(&config, &weights).map_err(within)?;
         let tokenizer = Tokenizer::from_folder(path)?;
-        let template = folder_template(path)?;
+        let template = ChatTemplate::from_folder(path, &tokenizer).map_err(within);
+        let source = template_source(path)?;
         let name = path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-        let info = ModelInfo::new(&blueprint, &weights, About { name, ..About::default() }, template, bytes);
-        Self { blueprint, weights, tokenizer, info }.checked().map_err(within)
+        let info = ModelInfo::new(&blueprint, &weights, About { name, ..About::default() }, source, bytes);
+        Self { blueprint, weights, tokenizer, template, info }.checked().map_err(within)
     }
 
     /// Ids that the tokenizer can make must have a row in the embedding.
@@ -89,7 +94,7 @@ fn about_gguf(metadata: Metadata<'_>) -> About {
 }
 
 /// `chat_template.jinja`, or the entry of `tokenizer_config.json`: one text, or a list of which `default` counts.
-fn folder_template(folder: &Path) -> Result<Option<String>> {
+fn template_source(folder: &Path) -> Result<Option<String>> {
     let path = folder.join("chat_template.jinja");
     if path.exists() {
         return match String::from_utf8(read_json(&path)?) {

@@ -1,22 +1,16 @@
 //! What a request means in tokens: a conversation through its chat template, a text as it is, or the two sides of a gap
 //! between fill-in-the-middle tokens.
 
-use crate::template::Template;
+use crate::template::ChatTemplate;
 use crate::tokenizer::{Special, Tokenizer};
 use parasol_core::{ChatRequest, CompleteRequest, Error, ErrorKind, Result};
 
 /// The tokens of a conversation, ready for the model's answer.
 ///
 /// # Errors
-/// `Unsupported` when the model has no chat template, `InvalidRequest` with the template's own words when it refuses.
-pub fn chat(template: Option<&Template>, tokenizer: &Tokenizer, request: &ChatRequest) -> Result<Vec<u32>> {
-    let template = template.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Unsupported,
-            "this model has no chat template: it continues texts and was not trained to converse; use completion",
-        )
-    })?;
-    let text = template.render(request)?;
+/// `InvalidRequest` with the template's own words when it refuses the conversation.
+pub fn chat(template: &ChatTemplate, tokenizer: &Tokenizer, request: &ChatRequest) -> Result<Vec<u32>> {
+    let text = template.render_chat(&request.messages, &request.tools, &request.template_arguments)?;
     let mut tokens = tokenizer.encode(&text, Special::Parse, false)?;
     // Templates of some files write the first token and others leave it to the tokenizer: once is right.
     if let Some(bos) = tokenizer.special().bos.filter(|_| tokenizer.adds_bos())
@@ -52,16 +46,4 @@ pub fn complete(tokenizer: &Tokenizer, request: &CompleteRequest) -> Result<Vec<
     }
     tokens.push(middle);
     Ok(tokens)
-}
-
-/// Compiles a checkpoint's chat template, with the tokens that templates write out.
-///
-/// # Errors
-/// `InvalidRequest` or `Corrupt` when the template is malformed.
-pub fn compile(text: &str, tokenizer: &Tokenizer) -> Result<Template> {
-    let spelled = |id: Option<u32>| {
-        let bytes = id.and_then(|id| tokenizer.token_text(id).ok()).unwrap_or_default();
-        String::from_utf8_lossy(bytes).into_owned()
-    };
-    Template::new(text, &spelled(tokenizer.special().bos), &spelled(tokenizer.special().eos))
 }

@@ -4,7 +4,7 @@
 use super::Shared;
 use super::events::{Closed, EventSender};
 use super::session::Session;
-use crate::sampler::Sampler;
+use crate::sampler::{LogProbability, Sampler};
 use crate::tokenizer::{TextStream, TokenKind};
 use parasol_core::{Error, FinishReason, GenerationEvent, Result, Timings, TokenLogprob, TokenReport, Usage};
 use std::sync::Arc;
@@ -72,16 +72,14 @@ impl Generation {
             if self.max_tokens.is_some_and(|most| usage.generated_tokens >= most) {
                 break FinishReason::Length;
             }
-            let logits = session.logits();
-            let logprobs_of = self.logprobs.map(|_| logits.to_vec());
-            let token = self.sampler.sample(logits)?;
+            let token = session.sample(&mut self.sampler, self.shared.tokenizer.vocabulary_size())?;
             first.get_or_insert_with(Instant::now);
             if self.shared.tokenizer.is_end(token) {
                 break FinishReason::Stop;
             }
             usage.generated_tokens += 1;
             let step = self.text.push(&self.shown_bytes(token)?);
-            let logprobs = self.logprobs(token, logprobs_of)?;
+            let logprobs = self.logprobs(token, session.logits())?;
             self.report(Some(token), step.text, logprobs)?;
             if step.stopped {
                 break FinishReason::Stop;
@@ -135,23 +133,19 @@ impl Generation {
         self.events.send(Ok(GenerationEvent::Token(TokenReport { id, text, logprobs })))
     }
 
-    /// The chosen token's log-probability and those of the most likely alternatives, from logits before sampling.
-    fn logprobs(&self, chosen: u32, logits: Option<Vec<f32>>) -> Result<Vec<TokenLogprob>> {
-        let (Some(logits), Some(alternatives)) = (logits, self.logprobs) else { return Ok(Vec::new()) };
-        let scale = super::score::logsumexp(&logits);
-        let mut ids: Vec<u32> = (0..logits.len() as u32).filter(|id| *id != chosen).collect();
-        let descending = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]);
-        let kept = alternatives.min(ids.len());
-        if kept > 0 && kept < ids.len() {
-            ids.select_nth_unstable_by(kept - 1, descending);
-        }
-        ids.truncate(kept);
-        ids.sort_unstable_by(descending);
-        let entry = |id: u32| {
-            // An embedding may have more rows than the tokenizer has tokens.
-            let bytes = self.shared.tokenizer.token_bytes(id).map(|b| b.into_owned()).unwrap_or_default();
-            TokenLogprob { id, bytes, logprob: logits[id as usize] - scale }
-        };
-        Ok(std::iter::once(chosen).chain(ids).map(entry).collect())
+    /// The chosen token's log-probability and those of the most likely others, before penalties and filters.
+    fn logprobs(&self, chosen: u32, logits: &[f32]) -> Result<Vec<TokenLogprob>> {
+        let Some(alternatives) = self.logprobs else { return Ok(Vec::new()) };
+        let known = self.shared.tokenizer.vocabulary_size().min(logits.len());
+        // One more, as the chosen token may be among the most likely.
+        let wanted = alternatives.saturating_add(1).min(known);
+        let mut found = self.sampler.log_probabilities(&logits[..known], chosen, wanted)?.into_iter();
+        let own = found.next().into_iter();
+        let others = found.filter(|other| other.id != chosen).take(alternatives);
+        own.chain(others)
+            .map(|LogProbability { id, logprob }| {
+                Ok(TokenLogprob { id, bytes: self.shared.tokenizer.token_bytes(id)?.into_owned(), logprob })
+            })
+            .collect()
     }
 }

@@ -18,7 +18,7 @@ use crate::info::ModelInfo;
 use crate::prompt;
 use crate::quantize::{self, Progress, Quantize};
 use crate::sampler::Sampler;
-use crate::template::Template;
+use crate::template::ChatTemplate;
 use crate::tokenizer::{TextStream, Tokenizer};
 use generate::Generation;
 use parasol_core::{
@@ -34,6 +34,9 @@ use worker::Worker;
 
 /// Longest context that is set up unless the caller asks for more.
 const DEFAULT_CONTEXT: usize = 8192;
+
+/// More alternatives than this for each token would make an answer larger than its model.
+const MOST_LOGPROBS: usize = 1024;
 
 /// How to load a model.
 #[derive(Clone, Default)]
@@ -56,7 +59,7 @@ pub struct LoadOptions {
 struct Shared {
     name: String,
     tokenizer: Tokenizer,
-    template: Option<Template>,
+    template: Result<Option<ChatTemplate>>,
 }
 
 /// A language model in memory. Dropping it ends its worker after the requests that it has.
@@ -83,7 +86,7 @@ impl TextModel {
     /// # Errors
     /// As [`TextModel::load`].
     pub fn from_checkpoint(checkpoint: Checkpoint, path: &Path, options: LoadOptions) -> Result<Self> {
-        let Checkpoint { blueprint, mut weights, tokenizer, mut info } = checkpoint;
+        let Checkpoint { blueprint, mut weights, tokenizer, template, mut info } = checkpoint;
         let context = context(options.context, blueprint.context)?;
         let threads = options.threads.unwrap_or_else(available_threads).max(1);
         let isa = match options.isa {
@@ -97,8 +100,6 @@ impl TextModel {
             weights = quantize::quantize(weights, &blueprint, choice, threads, &mut { report })?;
             info = ModelInfo::new(&blueprint, &weights, info.about, info.chat_template, info.file_bytes);
         }
-        let template =
-            info.chat_template.as_deref().map(|text| prompt::compile(text, &tokenizer)).transpose()?;
         let name =
             options.name.or_else(|| info.about.name.clone()).or_else(|| stem(path)).unwrap_or_default();
         let decoder = Arc::new(Decoder::new(blueprint, &weights, Arc::new(Compute::new(isa, threads)))?);
@@ -174,10 +175,15 @@ impl TextModel {
         // answer ends there, with `Length`.
         let room = usize::from(ask.max_tokens != Some(0));
         self.check_prompt(&prompt, prompt.len() + room)?;
+        if let Some(asked) = ask.logprobs.filter(|n| *n > MOST_LOGPROBS) {
+            let message =
+                format!("logprobs is {asked}; at most {MOST_LOGPROBS} alternatives are reported for a token");
+            return Err(Error::new(ErrorKind::InvalidRequest, message));
+        }
         let (events, stream) = events::channel();
         let generation = Generation {
             shared: self.shared.clone(),
-            sampler: Sampler::new(ask.sampling, &prompt)?,
+            sampler: Sampler::new(&ask.sampling, self.shared.tokenizer.vocabulary_size())?,
             text: TextStream::new(&ask.stop)?,
             prompt,
             echo: ask.echo,
@@ -202,7 +208,10 @@ struct Ask {
 
 impl Chat for TextModel {
     fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>> {
-        let prompt = prompt::chat(self.shared.template.as_ref(), &self.shared.tokenizer, &request)?;
+        let Shared { name, tokenizer, template } = &*self.shared;
+        let template =
+            template.as_ref().map_err(Clone::clone)?.as_ref().ok_or_else(|| ChatTemplate::missing(name))?;
+        let prompt = prompt::chat(template, tokenizer, &request)?;
         let ChatRequest { sampling, max_tokens, stop, logprobs, .. } = request;
         self.generate(prompt, Ask { sampling, max_tokens, stop, logprobs, echo: None })
     }

@@ -47,7 +47,8 @@ fn position(row: &[f32], next: Option<&u32>, columns: &[u32]) -> PositionScore {
         .iter()
         .enumerate()
         .fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best });
-    let logsumexp = logsumexp_below(row, most);
+    let sum: f64 = row.iter().map(|x| f64::from(x - most).exp()).sum();
+    let logsumexp = most + sum.ln() as f32;
     let logprob = |id: &u32| row.get(*id as usize).map_or(f32::NEG_INFINITY, |x| x - logsumexp);
     PositionScore {
         top: top as u32,
@@ -55,14 +56,4 @@ fn position(row: &[f32], next: Option<&u32>, columns: &[u32]) -> PositionScore {
         next: next.map(logprob),
         columns: columns.iter().map(logprob).collect(),
     }
-}
-
-/// ln Σ exp of a row of logits.
-pub(super) fn logsumexp(row: &[f32]) -> f32 {
-    logsumexp_below(row, row.iter().copied().fold(f32::NEG_INFINITY, f32::max))
-}
-
-fn logsumexp_below(row: &[f32], most: f32) -> f32 {
-    let sum: f64 = row.iter().map(|x| f64::from(x - most).exp()).sum();
-    most + sum.ln() as f32
 }

@@ -2,6 +2,7 @@
 //! shares its beginning. The rule is that computed tokens catch up with known ones.
 
 use crate::decoder::{Decoder, KvCache, Logits};
+use crate::sampler::Sampler;
 use parasol_core::Result;
 use std::sync::Arc;
 
@@ -83,7 +84,13 @@ impl Session {
     }
 
     /// Logits of the last computation, (positions wanted, vocab).
-    pub(super) fn logits(&mut self) -> &mut [f32] {
-        &mut self.logits
+    pub(super) fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// Draws the next token from the first `known` ones: an embedding may have more rows than there are tokens.
+    pub(super) fn sample(&mut self, sampler: &mut Sampler, known: usize) -> Result<u32> {
+        let known = known.min(self.logits.len());
+        sampler.sample(&mut self.logits[..known], &self.tokens)
     }
 }
