@@ -17,6 +17,7 @@ mod vocabulary;
 mod words;
 
 pub use huggingface::HuggingFaceFiles;
+pub(crate) use huggingface::{read_optional, token_text};
 pub use source::{MetadataLookup, SpecialIds, Strings, TokenizerSource};
 pub use stream::{StreamedText, TextStream};
 pub use vocabulary::TokenKind;
@@ -285,6 +286,16 @@ impl Tokenizer {
             out.extend_from_slice(if prefixed { bytes.strip_prefix(b" ").unwrap_or(&bytes) } else { &bytes });
         }
         Ok(out)
+    }
+
+    /// A lower bound on the tokens of a text of so many bytes, without looking at it: no token stands for more bytes than the
+    /// longest one is long. A prompt that cannot fit the context is refused by this before any work goes into it.
+    pub fn fewest_tokens(&self, bytes: usize) -> usize {
+        match &self.engine {
+            // A unigram model may squeeze spaces, and tokenizer.json may normalise: no bound holds there.
+            Engine::Unigram(_) | Engine::HuggingFace(_) => 0,
+            Engine::Bpe(_) | Engine::SentencePiece(_) => bytes / self.vocabulary.longest().max(1),
+        }
     }
 
     /// How many tokens there are; ids are below.

@@ -68,6 +68,7 @@ pub(crate) struct Vocabulary {
     texts: Strings,
     kinds: Vec<TokenKind>,
     spelling: Spelling,
+    longest: usize,
     ids: HashTable<u32>,
     hasher: RandomState,
 }
@@ -105,12 +106,18 @@ impl Vocabulary {
             }
             ids.insert_unique(hash, id as u32, |&other| hash_of(other));
         }
-        Ok(Self { texts, kinds, spelling, ids, hasher })
+        let longest = texts.iter().map(<[u8]>::len).max().unwrap_or(0);
+        Ok(Self { texts, kinds, spelling, longest, ids, hasher })
     }
 
     /// How many tokens there are.
     pub(crate) fn len(&self) -> usize {
         self.texts.len()
+    }
+
+    /// Length of the longest token as written, which is never shorter than what it stands for.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// The token's text as the file writes it.
