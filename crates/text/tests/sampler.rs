@@ -97,17 +97,17 @@ fn draws_follow_the_obvious_distribution() {
     for round in 0..600 {
         let size = 2 + (n.next() % if round % 10 == 0 { 5000 } else { 60 }) as usize;
         let spread = 0.3 + 6.0 * n.unit();
-        let coarse = n.next() % 3 == 0; // ties
+        let coarse = n.next().is_multiple_of(3); // ties
         let mut logits: Vec<f32> = (0..size)
             .map(|_| {
                 let x = (n.unit() + n.unit() + n.unit() - 1.5) * spread;
                 if coarse { x.round() } else { x }
             })
             .collect();
-        let maybe = |x: f32, n: &mut Numbers| (n.next() % 2 == 0).then_some(x);
+        let maybe = |x: f32, n: &mut Numbers| n.next().is_multiple_of(2).then_some(x);
         let s = Sampling {
             temperature: 0.2 + 2.0 * n.unit(),
-            top_k: (n.next() % 2 == 0).then_some(1 + (n.next() % 50) as usize),
+            top_k: n.next().is_multiple_of(2).then_some(1 + (n.next() % 50) as usize),
             top_p: {
                 let p = 0.05 + 0.95 * n.unit();
                 maybe(p, &mut n)

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use parasol_hub::{Cancel, Hub, Licence};
 use parasol_text::gguf::GgufFile;
 use parasol_text::tokenizer::{Special, TextStream, TokenKind, Tokenizer, TokenizerSource};
 use serde_json::Value;
@@ -137,4 +138,42 @@ toys! {
     unigram_from_json: json_toy("toy-unigram");
     t5_from_gguf: gguf_toy("toy-unigram-t5");
     t5_from_json: json_toy("toy-unigram-t5");
+}
+
+/// A published model's tokenizer, against llama.cpp. The model is pulled if need be; without it the test says so. Cases
+/// that hold `except` are left out.
+fn published(model: &str, fixture: &str, except: Option<&str>) {
+    let hub = Hub::open().unwrap();
+    let path = match hub.locate(model).unwrap() {
+        Some(located) => located.model.path().to_owned(),
+        None => match hub.pull(model, Licence::Refuse, &Cancel::new(), &mut |_| {}) {
+            Ok(located) => located.model.path().to_owned(),
+            Err(e) => {
+                return eprintln!(
+                    "SKIPPED: {model} is not on this machine ({e}); `parasol pull {model}` fetches it"
+                );
+            }
+        },
+    };
+    let mut file = json(&fixtures().join(fixture));
+    for (i, text) in corpus().iter().enumerate() {
+        if except.is_some_and(|except| String::from_utf8_lossy(text).contains(except)) {
+            file["plain"][i] = Value::Null;
+            file["special"].as_object_mut().unwrap().remove(&i.to_string());
+        }
+    }
+    let tokenizer = from_gguf(&path);
+    compare(&tokenizer, &file, "llama.cpp");
+    decodes(&tokenizer, &file, "llama.cpp");
+}
+
+#[test]
+fn smollm2_is_tokenised_as_by_llama_cpp() {
+    published("smollm2", "smollm2.json", None);
+}
+
+#[test]
+fn gemma3_is_tokenised_as_by_llama_cpp() {
+    // `</s>` is an ordinary token of Gemma's (the end of HTML's strike-through); llama.cpp takes it for the end of a text.
+    published("gemma3-270m", "gemma3.json", Some("</s>"));
 }

@@ -26,12 +26,15 @@ const SCAN_LIMIT: usize = 48;
 const NO_PAIR: (u32, u32) = (u32::MAX, u32::MAX);
 const END: u32 = u32::MAX;
 
+/// A pair that may merge: rank, left and right symbol's places, what they become, and the length of both.
+type Pair = (u32, u32, u32, u32, u32);
+
 /// Scratch memory, kept between words.
 #[derive(Default)]
 pub(crate) struct Merger {
     ranks: Vec<(u32, u32)>,
     links: Vec<(u32, u32)>,
-    heap: BinaryHeap<Reverse<(u32, u32, u32, u32, u32)>>,
+    heap: BinaryHeap<Reverse<Pair>>,
 }
 
 impl Merger {
@@ -111,12 +114,7 @@ impl Merger {
 }
 
 /// A heap entry: rank first, then place, as the order of merging demands.
-fn entry(
-    symbols: &[Symbol],
-    rules: &impl MergeRules,
-    left: u32,
-    right: u32,
-) -> Option<Reverse<(u32, u32, u32, u32, u32)>> {
+fn entry(symbols: &[Symbol], rules: &impl MergeRules, left: u32, right: u32) -> Option<Reverse<Pair>> {
     let (a, b) = (&symbols[left as usize], &symbols[right as usize]);
     let (rank, id) = rules.merge(a, b)?;
     Some(Reverse((rank, left, right, id, a.len + b.len)))
