@@ -202,28 +202,16 @@ struct PrepareRow<'a> {
     padded: usize,
 }
 
-/// Calls `f(at, n)` for each vector of a row of `cols` values, the last with n < LANES if there is a rest.
-#[inline(always)]
-fn each_vector<S: Simd>(cols: usize, mut f: impl FnMut(usize, usize)) {
-    let whole = cols - cols % S::LANES;
-    let mut at = 0;
-    while at < whole {
-        f(at, S::LANES);
-        at += S::LANES;
-    }
-    if whole < cols {
-        f(whole, cols - whole);
-    }
-}
-
+/// One vector from `p`, where `n` values are left.
 #[inline(always)]
 unsafe fn load_n<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
-    if n == S::LANES { s.load(p) } else { s.load_first(p, n) }
+    if n >= S::LANES { s.load(p) } else { s.load_first(p, n) }
 }
 
+/// Stores one vector to `p`, where `n` values are left.
 #[inline(always)]
 unsafe fn store_n<S: Simd>(s: S, p: *mut f32, n: usize, x: S::F) {
-    if n == S::LANES { s.store(p, x) } else { s.store_first(p, n, x) }
+    if n >= S::LANES { s.store(p, x) } else { s.store_first(p, n, x) }
 }
 
 impl AnyOp for PrepareRow<'_> {
@@ -239,32 +227,33 @@ impl<S: Simd> Op<S> for PrepareRow<'_> {
     #[inline(always)]
     unsafe fn run(self, s: S) {
         let (cols, x, row) = (self.x.len(), self.x.as_ptr(), self.row);
+        // Loops, not closures: a closure would be compiled without the features of `enter`.
         match self.prepare {
-            Prepare::Plain => {
-                each_vector::<S>(cols, |at, n| store_n(s, row.add(at), n, load_n(s, x.add(at), n)))
-            }
+            Prepare::Plain => std::ptr::copy(x, row, cols),
             Prepare::RmsNorm(weight, eps) => {
                 let mut squares = s.splat(0.0);
-                each_vector::<S>(cols, |at, n| {
-                    let v = load_n(s, x.add(at), n);
+                for at in (0..cols).step_by(S::LANES) {
+                    let v = load_n(s, x.add(at), cols - at);
                     squares = s.fma(v, v, squares);
-                });
+                }
                 let scale = s.splat(1.0 / (s.sum(squares) / cols as f32 + eps).sqrt());
-                each_vector::<S>(cols, |at, n| {
+                for at in (0..cols).step_by(S::LANES) {
+                    let n = cols - at;
                     let w = load_n(s, weight.as_ptr().add(at), n);
                     store_n(s, row.add(at), n, s.mul(s.mul(load_n(s, x.add(at), n), scale), w));
-                });
+                }
             }
             Prepare::Gated(gate, up) => {
                 let up = up.as_ptr().add(self.token * cols);
-                each_vector::<S>(cols, |at, n| {
+                for at in (0..cols).step_by(S::LANES) {
+                    let n = cols - at;
                     let v = load_n(s, x.add(at), n);
                     let v = match gate {
                         Gate::Silu => crate::simd::math::silu(s, v),
                         Gate::GeluTanh => crate::simd::math::gelu_tanh(s, v),
                     };
                     store_n(s, row.add(at), n, s.mul(v, load_n(s, up.add(at), n)));
-                });
+                }
             }
         }
         std::ptr::write_bytes(row.add(cols), 0, self.padded - cols);

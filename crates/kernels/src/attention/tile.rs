@@ -176,14 +176,16 @@ impl<S: Simd> Op<S> for Run<'_> {
                     );
                 }
             }
+            // Loops, not closures: a closure would be compiled without the features of `enter`.
             for b in 0..blocks {
                 let scores = memory.scores.add(b * KV_BLOCK);
-                if convert {
-                    self.in_groups(|row, n| {
-                        self.scores::<S, f32>(s, memory.keys.add(b * kv.head_dim * KV_BLOCK), scores, row, n)
-                    });
-                } else {
-                    self.in_groups(|row, n| self.scores::<S, u16>(s, key_head(b), scores, row, n));
+                for row in (0..rows).step_by(ROWS) {
+                    let n = ROWS.min(rows - row);
+                    if convert {
+                        self.scores::<S, f32>(s, memory.keys.add(b * kv.head_dim * KV_BLOCK), scores, row, n);
+                    } else {
+                        self.scores::<S, u16>(s, key_head(b), scores, row, n);
+                    }
                 }
             }
             for row in 0..rows {
@@ -192,19 +194,14 @@ impl<S: Simd> Op<S> for Run<'_> {
             for b in 0..blocks {
                 let positions = KV_BLOCK.min(end - start - b * KV_BLOCK);
                 let weights = memory.scores.add(b * KV_BLOCK);
-                if convert {
-                    self.in_groups(|row, n| {
-                        self.mix::<S, f32>(
-                            s,
-                            memory.values.add(b * memory.padded * KV_BLOCK),
-                            weights,
-                            positions,
-                            row,
-                            n,
-                        );
-                    });
-                } else {
-                    self.in_groups(|row, n| self.mix::<S, u16>(s, value_head(b), weights, positions, row, n));
+                for row in (0..rows).step_by(ROWS) {
+                    let n = ROWS.min(rows - row);
+                    if convert {
+                        let values = memory.values.add(b * memory.padded * KV_BLOCK);
+                        self.mix::<S, f32>(s, values, weights, positions, row, n);
+                    } else {
+                        self.mix::<S, u16>(s, value_head(b), weights, positions, row, n);
+                    }
                 }
             }
             start += STRETCH;
@@ -251,18 +248,6 @@ impl Run<'_> {
             for (d, q) in from.iter().enumerate() {
                 *self.memory.q.add(row * dim + d) = q * tile.rules.scale;
             }
-        }
-    }
-
-    /// Calls `f(first row, rows)` for groups of at most [`ROWS`] rows of nearly equal size.
-    #[inline(always)]
-    fn in_groups(&self, mut f: impl FnMut(usize, usize)) {
-        let rows = self.tile.rows();
-        let mut row = 0;
-        while row < rows {
-            let n = ROWS.min(rows - row);
-            f(row, n);
-            row += n;
         }
     }
 
@@ -390,10 +375,11 @@ impl Run<'_> {
         let mut at = 0;
         while at < padded {
             let second = if at + S::LANES < padded { S::LANES } else { 0 };
-            let mut acc: [[S::F; 2]; R] = std::array::from_fn(|r| {
+            let mut acc = [[s.splat(0.0); 2]; R];
+            for (r, acc) in acc.iter_mut().enumerate() {
                 let sum = sums.add(r * padded + at);
-                [s.load(sum), s.load(sum.add(second))]
-            });
+                *acc = [s.load(sum), s.load(sum.add(second))];
+            }
             for p in 0..positions {
                 let v = values.add(p * padded + at);
                 let v = [T::load(s, v), T::load(s, v.add(second))];

@@ -323,19 +323,19 @@ impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Tile<'_, U, T> {
             self.memory.add(base + group * 2 * vector + side * vector)
         };
         let mut total = [[s.splat(0.0); 2]; T];
+        // A loop that the compiler cannot unroll: unrolled, it moves loads up until the sums leave the registers.
+        let quarter = std::hint::black_box(4);
         for block in self.stretch.0..self.stretch.1 {
             let mut acc = [[s.zero_i(); 2]; T];
             for part in 0..2 {
                 if part == 0 || U::SPLIT {
                     let group = if U::SPLIT { block * 2 + part } else { block };
-                    let start: [S::I; 2] =
-                        std::array::from_fn(|side| s.load_i(at(self.layout.start, group, side)));
+                    let start = [s.load_i(at(self.layout.start, group, 0)), s.load_i(at(self.layout.start, group, 1))];
                     acc = [start; T];
                 }
                 let first = group_of::<S>(block, part);
-                for j in 0..4 {
-                    let w: [S::I; 2] =
-                        std::array::from_fn(|side| s.load_i(at(self.layout.q, first + j, side)));
+                for j in 0..quarter {
+                    let w = [s.load_i(at(self.layout.q, first + j, 0)), s.load_i(at(self.layout.q, first + j, 1))];
                     for t in 0..T {
                         let a = s.splat_bytes(q.add(t * padded + (first + j) * 4));
                         for side in 0..2 {

@@ -202,7 +202,6 @@ mod tests {
         bytes: Vec<(&'static str, [u8; 32])>,
         sums: [f32; 2],
         transposed: Vec<u8>,
-        halves: [u16; 8],
         ints: [i8; 8],
     }
 
@@ -250,8 +249,7 @@ mod tests {
             let rows: Vec<u8> = (0..8 * 40).map(|i| (i % 251) as u8).collect();
             let mut transposed = vec![0; 8 * 48];
             s.transpose(rows.as_ptr(), 40, transposed.as_mut_ptr(), 48);
-            let (mut stored_halves, mut ints) = ([0; 8], [0; 8]);
-            s.store_f16(stored_halves.as_mut_ptr(), vx);
+            let mut ints = [0; 8];
             s.store_i8(ints.as_mut_ptr(), vx);
             Results {
                 floats,
@@ -265,7 +263,6 @@ mod tests {
                 ],
                 sums: [s.sum(vx), s.largest(vx)],
                 transposed,
-                halves: stored_halves,
                 ints,
             }
         }
