@@ -47,7 +47,7 @@ fn position(row: &[f32], next: Option<&u32>, columns: &[u32]) -> PositionScore {
         .iter()
         .enumerate()
         .fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best });
-    let sum: f64 = row.iter().map(|x| f64::from(x - most).exp()).sum();
+    let sum: f64 = row.iter().map(|x| f64::from((x - most).exp())).sum();
     let logsumexp = most + sum.ln() as f32;
     let logprob = |id: &u32| row.get(*id as usize).map_or(f32::NEG_INFINITY, |x| x - logsumexp);
     PositionScore {

@@ -20,6 +20,10 @@ impl Numbers {
         SafeTensors::deserialize(&self.0).unwrap().tensor(tensor).unwrap().data().to_vec()
     }
 
+    pub fn u8(&self, tensor: &str) -> Vec<u8> {
+        self.bytes(tensor)
+    }
+
     pub fn f32(&self, tensor: &str) -> Vec<f32> {
         self.bytes(tensor).as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
     }
