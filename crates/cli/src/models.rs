@@ -7,6 +7,7 @@ use crate::interrupt::Listener;
 use crate::output;
 use crate::terminal::{self, Style, harmless};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parasol_core::{ChatRequest, Error, ErrorKind, EventStream, GenerationEvent};
 use parasol_hub::{Cancel, Licence, Located, PullEvent, Terms};
 use parasol_runtime::{LoadOptions, Model, Runtime};
 use std::io::{BufRead, Write};
@@ -43,6 +44,21 @@ pub(crate) fn open(runtime: &Runtime, opening: &Opening<'_>) -> Outcome<Model> {
     };
     let _spinner = spinner(&format!("loading {reference}"));
     Ok(runtime.load(&reference, &options)?)
+}
+
+/// Asks a model to answer a conversation. A model that cannot is refused with the flag that makes it useful.
+///
+/// # Errors
+/// Those of the model.
+pub(crate) fn chat(model: &Model, request: ChatRequest) -> Outcome<EventStream<GenerationEvent>> {
+    let base = model.info().chat_template.is_none();
+    Ok(model.chat().chat(request).map_err(|e| match e.kind() {
+        ErrorKind::Unsupported if base => {
+            let hint = format!("{e}. `parasol run --raw` continues a text with this model");
+            Error::new(ErrorKind::Unsupported, hint)
+        }
+        _ => e,
+    })?)
 }
 
 /// Pulls a model, telling how it goes.

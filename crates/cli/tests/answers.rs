@@ -189,6 +189,7 @@ fn bench_reports_what_it_measured() {
     ] {
         assert!(report[key].as_f64().unwrap() > 0.0, "{key}: {report}");
     }
+    assert!(report.get("int8_peak_gops").is_some(), "{report}");
     for (key, value) in [("prompt", 32), ("generate", 8), ("depth", 4), ("threads", 1), ("repeat", 2)] {
         assert_eq!(report[key], value, "{key}");
     }

@@ -155,10 +155,8 @@ impl Session<'_> {
             ..ChatRequest::default()
         };
         self.listener.take();
-        let answered = match self.model.chat().chat(request) {
-            Ok(stream) => follow(stream, &self.listener, Show::Text),
-            Err(e) => Err(e.into()),
-        };
+        let answered =
+            models::chat(&self.model, request).and_then(|stream| follow(stream, &self.listener, Show::Text));
         let answer = answered.inspect_err(|_| drop(self.talk.messages.pop()))?;
         let end = if answer.text.ends_with('\n') { "" } else { "\n" };
         output::write(if self.typed && end.is_empty() {

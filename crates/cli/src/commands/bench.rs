@@ -57,7 +57,7 @@ fn measure(model: &Model, args: &BenchArgs) -> Outcome<Report> {
     // Before the ceilings, whose buffers are not the model's.
     let peak_memory = parasol_runtime::peak_memory();
     spinner.say("measuring the machine");
-    let ceilings = parasol_runtime::ceilings(model.isa(), model.threads());
+    let ceilings = parasol_runtime::ceilings(model.isa(), model.threads(), bytes_per_token);
     Ok(Report {
         prompt_per_second: median(prompt),
         generate_per_second: median(generate),
@@ -106,13 +106,8 @@ fn print(model: &Model, args: &BenchArgs, report: &Report) -> Outcome {
     }
     rows.push(("Loading", output::duration(model.load_time())));
     rows.extend(report.peak_memory.map(|bytes| ("Peak memory", output::bytes(bytes))));
-    rows.push((
-        "This machine",
-        format!(
-            "reads {:.1} GB/s, int8 {:.0} GOP/s",
-            report.ceilings.read_gb_per_s, report.ceilings.int8_gops
-        ),
-    ));
+    let int8 = report.ceilings.int8_gops.map(|gops| format!(", int8 {gops:.0} GOP/s")).unwrap_or_default();
+    rows.push(("This machine", format!("reads {:.1} GB/s{int8}", report.ceilings.read_gb_per_s)));
     output::write(&output::fields(&rows, style))
 }
 

@@ -51,6 +51,9 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Outcome {
     if args.json { output::json(&as_json(&report)) } else { print(&report) }
 }
 
+/// A buffer that fits no cache.
+const LARGE: u64 = 512 << 20;
+
 fn examine() -> Report {
     let mut findings = Vec::new();
     let spinner = models::spinner("measuring the machine");
@@ -59,7 +62,7 @@ fn examine() -> Report {
     let isa = Isa::from_env_or_detect().map_err(|e| e.to_string());
     let mut threads = vec![1, machine.usable_threads];
     threads.dedup();
-    let measure = |isa: &Isa| threads.iter().map(|&t| parasol_runtime::ceilings(*isa, t)).collect();
+    let measure = |isa: &Isa| threads.iter().map(|&t| parasol_runtime::ceilings(*isa, t, LARGE)).collect();
     let ceilings = isa.as_ref().map(measure).unwrap_or_default();
     findings.push(judge_isa(&isa, forced.is_some()));
     findings.extend(judge_memory(&machine));
@@ -244,11 +247,15 @@ fn limits(ceilings: &[Ceilings], style: Style) -> String {
         vec![
             c.threads.to_string(),
             format!("{:.1} GB/s", c.read_gb_per_s),
-            format!("{:.0} GFLOP/s", c.f32_gflops),
-            format!("{:.0} GOP/s", c.int8_gops),
+            rate(c.f32_gflops, "GFLOP/s"),
+            rate(c.int8_gops, "GOP/s"),
         ]
     }));
     output::table(&rows, &[0, 1, 2, 3], style)
+}
+
+fn rate(value: Option<f64>, unit: &str) -> String {
+    value.map_or_else(|| "not measured".to_owned(), |v| format!("{v:.0} {unit}"))
 }
 
 fn about_places(report: &Report) -> Vec<(&'static str, String)> {

@@ -145,7 +145,7 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
         logprobs: generation.logprobs,
         ..ChatRequest::default()
     };
-    Ok(model.chat().chat(request)?)
+    models::chat(model, request)
 }
 
 /// What follows the text: its last line break, JSON, timings, and the exit code of an interrupted answer.
