@@ -100,11 +100,7 @@ fn doctor_reports_in_json() {
     let available = report["kernels"]["available"].as_array().unwrap();
     assert!(available.contains(&"portable".into()) && available.contains(&report["kernels"]["isa"]));
     let ceilings = report["ceilings"].as_array().unwrap();
-    let positive = |c: &Value, key: &str| c[key].as_f64().unwrap() > 0.0;
-    assert!(
-        !ceilings.is_empty()
-            && ceilings.iter().all(|c| positive(c, "read_gb_per_s") && positive(c, "int8_gops"))
-    );
+    assert!(!ceilings.is_empty() && ceilings.iter().all(|c| c["read_gb_per_s"].as_f64().unwrap() > 0.0));
     assert!(
         report["findings"]
             .as_array()
