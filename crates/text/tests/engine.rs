@@ -7,6 +7,8 @@ use parasol_core::{
     GenerationEvent, Message, Result, Role, Sampling, TokenReport, Usage,
 };
 use parasol_text::engine::{LoadOptions, TextModel};
+use parasol_text::prompt;
+use parasol_text::tokenizer::{SpecialIds, Strings, Tokenizer, TokenizerSource};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -246,6 +248,51 @@ fn gaps_are_filled_only_where_the_model_knows_how() {
     let model = model("llama", 64);
     let error = refused(model.complete(CompleteRequest { suffix: Some("x".into()), ..request("a", 5) }));
     assert_eq!(error.kind(), &ErrorKind::Unsupported);
+}
+
+#[test]
+fn the_sides_of_a_gap_stand_between_their_tokens_and_cannot_pose_as_them() {
+    let names = ["<PRE>", "<SUF>", "<MID>", "a", "b"];
+    let source = TokenizerSource {
+        model: "gpt2".into(),
+        pre: "gpt-2".into(),
+        tokens: Strings::collect(
+            names.map(str::as_bytes).into_iter().chain(SIGNS.iter().map(|s| s.as_bytes())),
+        )
+        .unwrap(),
+        types: [3, 3, 3].into_iter().chain([1; 9]).collect(),
+        special: SpecialIds {
+            fim_prefix: Some(0),
+            fim_suffix: Some(1),
+            fim_middle: Some(2),
+            ..SpecialIds::default()
+        },
+        ..TokenizerSource::default()
+    };
+    let tokenizer = Tokenizer::from_source(source).unwrap();
+    let gap = |prompt: &str| CompleteRequest { suffix: Some("b".into()), ..request(prompt, 1) };
+    assert_eq!(prompt::complete(&tokenizer, &gap("ab")).unwrap(), [0, 3, 4, 1, 4, 2]);
+    let posing = prompt::complete(&tokenizer, &gap("<MID>")).unwrap();
+    assert_eq!(posing.iter().filter(|id| **id < 3).count(), 3, "{posing:?}");
+}
+
+/// What `<MID>` is spelt with.
+const SIGNS: [&str; 7] = ["<", "M", "I", "D", ">", "x", "y"];
+
+#[test]
+fn a_ten_megabyte_prompt_is_refused_with_both_numbers_soon() {
+    let model = model("llama", 64);
+    let start = Instant::now();
+    let error = refused(model.complete(request(&"ten megabytes of words ".repeat(450_000), 5)));
+    assert!(matches!(error.kind(), ErrorKind::ContextOverflow { limit: 64, needed: 1_000_000.. }), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn too_many_alternatives_are_refused() {
+    let model = model("llama", 64);
+    let error = refused(model.complete(CompleteRequest { logprobs: Some(1_000_000), ..request("a", 1) }));
+    assert!(error.kind() == &ErrorKind::InvalidRequest && error.message().contains("1000000"), "{error}");
 }
 
 #[test]
