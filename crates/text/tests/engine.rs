@@ -146,6 +146,19 @@ fn no_tokens_asked_for_none_given() {
 }
 
 #[test]
+fn the_end_token_ends_the_answer_and_is_neither_shown_nor_counted() {
+    let model = model("llama", 64);
+    let end = *model.tokenizer().ends().first().unwrap();
+    let mut request = request("go", 20);
+    request.sampling.logit_bias = [(end, 1000.0)].into();
+    let ended = answer(model.complete(request).unwrap());
+    assert_eq!(
+        (ended.reason, ended.text.as_str(), ended.usage.generated_tokens),
+        (FinishReason::Stop, "", 0)
+    );
+}
+
+#[test]
 fn a_stop_string_ends_the_answer_and_is_not_shown() {
     let model = model("llama", 128);
     let free = answer(model.complete(request("once", 60)).unwrap()).text;
