@@ -35,6 +35,20 @@ fn in_run_it_stops_the_answer_and_the_program() {
 }
 
 #[test]
+fn in_run_it_counts_even_when_the_reader_leaves_at_the_same_time() {
+    let home = Home::new();
+    let toy = home.toy();
+    let mut command = home.parasol(&[&["run", &toy, "hello", "--json=events"], &ENDLESS[..]].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // Nobody reads: the program waits in the middle of a write when both come.
+    std::thread::sleep(Duration::from_millis(1500));
+    signal(child.id(), "INT");
+    std::thread::sleep(Duration::from_millis(100));
+    drop(child.stdout.take());
+    assert_eq!(wait(&mut child).code(), Some(130));
+}
+
+#[test]
 fn while_stdin_is_awaited_it_ends_the_program() {
     let home = Home::new();
     let mut child = home.parasol(&["run"]).stdin(Stdio::piped()).spawn().unwrap();

@@ -63,8 +63,11 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> Outcome {
         Some(JsonForm::Events) => Show::Events,
         Some(JsonForm::Answer) => Show::Nothing,
     };
-    let answer = follow(stream, &listener, show)?;
-    finish(&answer, args)
+    match follow(stream, &listener, show).and_then(|answer| finish(&answer, args)) {
+        // Ctrl-C ends the readers of our pipe as well: that they have left is no news then.
+        Err(Stop::ClosedPipe) if listener.pressed() => Err(Stop::Interrupted),
+        outcome => outcome,
+    }
 }
 
 impl RunArgs {
@@ -150,15 +153,15 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
 
 /// What follows the text: its last line break, JSON, timings, and the exit code of an interrupted answer.
 fn finish(answer: &Answer, args: &RunArgs) -> Outcome {
-    match args.json {
-        None if !answer.text.ends_with('\n') => output::write("\n")?,
-        Some(JsonForm::Answer) => output::json(&answer.json())?,
-        _ => {}
-    }
+    let printed = match args.json {
+        None if !answer.text.ends_with('\n') => output::write("\n"),
+        Some(JsonForm::Answer) => output::json(&answer.json()),
+        _ => Ok(()),
+    };
     if args.stats {
         output::note(&Style::stderr().dim(&answer.stats()));
     }
-    if answer.interrupted() { Err(Stop::Interrupted) } else { Ok(()) }
+    if answer.interrupted() { Err(Stop::Interrupted) } else { printed }
 }
 
 fn wrong(message: &str) -> Stop {
