@@ -81,7 +81,7 @@ fn request(prompt: &str, max_tokens: usize) -> CompleteRequest {
 }
 
 fn refused(result: Result<EventStream<GenerationEvent>>) -> Error {
-    result.err().expect("accepted")
+    result.expect_err("accepted")
 }
 
 #[test]
