@@ -4,13 +4,16 @@
 use super::{Job, float, spans};
 use crate::activations::Activations;
 use crate::compute::Compute;
-use crate::simd::{AnyOp, Op, Simd, dispatch};
+use crate::simd::{AnyOp, Op, Simd, dispatch, prefetch};
 use crate::unpack::{Unpack, Unpackers, with_unpacker};
 
 /// Tasks are at least this many bytes of weights, so that taking one costs little beside reading it …
 const LEAST_BYTES: usize = 8 << 10;
 /// … and there are about this many for each thread, so that none waits long for the last.
 const TASKS_PER_THREAD: usize = 6;
+
+/// How far ahead of what is multiplied weights are asked for, in bytes.
+const PREFETCH: usize = 4 << 10;
 
 /// Runs all jobs on the threads of `compute`.
 pub(super) fn run(compute: &Compute, x: &Activations, jobs: &[Job<'_>]) {
@@ -133,8 +136,16 @@ impl<U, const T: usize> Int8<'_, U, T> {
                 }
             }
         }
+        // A group of rows is contiguous and so is the next: the same place further on will be read soon. The hardware
+        // does not see that in several short streams.
+        let chunk_bytes = matrix.row_bytes * (8 * S::LANES) / matrix.cols;
+        let lines = chunk_bytes.div_ceil(64);
         for r in 0..R {
             let w = matrix.bytes.as_ptr().add((row + r) * matrix.row_bytes);
+            let ahead = w.wrapping_add(chunk * chunk_bytes + PREFETCH);
+            for line in 0..lines {
+                prefetch(ahead.wrapping_add(line * 64));
+            }
             let w = U::chunk::<FULL>(s, w, matrix.row_bytes, chunk);
             let dot = |acc, q, a| if U::WIDE { s.dot_wide(acc, q, a) } else { s.dot(acc, q, a) };
             for t in 0..T {

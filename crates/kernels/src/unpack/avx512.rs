@@ -319,8 +319,10 @@ unpacker!(Q3K, "32 bytes of third bits, 64 bytes of 2-bit values, 12 bytes of 6-
 #[inline(always)]
 unsafe fn scales_k(p: *const u8, half: usize) -> (__m512, __m512) {
     let (scales, mins) = scales_and_mins(p.add(4));
-    let d = _mm512_mul_ps(half_everywhere(p), bytes_each4(scales[half]));
-    let m = _mm512_mul_ps(half_everywhere(p.add(2)), bytes_each4(mins[half]));
+    // By shifting: an index would send both words through memory.
+    let pick = |words: [u32; 2]| ((u64::from(words[0]) | u64::from(words[1]) << 32) >> (32 * half)) as u32;
+    let d = _mm512_mul_ps(half_everywhere(p), bytes_each4(pick(scales)));
+    let m = _mm512_mul_ps(half_everywhere(p.add(2)), bytes_each4(pick(mins)));
     (d, _mm512_sub_ps(_mm512_setzero_ps(), m))
 }
 
