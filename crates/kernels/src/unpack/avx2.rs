@@ -1,7 +1,7 @@
 //! Unpackers on AVX2: a chunk is two blocks of 32 weights, a quarter of a super-block of the K formats. Each block has
 //! one 128-bit half of a vector, so that nothing but scales has to cross from one half to the other.
 
-use super::{Chunk, IQ4_VALUES, Unpack, Unpackers, scales_and_mins, scales_q3};
+use super::{Chunk, IQ4_VALUES, Unpack, Unpackers};
 use crate::isa::Avx2;
 use std::arch::x86_64::*;
 
@@ -255,7 +255,11 @@ unpacker!(Q3K, "32 bytes of third bits, 64 bytes of 2-bit values, 12 bytes of 6-
         _mm256_or_si256(low[0], if_set(for_both(p), bits, 4)),
         _mm256_or_si256(low[1], if_set(for_both(p.add(16)), bits, 4)),
     ];
-    let scales = _mm_sub_ps(unsigned_bytes(scales_q3(p.add(96))[quarter]), _mm_set1_ps(32.0));
+    // One word of `scales_q3`, for the reason given at `scales_k`.
+    let word = |at: usize| p.add(96 + at).cast::<u32>().read_unaligned();
+    let lower = (word(quarter % 2 * 4) >> (quarter / 2 * 4)) & 0x0f0f_0f0f;
+    let upper = ((word(8) >> (quarter * 2)) & 0x0303_0303) << 4;
+    let scales = _mm_sub_ps(unsigned_bytes(lower | upper), _mm_set1_ps(32.0));
     let d = for_halves(_mm_mul_ps(scales, half_everywhere(p.add(108))));
     Chunk { q, d, m: [_mm256_setzero_ps(); 2] }
 });
@@ -263,9 +267,17 @@ unpacker!(Q3K, "32 bytes of third bits, 64 bytes of 2-bit values, 12 bytes of 6-
 /// d and m of the two blocks of a quarter of the Q4_K or Q5_K super-block at `p`.
 #[inline(always)]
 unsafe fn scales_k(p: *const u8, quarter: usize) -> (__m256, __m256) {
-    let (scales, mins) = scales_and_mins(p.add(4));
-    let pair = |words: [u32; 2]| (words[quarter / 2] >> (quarter % 2 * 16)) & 0xffff;
-    let bytes = unsigned_bytes(pair(scales) | pair(mins) << 16);
+    // As `scales_and_mins`, but for one quarter: two scales, then two minimums. An array of all, indexed by the quarter,
+    // would go through memory for every chunk and take more time than the products do.
+    let two = |at: usize| u32::from(p.add(4 + at + quarter % 2 * 2).cast::<u16>().read_unaligned());
+    let lower = two(0) | two(4) << 16;
+    let bytes = if quarter < 2 {
+        lower & 0x3f3f_3f3f
+    } else {
+        let nibbles = two(8);
+        ((nibbles | nibbles << 12) & 0x0f0f_0f0f) | ((lower >> 2) & 0x3030_3030)
+    };
+    let bytes = unsigned_bytes(bytes);
     // d, d, −dmin, −dmin: minimums are stored to be subtracted.
     let halves = p.cast::<u32>().read_unaligned() ^ 0x8000_0000;
     let halves = _mm_shufflelo_epi16::<0b01_01_00_00>(_mm_cvtsi32_si128(halves as i32));
