@@ -341,3 +341,51 @@ unpacker!(IQ4XS, "d: f16, upper 2 bits of 8 scales, lower 4 bits of 8 scales, 12
     // Block b is bytes 16b ..= 16b + 15: its low nibbles are its first sixteen weights.
     plain(non_linear(_mm256_loadu_si256(p.add(8 + quarter * 32).cast())), d)
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Op, Simd};
+    use std::marker::PhantomData;
+
+    /// The last chunk of a row of three blocks of `size` bytes, behind which other bytes follow: q, d, m of all lanes.
+    struct Tail<U>(usize, PhantomData<U>);
+
+    impl<U: Unpack<S>> Op<S> for Tail<U> {
+        type Out = ([[u8; 32]; 2], [f32; 8], [f32; 8]);
+        unsafe fn run(self, s: S) -> Self::Out {
+            let row = [0x35u8; 4 * 34];
+            let chunk = U::chunk::<false>(s, row.as_ptr(), 3 * self.0, 1);
+            let (mut q, mut d, mut m) = ([[0; 32]; 2], [0.0; 8], [0.0; 8]);
+            s.store_i(q[0].as_mut_ptr(), chunk.q[0]);
+            s.store_i(q[1].as_mut_ptr(), chunk.q[1]);
+            s.store(d.as_mut_ptr(), chunk.d[0]);
+            s.store(m.as_mut_ptr(), chunk.m[0]);
+            (q, d, m)
+        }
+    }
+
+    fn check<U: Unpack<S>>(token: S, size: usize) {
+        // SAFETY: the token proves the features, and four blocks of at most 34 bytes fit the op's row.
+        let (q, d, m) = unsafe { token.enter(Tail::<U>(size, PhantomData)) };
+        let there = crate::half::f16_to_f32(0x3535);
+        assert_eq!((&d[..4], &d[4..]), ([there; 4].as_slice(), [0.0; 4].as_slice()), "blocks of {size}");
+        assert_eq!(&m[4..], [0.0; 4], "blocks of {size}");
+        for part in q {
+            let absent = &part[16..];
+            assert!(absent.iter().all(|b| b == &absent[0]), "blocks of {size}: {absent:?}");
+            assert_ne!(&part[..16], absent, "blocks of {size}");
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_row_is_no_weight() {
+        let Some(token) = Avx2::detect() else { return };
+        check::<Q4_0>(token, 18);
+        check::<Q4_1>(token, 20);
+        check::<Q5_0>(token, 22);
+        check::<Q5_1>(token, 24);
+        check::<Q8_0>(token, 34);
+        check::<IQ4NL>(token, 18);
+    }
+}
