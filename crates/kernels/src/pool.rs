@@ -1,7 +1,8 @@
 //! Threads that start within a microsecond: workers spin for a moment between jobs, then sleep.
 //!
-//! A job is a number of tasks and one closure; whoever is free takes the next task, the caller included. A worker that
-//! the system has put aside is not waited for unless it has entered the job.
+//! A job is a number of tasks and one closure. Each thread, the caller included, has a run of neighbouring tasks, which
+//! it takes in order, so that it reads memory in one stream; who has none left takes the last of another's. A worker
+//! that the system has put aside is not waited for unless it has entered the job.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -26,8 +27,8 @@ struct Lonely<T>(T);
 
 struct Shared {
     gate: Lonely<AtomicU64>,
-    next: Lonely<AtomicUsize>,
-    tasks: AtomicUsize,
+    /// Each thread's tasks that nobody has taken: first in the upper half, end in the lower.
+    runs: Vec<Lonely<AtomicU64>>,
     /// Points at the caller's `Task` while the gate is open or a worker is inside.
     task: AtomicPtr<()>,
     asleep: AtomicUsize,
@@ -48,19 +49,37 @@ thread_local! {
 }
 
 impl Shared {
-    /// Takes tasks until none is left.
-    fn work(&self, task: Task<'_>, tasks: usize) {
+    /// Takes a task of thread `of`, the first or the last of its run.
+    fn take(&self, of: usize, first: bool) -> Option<usize> {
+        let run = &self.runs[of].0;
+        let mut seen = run.load(Ordering::Relaxed);
         loop {
-            let index = self.next.0.fetch_add(1, Ordering::Relaxed);
-            if index >= tasks {
-                return;
+            let (start, end) = (seen >> 32, seen & u64::from(u32::MAX));
+            if start >= end {
+                return None;
             }
+            let (left, taken) = if first { (seen + (1 << 32), start) } else { (seen - 1, end - 1) };
+            match run.compare_exchange_weak(seen, left, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(taken as usize),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Does the tasks of thread `own`, then what the others have not begun.
+    fn work(&self, own: usize, task: Task<'_>) {
+        while let Some(index) = self.take(own, true) {
             task(index);
+        }
+        for step in 1..self.runs.len() {
+            while let Some(index) = self.take((own + step) % self.runs.len(), false) {
+                task(index);
+            }
         }
     }
 
     /// Enters the open job, if it is not the one that `last` names already. Returns whether it did.
-    fn try_enter(&self, last: &mut u64) -> bool {
+    fn try_enter(&self, own: usize, last: &mut u64) -> bool {
         let gate = self.gate.0.load(Ordering::Acquire);
         if gate & OPEN == 0 || gate / JOB == *last {
             return false;
@@ -73,21 +92,19 @@ impl Shared {
         // SAFETY: the caller of `run` keeps the closure and the reference to it alive until the gate is closed and
         // nobody is inside; this worker is inside until the `fetch_sub` below.
         let task = unsafe { *task };
-        let tasks = self.tasks.load(Ordering::Relaxed);
-        if catch_unwind(AssertUnwindSafe(|| self.work(task, tasks))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| self.work(own, task))).is_err() {
             self.panicked.store(true, Ordering::Relaxed);
-            self.next.0.store(tasks, Ordering::Relaxed);
         }
         self.gate.0.fetch_sub(INSIDE, Ordering::Release);
         true
     }
 
-    fn worker(&self) {
+    fn worker(&self, own: usize) {
         INSIDE_JOB.set(true);
         let mut last = 0;
         let mut idle_since = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
-            if self.try_enter(&mut last) {
+            if self.try_enter(own, &mut last) {
                 idle_since = Instant::now();
                 continue;
             }
@@ -111,7 +128,8 @@ impl Shared {
     }
 }
 
-/// Closes the gate and waits for the workers inside, also when the caller's own task panics.
+/// Closes the gate and waits for the workers inside, also when the caller's own task panics. Workers finish what is
+/// left of the job first; after a panic that is harmless, as the job's closure is still alive.
 struct Closing<'a>(&'a Shared);
 
 impl Drop for Closing<'_> {
@@ -135,8 +153,7 @@ impl Pool {
     pub fn new(threads: usize) -> Self {
         let shared = Arc::new(Shared {
             gate: Lonely(AtomicU64::new(JOB)),
-            next: Lonely(AtomicUsize::new(0)),
-            tasks: AtomicUsize::new(0),
+            runs: (0..threads.clamp(1, 1024)).map(|_| Lonely(AtomicU64::new(0))).collect(),
             task: AtomicPtr::new(std::ptr::null_mut()),
             asleep: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
@@ -146,7 +163,7 @@ impl Pool {
         let workers: Vec<_> = (1..threads.clamp(1, 1024))
             .map_while(|i| {
                 let shared = Arc::clone(&shared);
-                thread::Builder::new().name(format!("parasol-{i}")).spawn(move || shared.worker()).ok()
+                thread::Builder::new().name(format!("parasol-{i}")).spawn(move || shared.worker(i)).ok()
             })
             .collect();
         let sleepers = workers.iter().map(|w| w.thread().clone()).collect();
@@ -165,6 +182,7 @@ impl Pool {
             (0..tasks).for_each(task);
             return;
         }
+        assert!(u32::try_from(tasks).is_ok(), "{tasks} tasks in one job");
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         INSIDE_JOB.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| self.run_alone(tasks, &task)));
@@ -178,8 +196,12 @@ impl Pool {
 
     fn run_alone(&self, tasks: usize, task: Task<'_>) {
         let shared = &*self.shared;
-        shared.next.0.store(0, Ordering::Relaxed);
-        shared.tasks.store(tasks, Ordering::Relaxed);
+        let threads = shared.runs.len() as u64;
+        for (thread, run) in (0..).zip(&shared.runs) {
+            // Fits: `run` refuses more than `u32::MAX` tasks.
+            let (start, end) = (tasks as u64 * thread / threads, tasks as u64 * (thread + 1) / threads);
+            run.0.store(start << 32 | end, Ordering::Relaxed);
+        }
         shared.task.store((&raw const task).cast_mut().cast(), Ordering::Relaxed);
         // Nobody is inside here, so the lower bits are zero: the next job, open.
         let job = shared.gate.0.load(Ordering::Relaxed) / JOB + 1;
@@ -188,7 +210,7 @@ impl Pool {
         if shared.asleep.load(Ordering::SeqCst) > 0 {
             self.sleepers.iter().for_each(Thread::unpark);
         }
-        shared.work(task, tasks);
+        shared.work(0, task);
         drop(closing);
     }
 }
