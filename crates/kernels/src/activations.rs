@@ -18,6 +18,8 @@ pub(crate) const PAD: usize = 128;
 pub struct Needs {
     int8: bool,
     float: bool,
+    /// Sums of blocks, which weights with minimums are multiplied with.
+    sums: bool,
 }
 
 impl Needs {
@@ -25,7 +27,7 @@ impl Needs {
     pub fn of(formats: impl IntoIterator<Item = Format>) -> Self {
         formats.into_iter().fold(Self::default(), |needs, format| match format.block_len() {
             1 => Self { float: true, ..needs },
-            _ => Self { int8: true, ..needs },
+            _ => Self { int8: true, sums: needs.sums || format.has_minimums(), ..needs },
         })
     }
 }
@@ -65,7 +67,7 @@ impl Activations {
     }
 
     pub(crate) fn covers(&self, needs: Needs) -> bool {
-        (self.needs.int8 || !needs.int8) && (self.needs.float || !needs.float)
+        (self.needs.int8 || !needs.int8) && (self.needs.float || !needs.float) && (self.needs.sums || !needs.sums)
     }
 
     pub(crate) fn padded(&self) -> usize {
@@ -156,6 +158,7 @@ impl Compute {
                                     row,
                                     padded,
                                     offset: tokens > MATVEC_TOKENS,
+                                    sums: needs.sums && tokens > MATVEC_TOKENS,
                                     q: q.part(token * padded, padded),
                                     scale: scale.part(token * padded / 32, padded / 32),
                                     sum16: sum16.part(token * padded / 16, padded / 16),
@@ -265,6 +268,7 @@ struct QuantizeRow<'a> {
     row: *const f32,
     padded: usize,
     offset: bool,
+    sums: bool,
     q: &'a mut [i8],
     scale: &'a mut [f32],
     sum16: &'a mut [f32],
@@ -305,7 +309,7 @@ impl<S: Simd> Op<S> for QuantizeRow<'_> {
                 let (half, within) = (i * S::LANES / 16, i * S::LANES % 16);
                 let v = s.round(s.mul(s.load(x.add(i * S::LANES)), inverse));
                 s.store_i8(chunk.add(half * 4 * S::LANES + at + within), v);
-                if self.offset {
+                if self.sums {
                     sums[half] += s.sum(v);
                 }
             }

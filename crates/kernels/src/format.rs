@@ -78,6 +78,11 @@ impl Format {
         self.row().1
     }
 
+    /// Blocks store a minimum beside their scale.
+    pub const fn has_minimums(self) -> bool {
+        matches!(self, Format::Q4_1 | Format::Q5_1 | Format::Q2K | Format::Q4K | Format::Q5K)
+    }
+
     /// Values in a block.
     pub const fn block_len(self) -> usize {
         self.row().2
