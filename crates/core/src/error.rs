@@ -59,7 +59,9 @@ impl Error {
     pub fn context_overflow(needed: usize, limit: usize) -> Self {
         Self::new(
             ErrorKind::ContextOverflow { needed, limit },
-            format!("the request needs {needed} tokens and the context holds {limit}: shorten it or raise --context"),
+            format!(
+                "the request needs {needed} tokens and the context holds {limit}: shorten it or raise --context"
+            ),
         )
     }
 

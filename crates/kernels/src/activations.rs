@@ -67,7 +67,9 @@ impl Activations {
     }
 
     pub(crate) fn covers(&self, needs: Needs) -> bool {
-        (self.needs.int8 || !needs.int8) && (self.needs.float || !needs.float) && (self.needs.sums || !needs.sums)
+        (self.needs.int8 || !needs.int8)
+            && (self.needs.float || !needs.float)
+            && (self.needs.sums || !needs.sums)
     }
 
     pub(crate) fn padded(&self) -> usize {

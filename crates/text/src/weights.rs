@@ -28,7 +28,14 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor that lies in a mapped file at `start..end`. The caller has checked that the range is inside the file
     /// and as long as the shape needs.
-    pub fn mapped(format: Format, rows: usize, cols: usize, file: Arc<MappedFile>, start: usize, end: usize) -> Self {
+    pub fn mapped(
+        format: Format,
+        rows: usize,
+        cols: usize,
+        file: Arc<MappedFile>,
+        start: usize,
+        end: usize,
+    ) -> Self {
         Self { format, rows, cols, bytes: Bytes::Mapped { file, start, end } }
     }
 
@@ -77,7 +84,10 @@ impl Weights {
     /// The tensor `name` with exactly this shape.
     pub fn expect(&self, name: &str, rows: usize, cols: usize) -> Result<Tensor> {
         let tensor = self.get(name).ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, format!("the checkpoint has no tensor `{name}`, which its architecture needs"))
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("the checkpoint has no tensor `{name}`, which its architecture needs"),
+            )
         })?;
         if (tensor.rows, tensor.cols) != (rows, cols) {
             return Err(Error::new(

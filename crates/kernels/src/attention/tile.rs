@@ -1,9 +1,12 @@
 //! The work of one task: rows (query, head) of one key/value head over a range of positions, with a running softmax
 //! (Milakov & Gimelshein 2018; the tiling of FlashAttention, Dao et al. 2022).
 
+// An index into several register arrays at once says more than a zip of them.
+#![allow(clippy::needless_range_loop)]
+
 use super::{Attention, KV_BLOCK};
 use crate::buffer::Parts;
-use crate::simd::{AnyOp, Op, Simd, math};
+use crate::simd::{AnyOp, Op, Simd, math, prefetch};
 use crate::unpack::Unpackers;
 
 /// Positions between two updates of the running softmax.
@@ -179,12 +182,22 @@ impl<S: Simd> Op<S> for Run<'_> {
             // Loops, not closures: a closure would be compiled without the features of `enter`.
             for b in 0..blocks {
                 let scores = memory.scores.add(b * KV_BLOCK);
+                // A head's share of a block is a short stream, which the hardware does not foresee: while scores are
+                // computed, the keys of the block after the next and this block's values are asked for.
+                let ahead = [key_head(b).wrapping_add(2 * kv.key_block()), value_head(b)];
                 for row in (0..rows).step_by(ROWS) {
                     let n = ROWS.min(rows - row);
                     if convert {
-                        self.scores::<S, f32>(s, memory.keys.add(b * kv.head_dim * KV_BLOCK), scores, row, n);
+                        self.scores::<S, f32>(
+                            s,
+                            memory.keys.add(b * kv.head_dim * KV_BLOCK),
+                            ahead,
+                            scores,
+                            row,
+                            n,
+                        );
                     } else {
-                        self.scores::<S, u16>(s, key_head(b), scores, row, n);
+                        self.scores::<S, u16>(s, key_head(b), ahead, scores, row, n);
                     }
                 }
             }
@@ -211,10 +224,13 @@ impl<S: Simd> Op<S> for Run<'_> {
 
 /// Stored as f32 or as halves.
 trait Stored: Copy {
+    /// It is read from the cache itself, not from a copy that has just been made.
+    const CACHED: bool;
     unsafe fn load<S: Simd>(s: S, p: *const Self) -> S::F;
 }
 
 impl Stored for f32 {
+    const CACHED: bool = false;
     #[inline(always)]
     unsafe fn load<S: Simd>(s: S, p: *const f32) -> S::F {
         s.load(p)
@@ -222,6 +238,7 @@ impl Stored for f32 {
 }
 
 impl Stored for u16 {
+    const CACHED: bool = true;
     #[inline(always)]
     unsafe fn load<S: Simd>(s: S, p: *const u16) -> S::F {
         s.load_f16(p)
@@ -240,6 +257,7 @@ unsafe fn widen<S: Simd>(s: S, from: *const u16, to: *mut f32, n: usize) {
 
 impl Run<'_> {
     /// Copies the rows' queries side by side, scaled.
+    #[inline(always)]
     unsafe fn load_queries(&self) {
         let (tile, group, dim) = (&self.tile, self.tile.group(), self.tile.rules.kv.head_dim);
         for row in 0..tile.rows() {
@@ -253,14 +271,22 @@ impl Run<'_> {
 
     /// Scores of `n` rows over one block of keys.
     #[inline(always)]
-    unsafe fn scores<S: Simd, T: Stored>(&self, s: S, keys: *const T, out: *mut f32, row: usize, n: usize) {
+    unsafe fn scores<S: Simd, T: Stored>(
+        &self,
+        s: S,
+        keys: *const T,
+        ahead: [*const u16; 2],
+        out: *mut f32,
+        row: usize,
+        n: usize,
+    ) {
         match n {
-            1 => self.scores_of::<S, T, 1>(s, keys, out, row),
-            2 => self.scores_of::<S, T, 2>(s, keys, out, row),
-            3 => self.scores_of::<S, T, 3>(s, keys, out, row),
-            4 => self.scores_of::<S, T, 4>(s, keys, out, row),
-            5 => self.scores_of::<S, T, 5>(s, keys, out, row),
-            _ => self.scores_of::<S, T, ROWS>(s, keys, out, row),
+            1 => self.scores_of::<S, T, 1>(s, keys, ahead, out, row),
+            2 => self.scores_of::<S, T, 2>(s, keys, ahead, out, row),
+            3 => self.scores_of::<S, T, 3>(s, keys, ahead, out, row),
+            4 => self.scores_of::<S, T, 4>(s, keys, ahead, out, row),
+            5 => self.scores_of::<S, T, 5>(s, keys, ahead, out, row),
+            _ => self.scores_of::<S, T, ROWS>(s, keys, ahead, out, row),
         }
     }
 
@@ -269,6 +295,7 @@ impl Run<'_> {
         &self,
         s: S,
         keys: *const T,
+        ahead: [*const u16; 2],
         out: *mut f32,
         row: usize,
     ) {
@@ -278,6 +305,10 @@ impl Run<'_> {
             let keys = keys.add(pair * 2 * S::LANES);
             let mut acc = [[s.splat(0.0); 2]; R];
             for d in 0..dim {
+                if T::CACHED && pair == 0 {
+                    prefetch(ahead[0].wrapping_add(d * KV_BLOCK).cast());
+                    prefetch(ahead[1].wrapping_add(d * KV_BLOCK).cast());
+                }
                 let k = [T::load(s, keys.add(d * KV_BLOCK)), T::load(s, keys.add(d * KV_BLOCK + S::LANES))];
                 for r in 0..R {
                     let q = s.splat(*q.add(r * dim + d));

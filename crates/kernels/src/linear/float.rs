@@ -1,5 +1,8 @@
 //! Products with F32, F16 and BF16 weights, in f32.
 
+// Loops over a tile of registers name the register: iterators would hide which of several arrays the index is shared by.
+#![allow(clippy::needless_range_loop)]
+
 use super::matvec;
 use super::panel::{Panel, TILE};
 use crate::format::Format;

@@ -1,6 +1,9 @@
 //! Products for one to four tokens: reading the weights is what takes the time, so every row is read once, unpacked in
 //! registers and multiplied with all tokens at once. Rows go in groups, which share the loads of activations.
 
+// Loops over a tile of registers name the register: iterators would hide which of several arrays the index is shared by.
+#![allow(clippy::needless_range_loop)]
+
 use super::{Job, float, spans};
 use crate::activations::Activations;
 use crate::compute::Compute;
@@ -13,7 +16,7 @@ const LEAST_BYTES: usize = 8 << 10;
 const TASKS_PER_THREAD: usize = 6;
 
 /// How far ahead of what is multiplied weights are asked for, in bytes.
-const PREFETCH: usize = 4 << 10;
+const PREFETCH: usize = 2 << 10;
 
 /// Runs all jobs on the threads of `compute`.
 pub(super) fn run(compute: &Compute, x: &Activations, jobs: &[Job<'_>]) {
@@ -58,23 +61,21 @@ impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Int8<'_, U, T> {
     type Out = ();
     #[inline(always)]
     unsafe fn run(self, s: S) {
-        let end = self.0.row + self.0.rows;
-        let mut row = self.0.row;
-        while row + 4 <= end {
-            self.group::<S, 4>(s, row);
-            row += 4;
+        // Four streams of rows, each contiguous, so that the hardware's prefetch can follow every one.
+        let (row, stream) = (self.0.row, self.0.rows / 4);
+        for at in row..row + stream {
+            self.group::<S, 4>(s, at, stream);
         }
-        while row < end {
-            self.group::<S, 1>(s, row);
-            row += 1;
+        for at in row + stream * 4..row + self.0.rows {
+            self.group::<S, 1>(s, at, 0);
         }
     }
 }
 
 impl<U, const T: usize> Int8<'_, U, T> {
-    /// The products of `R` neighbouring rows.
+    /// The products of `R` rows, `stream` rows apart.
     #[inline(always)]
-    unsafe fn group<S: Simd, const R: usize>(&self, s: S, row: usize)
+    unsafe fn group<S: Simd, const R: usize>(&self, s: S, row: usize, stream: usize)
     where
         U: Unpack<S>,
     {
@@ -82,15 +83,15 @@ impl<U, const T: usize> Int8<'_, U, T> {
         let chunks = matrix.cols / (8 * S::LANES);
         let mut acc = [[s.splat(0.0); T]; R];
         for chunk in 0..chunks {
-            self.chunk::<S, R, true>(s, row, chunk, &mut acc);
+            self.chunk::<S, R, true>(s, row, stream, chunk, &mut acc);
         }
         if matrix.cols > chunks * 8 * S::LANES {
-            self.chunk::<S, R, false>(s, row, chunks, &mut acc);
+            self.chunk::<S, R, false>(s, row, stream, chunks, &mut acc);
         }
         let out = &self.0.job.out;
         for r in 0..R {
             for t in 0..T {
-                out.put(t, row + r, s.sum(acc[r][t]));
+                out.put(t, row + r * stream, s.sum(acc[r][t]));
             }
         }
     }
@@ -101,6 +102,7 @@ impl<U, const T: usize> Int8<'_, U, T> {
         &self,
         s: S,
         row: usize,
+        stream: usize,
         chunk: usize,
         acc: &mut [[S::F; T]; R],
     ) where
@@ -136,12 +138,11 @@ impl<U, const T: usize> Int8<'_, U, T> {
                 }
             }
         }
-        // A group of rows is contiguous and so is the next: the same place further on will be read soon. The hardware
-        // does not see that in several short streams.
+        // The row that follows in each stream is read next; the hardware alone stops at the end of every page.
         let chunk_bytes = matrix.row_bytes * (8 * S::LANES) / matrix.cols;
         let lines = chunk_bytes.div_ceil(64);
         for r in 0..R {
-            let w = matrix.bytes.as_ptr().add((row + r) * matrix.row_bytes);
+            let w = matrix.bytes.as_ptr().add((row + r * stream) * matrix.row_bytes);
             let ahead = w.wrapping_add(chunk * chunk_bytes + PREFETCH);
             for line in 0..lines {
                 prefetch(ahead.wrapping_add(line * 64));

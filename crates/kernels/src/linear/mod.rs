@@ -151,10 +151,11 @@ impl Compute {
         let parts = Parts::new(out);
         let each = 16;
         self.pool().run(ids.len().div_ceil(each), |task| {
-            for at in task * each..ids.len().min((task + 1) * each) {
+            let range = task * each..ids.len().min((task + 1) * each);
+            for (at, &id) in range.clone().zip(&ids[range]) {
                 // SAFETY: each row of the output belongs to one task.
                 let out = unsafe { parts.part(at * cols, cols) };
-                crate::reference::dequantize_row(matrix.format, matrix.row(ids[at] as usize), out);
+                crate::reference::dequantize_row(matrix.format, matrix.row(id as usize), out);
                 if scale != 1.0 {
                     out.iter_mut().for_each(|x| *x *= scale);
                 }

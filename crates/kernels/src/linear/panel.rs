@@ -2,6 +2,9 @@
 //! each row side by side, which stays in cache while all tokens pass: six tokens at a time hold their sums in registers
 //! (12 integer, 12 float). Panels are walked in stretches of columns that fit the first-level cache.
 
+// Loops over a tile of registers name the register: iterators would hide which of several arrays the index is shared by.
+#![allow(clippy::needless_range_loop)]
+
 use super::{Job, float, spans};
 use crate::activations::{Activations, PAD};
 use crate::compute::Compute;
@@ -330,12 +333,18 @@ impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Tile<'_, U, T> {
             for part in 0..2 {
                 if part == 0 || U::SPLIT {
                     let group = if U::SPLIT { block * 2 + part } else { block };
-                    let start = [s.load_i(at(self.layout.start, group, 0)), s.load_i(at(self.layout.start, group, 1))];
+                    let start = [
+                        s.load_i(at(self.layout.start, group, 0)),
+                        s.load_i(at(self.layout.start, group, 1)),
+                    ];
                     acc = [start; T];
                 }
                 let first = group_of::<S>(block, part);
                 for j in 0..quarter {
-                    let w = [s.load_i(at(self.layout.q, first + j, 0)), s.load_i(at(self.layout.q, first + j, 1))];
+                    let w = [
+                        s.load_i(at(self.layout.q, first + j, 0)),
+                        s.load_i(at(self.layout.q, first + j, 1)),
+                    ];
                     for t in 0..T {
                         let a = s.splat_bytes(q.add(t * padded + (first + j) * 4));
                         for side in 0..2 {
