@@ -130,7 +130,7 @@ mod tests {
     impl MergeRules for Toy {
         fn merge(&self, left: &Symbol, right: &Symbol) -> Option<(u32, u32)> {
             let sum = left.id.wrapping_mul(7).wrapping_add(right.id.wrapping_mul(13)) % 97;
-            (sum % self.0 != 0).then_some((sum % 11, sum))
+            (!sum.is_multiple_of(self.0)).then_some((sum % 11, sum))
         }
     }
 
