@@ -3,7 +3,7 @@
 use crate::exit::Outcome;
 use crate::interrupt::{Listener, Next};
 use crate::output;
-use crate::terminal;
+use crate::terminal::{self, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parasol_core::{
     Error, ErrorKind, EventStream, FinishReason, GenerationEvent, Timings, TokenReport, Usage,
@@ -134,6 +134,20 @@ impl Answer {
     /// Whether Ctrl-C ended it.
     pub(crate) fn interrupted(&self) -> bool {
         self.reason.is_none()
+    }
+
+    /// Tells that the context and not `max_tokens` or the model ended the answer, so that nothing is cut silently.
+    pub(crate) fn tell_if_context_is_full(&self, context: usize, max_tokens: Option<usize>, way_out: &str) {
+        if self.filled_context(max_tokens) {
+            let context = output::grouped(context as u64);
+            let text = format!("stopped: the context of {context} tokens is full; {way_out}");
+            output::note(&Style::stderr().dim(&text));
+        }
+    }
+
+    fn filled_context(&self, max_tokens: Option<usize>) -> bool {
+        let asked = max_tokens.is_some_and(|most| self.usage.generated_tokens >= most);
+        self.reason == Some(FinishReason::Length) && !asked
     }
 
     /// Prompt tokens computed per second; those from the cache do not count.

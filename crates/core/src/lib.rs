@@ -15,5 +15,5 @@ pub use chat::{Chat, ChatRequest, Message, Role, ToolCall, ToolSpec};
 pub use complete::{Complete, CompleteRequest};
 pub use error::{Error, ErrorKind, Result};
 pub use generation::{FinishReason, GenerationEvent, Timings, TokenLogprob, TokenReport, Usage};
-pub use sampling::Sampling;
+pub use sampling::{Sampling, SamplingChoice};
 pub use stream::EventStream;

@@ -38,7 +38,22 @@ pub(crate) fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// Creates a folder of the store and those above it.
 pub(crate) fn create_folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|e| failed("create the folder", path, e))
+    std::fs::create_dir_all(path).map_err(|e| match e.kind() {
+        // The folders above are made too, so one that is "not found" lies where the system lets nobody make any
+        // (/proc), and one that "exists" or is "no directory" has a file in its place or in its way.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            let why = match e.kind() {
+                io::ErrorKind::NotFound => "the system allows no folder there",
+                _ => "a file is in the way",
+            };
+            let name = path.display();
+            Error::new(
+                ErrorKind::Denied,
+                format!("cannot create the folder {name}: {why}; set PARASOL_HOME to a folder that you may write to"),
+            )
+        }
+        _ => failed("create the folder", path, e),
+    })
 }
 
 /// Writes a file so that a reader sees the old or the new content, never half of it.
@@ -102,6 +117,22 @@ mod tests {
         assert_eq!(read_small(&path, 3).unwrap(), b"two");
         assert!(read_small(&path, 2).is_err());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_denied() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let mut cases = vec![(file.clone(), "in the way"), (file.join("store"), "in the way")];
+        if cfg!(target_os = "linux") {
+            cases.push(("/proc/nope/models".into(), "no folder there"));
+        }
+        for (path, says) in cases {
+            let error = create_folder(&path).unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Denied, "{error}");
+            assert!(error.message().contains(says) && error.message().contains("PARASOL_HOME"), "{error}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::reference::{HfRef, ModelRef, Pick};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::store::{Contents, Installed, Store, leftovers};
-use parasol_core::{Error, ErrorKind, Result};
+use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
 use std::path::{Path, PathBuf};
 
 /// Models by name: what there is, what is here, fetching and removing.
@@ -26,7 +26,7 @@ pub struct Hub {
 }
 
 /// A model on this disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Located {
     /// The name that finds it again.
     pub name: String,
@@ -34,6 +34,8 @@ pub struct Located {
     pub model: LocalModel,
     /// Whose it is.
     pub origin: Origin,
+    /// The sampling that the catalogue recommends for it; open in everything for a model that has no entry.
+    pub sampling: SamplingChoice,
 }
 
 /// Who keeps a model's files.
@@ -45,6 +47,12 @@ pub enum Origin {
     Cache,
     /// The user: a path.
     Path,
+}
+
+impl Located {
+    fn new(name: String, model: LocalModel, origin: Origin) -> Self {
+        Self { name, model, origin, sampling: SamplingChoice::default() }
+    }
 }
 
 /// What [`Hub::remove`] did.
@@ -131,7 +139,8 @@ impl Hub {
                     cancel,
                     on: &mut *on,
                 };
-                in_store(puller.run(&plan, licence)?)
+                let advice = self.entry(reference).map(|entry| entry.sampling);
+                in_store(puller.run(&plan, licence)?, advice)
             }
         };
         on(PullEvent::Done { model: located.name.clone(), path: located.model.path().to_owned() });
@@ -211,13 +220,15 @@ impl Hub {
         if let Some(entry) = self.catalogue.find(name) {
             let plan = Plan::of_entry(entry, &self.store);
             let installed = self.store.installed(&plan.folder)?;
-            return Ok(installed.filter(|installed| is_current(installed, &plan)).map(in_store));
+            return Ok(installed
+                .filter(|installed| is_current(installed, &plan))
+                .map(|i| in_store(i, Some(entry.sampling))));
         }
         // Pulled while another catalogue was in use.
         if is_plain_path(name)
             && let Some(installed) = self.store.installed(&self.store.folder(name))?
         {
-            return Ok(Some(in_store(installed)));
+            return Ok(Some(in_store(installed, None)));
         }
         if Path::new(name).exists() {
             return at_path(Path::new(name)).map(Some);
@@ -228,11 +239,11 @@ impl Hub {
     fn locate_hf(&self, hf: &HfRef) -> Result<Option<Located>> {
         let contents = self.store.list_under(&self.store.repo_folder(hf))?;
         if let Some(installed) = of_pick(&contents.models, hf) {
-            return Ok(Some(in_store(installed.clone())));
+            return Ok(Some(in_store(installed.clone(), None)));
         }
         if let Some(path) = self.settings.hf_cache.as_deref().and_then(|folder| cache::find(folder, hf)) {
             let model = local_model(&path)?;
-            return Ok(Some(Located { name: hf.to_string(), model, origin: Origin::Cache }));
+            return Ok(Some(Located::new(hf.to_string(), model, Origin::Cache)));
         }
         match contents.damaged.into_iter().next() {
             Some(error) => Err(error),
@@ -334,11 +345,12 @@ fn of_pick<'a>(pulled: &'a [Installed], hf: &HfRef) -> Option<&'a Installed> {
 
 fn at_path(path: &Path) -> Result<Located> {
     let model = local_model(path)?;
-    Ok(Located { name: path.display().to_string(), model, origin: Origin::Path })
+    Ok(Located::new(path.display().to_string(), model, Origin::Path))
 }
 
-fn in_store(installed: Installed) -> Located {
-    Located { name: installed.name, model: installed.model, origin: Origin::Store }
+fn in_store(installed: Installed, advice: Option<SamplingChoice>) -> Located {
+    let located = Located::new(installed.name, installed.model, Origin::Store);
+    Located { sampling: advice.unwrap_or_default(), ..located }
 }
 
 fn invalid(message: String) -> Error {

@@ -4,6 +4,9 @@ use etcetera::BaseStrategy;
 use parasol_core::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
+/// How pip is called where nobody says how, in the order tried; words separated by spaces.
+pub const PIP_COMMANDS: [&str; 4] = ["pip", "pip3", "python3 -m pip", "python -m pip"];
+
 /// Everything that the hub takes from its surroundings. [`Settings::from_env`] reads it; tests and embedders fill it in.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -19,14 +22,18 @@ pub struct Settings {
     /// An existing Hugging Face cache, whose files are used where they lie: `HF_HUB_CACHE`, else `HF_HOME/hub`,
     /// else `~/.cache/huggingface/hub`.
     pub hf_cache: Option<PathBuf>,
-    /// The command that runs pip, words separated by spaces: `PARASOL_PIP`. Without it `pip`, `pip3`,
-    /// `python3 -m pip` and `python -m pip` are tried.
+    /// The command that runs pip, words separated by spaces: `PARASOL_PIP`. Without it [`PIP_COMMANDS`] are tried.
     pub pip: Option<String>,
     /// Where programs are looked for: `PATH`.
     pub path: Option<std::ffi::OsString>,
 }
 
 impl Settings {
+    /// The commands by which pip may be called, in the order to try: the user's own, or the usual ones.
+    pub fn pip_commands(&self) -> Vec<&str> {
+        self.pip.as_deref().map_or(PIP_COMMANDS.to_vec(), |own| vec![own])
+    }
+
     /// Reads the environment.
     ///
     /// # Errors

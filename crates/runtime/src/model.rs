@@ -1,7 +1,7 @@
 //! A loaded model and what it can do. Today every model is a language model; the engine that a file needs is chosen here
 //! when there are more.
 
-use parasol_core::{Chat, Complete, Error, ErrorKind, Result};
+use parasol_core::{Chat, Complete, Error, ErrorKind, Result, SamplingChoice};
 use parasol_kernels::{Format, Isa};
 use parasol_text::engine::{BenchReport, LoadOptions as EngineOptions, TextModel};
 use parasol_text::info::ModelInfo;
@@ -29,6 +29,7 @@ pub struct Model {
     isa: Isa,
     threads: usize,
     load_time: Duration,
+    recommended: SamplingChoice,
 }
 
 impl std::fmt::Debug for Model {
@@ -43,6 +44,7 @@ impl Model {
         name: Option<String>,
         path: &Path,
         options: &LoadOptions,
+        catalogue: &SamplingChoice,
     ) -> Result<Self> {
         let begun = Instant::now();
         let isa =
@@ -61,6 +63,8 @@ impl Model {
         )?;
         Ok(Self {
             reference: reference.to_owned(),
+            // The catalogue's word stands above the file's: it can be corrected.
+            recommended: catalogue.or(&engine.info().sampling),
             engine: Arc::new(engine),
             isa,
             threads,
@@ -86,6 +90,11 @@ impl Model {
     /// What its file says about itself, after any conversion.
     pub fn info(&self) -> &ModelInfo {
         self.engine.info()
+    }
+
+    /// The sampling that is recommended for it: the catalogue's word, then its file's. What a user asks for goes first.
+    pub fn recommended(&self) -> &SamplingChoice {
+        &self.recommended
     }
 
     /// The instruction set that its kernels run on.

@@ -98,7 +98,7 @@ impl Runtime {
         let located = self.locate(reference)?;
         // A file of the user's is called what it calls itself.
         let name = Some(located.name).filter(|_| located.origin != Origin::Path);
-        Model::load(reference, name, located.model.path(), options)
+        Model::load(reference, name, located.model.path(), options, &located.sampling)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::info::{About, ModelInfo};
 use crate::template::ChatTemplate;
 use crate::tokenizer::{Tokenizer, TokenizerSource};
 use crate::weights::Weights;
-use parasol_core::{Error, ErrorKind, Result};
+use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
 use serde_json::Value;
 use std::path::Path;
 
@@ -49,7 +49,8 @@ impl Checkpoint {
             TokenizerSource::from_metadata(&metadata).and_then(Tokenizer::from_source).map_err(within)?;
         let template = ChatTemplate::from_metadata(&metadata, &tokenizer).map_err(within);
         let source = metadata.str("tokenizer.chat_template").map_err(within)?.map(str::to_owned);
-        let info = ModelInfo::new(&blueprint, &weights, about_gguf(metadata), source, file.bytes());
+        let mut info = ModelInfo::new(&blueprint, &weights, about_gguf(metadata), source, file.bytes());
+        info.sampling = sampling_gguf(metadata);
         Self { blueprint, weights, tokenizer, template, info }.checked().map_err(within)
     }
 
@@ -90,6 +91,23 @@ fn about_gguf(metadata: Metadata<'_>) -> About {
         licence: text(&["license.name", "license"]),
         url: text(&["url", "repo_url", "source.url"]),
         languages: languages.map(|l| String::from_utf8_lossy(l).into_owned()).collect(),
+    }
+}
+
+/// What the file recommends. As with [`About`], a value of a wrong type or out of its range is left out: the file is
+/// usable without it.
+fn sampling_gguf(metadata: Metadata<'_>) -> SamplingChoice {
+    let number = |key: &str, allowed: fn(&f32) -> bool| {
+        metadata.float(&format!("general.sampling.{key}")).ok().flatten().filter(allowed)
+    };
+    let top_k = metadata.unsigned("general.sampling.top_k").ok().flatten();
+    SamplingChoice {
+        temperature: number("temp", |t| t.is_finite() && *t >= 0.0),
+        top_k: top_k.and_then(|k| usize::try_from(k).ok()),
+        top_p: number("top_p", |p| *p > 0.0 && *p <= 1.0),
+        min_p: number("min_p", |p| (0.0..=1.0).contains(p)),
+        repetition_penalty: number("penalty_repeat", |r| r.is_finite() && *r > 0.0),
+        ..SamplingChoice::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::blueprint::Blueprint;
 use crate::weights::Weights;
+use parasol_core::SamplingChoice;
 use parasol_kernels::Format;
 use std::collections::BTreeMap;
 
@@ -52,6 +53,8 @@ pub struct ModelInfo {
     pub vocab: usize,
     /// The chat template as the checkpoint writes it.
     pub chat_template: Option<String>,
+    /// The sampling that the checkpoint itself recommends (`general.sampling.*` of a GGUF).
+    pub sampling: SamplingChoice,
     /// Bytes of the weight files.
     pub file_bytes: u64,
     /// Bytes of keys and values for one token of context, all layers.
@@ -112,6 +115,7 @@ impl ModelInfo {
             hidden: blueprint.hidden,
             vocab: blueprint.vocab,
             chat_template,
+            sampling: SamplingChoice::default(),
             file_bytes,
             cache_bytes_per_token: 2 * values_per_token,
             ffn: blueprint.ffn,

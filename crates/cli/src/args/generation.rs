@@ -1,10 +1,10 @@
 //! How tokens are chosen and when to stop: the flags that fill a [`Sampling`].
 
 use clap::Args;
-use parasol_core::Sampling;
+use parasol_core::{Sampling, SamplingChoice};
 use std::collections::BTreeMap;
 
-/// Sampling options. Each one left out keeps the default of [`Sampling`].
+/// Sampling options. Each one left out is what is recommended for the model, else the default of [`Sampling`].
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Generation")]
 pub(crate) struct GenerationArgs {
@@ -18,16 +18,16 @@ pub(crate) struct GenerationArgs {
     /// Repeat an answer: the same seed gives the same text [default: a fresh one each time]
     #[arg(long, value_name = "NUMBER", env = "PARASOL_SEED", hide_env_values = true)]
     pub(crate) seed: Option<u64>,
-    /// How freely to choose; 0 always takes the likeliest token [default: 0.8]
+    /// How freely to choose; 0 always takes the likeliest token [default: the model's own, else 0.8]
     #[arg(long, value_name = "NUMBER", env = "PARASOL_TEMPERATURE", hide_env_values = true, value_parser = not_negative)]
     pub(crate) temperature: Option<f32>,
-    /// Choose among the likeliest K tokens; 0 turns it off [default: 40]
+    /// Choose among the likeliest K tokens; 0 turns it off [default: the model's own, else 40]
     #[arg(long, value_name = "K", env = "PARASOL_TOP_K", hide_env_values = true)]
     pub(crate) top_k: Option<usize>,
-    /// Choose among the likeliest tokens that together reach this probability; 1 turns it off [default: 0.95]
+    /// Choose among the likeliest tokens that together reach this probability; 1 turns it off [default: the model's own, else 0.95]
     #[arg(long, value_name = "P", env = "PARASOL_TOP_P", hide_env_values = true, value_parser = share)]
     pub(crate) top_p: Option<f32>,
-    /// Drop tokens less likely than this share of the likeliest; 0 turns it off [default: 0.05]
+    /// Drop tokens less likely than this share of the likeliest; 0 turns it off [default: the model's own, else 0.05]
     #[arg(long, value_name = "P", env = "PARASOL_MIN_P", hide_env_values = true, value_parser = share)]
     pub(crate) min_p: Option<f32>,
     /// Locally typical sampling: keep the typical tokens that together reach this probability; 1 is off [default: off]
@@ -51,31 +51,22 @@ pub(crate) struct GenerationArgs {
 }
 
 impl GenerationArgs {
-    /// The sampling parameters that these flags ask for.
-    pub(crate) fn sampling(&self) -> Sampling {
-        let defaults = Sampling::default();
-        // A filter's neutral value turns it off; a flag left out keeps the default.
-        let filter = |flag: Option<f32>, neutral: f32, default| match flag {
-            Some(value) if value == neutral => None,
-            Some(value) => Some(value),
-            None => default,
+    /// The sampling parameters: these flags, then what is recommended for the model, then the defaults.
+    pub(crate) fn sampling(&self, recommended: &SamplingChoice) -> Sampling {
+        let asked = SamplingChoice {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            typical_p: self.typical,
+            repetition_penalty: self.repetition_penalty,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
         };
         Sampling {
-            temperature: self.temperature.unwrap_or(defaults.temperature),
-            top_k: match self.top_k {
-                Some(0) => None,
-                Some(k) => Some(k),
-                None => defaults.top_k,
-            },
-            top_p: filter(self.top_p, 1.0, defaults.top_p),
-            min_p: filter(self.min_p, 0.0, defaults.min_p),
-            typical_p: filter(self.typical, 1.0, defaults.typical_p),
-            repetition_penalty: self.repetition_penalty.unwrap_or(defaults.repetition_penalty),
-            presence_penalty: self.presence_penalty.unwrap_or(defaults.presence_penalty),
-            frequency_penalty: self.frequency_penalty.unwrap_or(defaults.frequency_penalty),
-            penalty_window: defaults.penalty_window,
             logit_bias: self.logit_bias.iter().copied().collect::<BTreeMap<_, _>>(),
             seed: self.seed,
+            ..asked.or(recommended).sampling()
         }
     }
 }
@@ -112,24 +103,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_left_out_keep_the_defaults() {
-        assert_eq!(GenerationArgs::default().sampling(), Sampling::default());
-    }
-
-    #[test]
-    fn neutral_values_turn_filters_off() {
-        let args = GenerationArgs {
-            top_k: Some(0),
-            top_p: Some(1.0),
-            min_p: Some(0.0),
-            typical: Some(1.0),
-            ..GenerationArgs::default()
-        };
-        let sampling = args.sampling();
-        assert_eq!(
-            (sampling.top_k, sampling.top_p, sampling.min_p, sampling.typical_p),
-            (None, None, None, None)
-        );
+    fn flags_go_before_the_recommendation_and_that_before_the_defaults() {
+        let open = SamplingChoice::default();
+        assert_eq!(GenerationArgs::default().sampling(&open), Sampling::default());
+        let recommended = SamplingChoice { temperature: Some(0.2), top_k: Some(0), ..open };
+        let args = GenerationArgs { temperature: Some(1.5), seed: Some(3), ..GenerationArgs::default() };
+        let sampling = args.sampling(&recommended);
+        assert_eq!((sampling.temperature, sampling.top_k, sampling.seed), (1.5, None, Some(3)));
+        assert_eq!(sampling.top_p, Sampling::default().top_p);
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Session<'_> {
     fn answer(&mut self) -> Outcome {
         let request = ChatRequest {
             messages: self.talk.messages.clone(),
-            sampling: self.generation.sampling(),
+            sampling: self.generation.sampling(self.model.recommended()),
             max_tokens: self.generation.max_tokens,
             stop: self.generation.stop.clone(),
             ..ChatRequest::default()
@@ -174,6 +174,8 @@ impl Session<'_> {
         if answer.interrupted() {
             output::note(&self.style.dim("(stopped)"));
         }
+        let way_out = "/clear starts afresh";
+        answer.tell_if_context_is_full(self.model.context(), self.generation.max_tokens, way_out);
         if self.stats {
             output::note(&Style::stderr().dim(&answer.stats()));
         }

@@ -82,6 +82,7 @@ pub(super) fn catalogue_json(entry: &Entry, installed: Option<&Installed>, defau
         "context": entry.context,
         "capabilities": entry.capabilities,
         "memory": entry.memory,
+        "sampling": entry.sampling,
         "licence": entry.licence,
         "notes": entry.notes,
     })

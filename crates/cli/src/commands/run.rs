@@ -63,7 +63,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> Outcome {
         Some(JsonForm::Events) => Show::Events,
         Some(JsonForm::Answer) => Show::Nothing,
     };
-    match follow(stream, &listener, show).and_then(|answer| finish(&answer, args)) {
+    match follow(stream, &listener, show).and_then(|answer| finish(&answer, args, model.context())) {
         // Ctrl-C ends the readers of our pipe as well: that they have left is no news then.
         Err(Stop::ClosedPipe) if listener.pressed() => Err(Stop::Interrupted),
         outcome => outcome,
@@ -130,7 +130,7 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
         let request = CompleteRequest {
             prompt: prompt.for_completion(),
             suffix: args.suffix.clone(),
-            sampling: generation.sampling(),
+            sampling: generation.sampling(model.recommended()),
             max_tokens: generation.max_tokens,
             stop: generation.stop.clone(),
             logprobs: generation.logprobs,
@@ -142,7 +142,7 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
     let user = Message::new(Role::User, prompt.for_chat());
     let request = ChatRequest {
         messages: system.into_iter().chain([user]).collect(),
-        sampling: generation.sampling(),
+        sampling: generation.sampling(model.recommended()),
         max_tokens: generation.max_tokens,
         stop: generation.stop.clone(),
         logprobs: generation.logprobs,
@@ -152,12 +152,16 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
 }
 
 /// What follows the text: its last line break, JSON, timings, and the exit code of an interrupted answer.
-fn finish(answer: &Answer, args: &RunArgs) -> Outcome {
+fn finish(answer: &Answer, args: &RunArgs, context: usize) -> Outcome {
     let printed = match args.json {
         None if !answer.text.ends_with('\n') => output::write("\n"),
         Some(JsonForm::Answer) => output::json(&answer.json()),
         _ => Ok(()),
     };
+    if args.json.is_none() {
+        let way_out = "--context sets a larger one, --max-tokens an end";
+        answer.tell_if_context_is_full(context, args.generation.max_tokens, way_out);
+    }
     if args.stats {
         output::note(&Style::stderr().dim(&answer.stats()));
     }

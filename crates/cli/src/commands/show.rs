@@ -4,7 +4,7 @@ use crate::args::ShowArgs;
 use crate::exit::{Outcome, Stop};
 use crate::output;
 use crate::terminal::{Style, harmless};
-use parasol_core::{Error, ErrorKind};
+use parasol_core::{Error, ErrorKind, SamplingChoice};
 use parasol_hub::{Entry, Located};
 use parasol_runtime::{ModelInfo, Runtime};
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ fn gone(reference: &str) -> Error {
 fn present(located: &Located, entry: Option<&Entry>, info: &ModelInfo, context: usize) -> Outcome {
     let number = |n: usize| output::grouped(n as u64);
     let memory = info.memory(context);
+    let recommended = located.sampling.or(&info.sampling);
     let mut rows = vec![
         (
             "Architecture",
@@ -80,6 +81,7 @@ fn present(located: &Located, entry: Option<&Entry>, info: &ModelInfo, context: 
                 output::bytes(memory.activations)
             ),
         ),
+        ("Sampling", sampling(recommended)),
         ("Licence", licence(entry, info)),
         ("Path", located.model.path().display().to_string()),
     ];
@@ -112,6 +114,7 @@ fn absent(entry: &Entry, args: &ShowArgs) -> Outcome {
         "Memory",
         format!("{} with {} tokens of context", output::bytes(memory.bytes), output::grouped(memory.context)),
     ));
+    rows.push(("Sampling", sampling(entry.sampling)));
     rows.push(("Licence", entry.licence.name.clone()));
     rows.push(("Notes", entry.notes.clone()));
     print(&entry.name, Some(entry), &rows)
@@ -140,6 +143,14 @@ fn chat_template(info: &ModelInfo) -> &'static str {
     match info.chat_template {
         Some(_) => "yes (--template prints it)",
         None => "none: a base model, for `parasol run --raw`",
+    }
+}
+
+/// What `run` and `chat` do where no flag says otherwise.
+fn sampling(recommended: SamplingChoice) -> String {
+    match recommended.is_empty() {
+        true => "the general defaults: nothing is recommended".to_owned(),
+        false => format!("{recommended} (recommended)"),
     }
 }
 
@@ -176,6 +187,7 @@ fn present_json(located: &Located, entry: Option<&Entry>, info: &ModelInfo, cont
             "activation_bytes": memory.activations,
             "total_bytes": memory.total(),
         },
+        "sampling": located.sampling.or(&info.sampling),
         "licence": licence(entry, info),
     })
 }

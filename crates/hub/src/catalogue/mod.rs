@@ -2,10 +2,11 @@
 //! file may say is in [`parse`]; fetching is left to `pull`.
 
 pub mod parse;
+mod sampling;
 
 use crate::names::nearest;
 use crate::source::Source;
-use parasol_core::{Error, ErrorKind, Result};
+use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,8 @@ pub struct Entry {
     pub context: Option<u64>,
     /// What running it takes.
     pub memory: Memory,
+    /// How its makers recommend to choose its tokens, as far as they do.
+    pub sampling: SamplingChoice,
     /// What it is good for, and what not.
     pub notes: String,
     /// Its terms.
@@ -201,7 +204,7 @@ impl Catalogue {
     pub(crate) fn unknown(&self, name: &str) -> Error {
         let near = nearest(name, self.entries.iter().flat_map(Entry::names));
         let hint = match near.as_slice() {
-            [] => format!("the catalogue has {}", list(self.entries.iter().map(|e| e.name.as_str()))),
+            [] => format!("the catalogue has {}.", list(self.entries.iter().map(|e| e.name.as_str()))),
             near => format!("did you mean {}?", list(near.iter().copied())),
         };
         Error::new(
@@ -247,7 +250,7 @@ mod tests {
         assert_eq!(*error.kind(), ErrorKind::NotFound);
         assert!(error.message().contains("did you mean smollm2"), "{error}");
         let error = Catalogue::load(&[]).unwrap().describe("zzzzzzzz").unwrap_err();
-        assert!(error.message().contains("smollm2 or gemma3-270m"), "{error}");
+        assert!(error.message().contains("smollm2 or gemma3-270m. A path"), "{error}");
     }
 
     #[test]

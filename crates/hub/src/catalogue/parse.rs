@@ -12,6 +12,11 @@
 //! memory = { bytes = 1_500_000_000, context = 4096 }     # optional
 //! licence = { name = "MIT", url = "https://…", ask = false }
 //!
+//! [model.sampling]                       # optional: what its makers recommend, each key optional
+//! temperature = 0.7
+//! top_k = 20                             # 0 is off, as are top_p = 1, min_p = 0, typical_p = 1
+//! top_p = 0.8                            # and repetition_penalty, presence_penalty, frequency_penalty
+//!
 //! [[model.file]]
 //! name = "my-model-q4_0.gguf"
 //! size = 700_000_000
@@ -25,7 +30,7 @@
 //! A relative `file:` path starts at the catalogue file's folder. A GGUF model whose `file:` source is there is used where it
 //! lies and not copied.
 
-use super::{Entry, FileRole, FileSpec, Memory, Terms};
+use super::{Entry, FileRole, FileSpec, Memory, Terms, sampling};
 use crate::names::is_plain_name;
 use crate::source::Source;
 use parasol_core::{Error, ErrorKind, Result};
@@ -67,6 +72,8 @@ struct RawEntry {
     #[serde(default)]
     notes: String,
     licence: RawTerms,
+    #[serde(default)]
+    sampling: sampling::Raw,
     file: Spanned<Vec<Spanned<RawFile>>>,
 }
 
@@ -199,6 +206,7 @@ impl Reader<'_> {
                 context: m.context,
             }),
             context,
+            sampling: raw.sampling.check().map_err(|(at, what)| self.error(Some(at), what))?,
             notes: raw.notes,
             licence: Terms { name: raw.licence.name, url: raw.licence.url, ask: raw.licence.ask },
             files,

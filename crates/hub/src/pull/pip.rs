@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How pip is called, in the order tried.
-const COMMANDS: [&str; 4] = ["pip", "pip3", "python3 -m pip", "python -m pip"];
 /// As much of pip's report as is looked at.
 const LOG: u64 = 1 << 20;
 
@@ -36,9 +34,8 @@ pub(super) fn fetch(
     cancel: &Cancel,
     progress: &mut dyn FnMut(u64),
 ) -> Result<PathBuf> {
-    let commands: Vec<&str> = settings.pip.as_deref().map_or(COMMANDS.to_vec(), |own| vec![own]);
     let mut missing = Vec::new();
-    for command in commands {
+    for command in settings.pip_commands() {
         // What an earlier, killed attempt left.
         let _ = std::fs::remove_dir_all(folder);
         create_folder(&folder.join("tmp"))?;
