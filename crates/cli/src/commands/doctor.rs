@@ -157,9 +157,7 @@ fn judge_store(settings: &Settings, findings: &mut Vec<Finding>) -> Vec<(String,
 
 /// What the first pip that answers says of itself: its version, where it lies, and its Python.
 fn find_pip(settings: &Settings) -> Option<String> {
-    let usual = ["pip", "pip3", "python3 -m pip", "python -m pip"].map(str::to_owned).to_vec();
-    let commands = settings.pip.clone().map_or(usual, |own| vec![own]);
-    commands.iter().find_map(|command| {
+    settings.pip_commands().into_iter().find_map(|command| {
         let mut words = command.split_whitespace();
         let mut pip = Command::new(words.next()?);
         pip.args(words).args(["--version", "--disable-pip-version-check"]).stdin(Stdio::null());
