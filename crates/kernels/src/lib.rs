@@ -4,6 +4,7 @@
 mod activations;
 mod attention;
 mod buffer;
+pub mod ceilings;
 mod compute;
 pub mod format;
 pub mod half;
