@@ -137,7 +137,7 @@ impl Drop for Closing<'_> {
         let shared = self.0;
         shared.gate.0.fetch_and(!OPEN, Ordering::AcqRel);
         let mut spins = 0u32;
-        while (shared.gate.0.load(Ordering::Acquire) / INSIDE) % (JOB / INSIDE) != 0 {
+        while !(shared.gate.0.load(Ordering::Acquire) / INSIDE).is_multiple_of(JOB / INSIDE) {
             spins += 1;
             if spins < 10_000 {
                 std::hint::spin_loop();
