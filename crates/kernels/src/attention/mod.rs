@@ -4,11 +4,11 @@
 //! one vector holds the same dimension of neighbouring positions and scores need no horizontal sums; values lie as
 //! (kv_heads, positions, padded head_dim), so that one vector holds neighbouring dimensions.
 
+mod store;
 mod tile;
 
 use crate::buffer::{Aligned, Parts};
 use crate::compute::Compute;
-use crate::half::f32_to_f16;
 use crate::simd::dispatch;
 use std::cell::RefCell;
 use tile::Tile;
@@ -89,19 +89,23 @@ impl Compute {
     ) {
         let width = kv.kv_heads * kv.head_dim;
         assert!(k.len() == v.len() && k.len().is_multiple_of(width));
-        for (token, (k, v)) in k.chunks_exact(width).zip(v.chunks_exact(width)).enumerate() {
-            let (block, at) = ((offset + token) / KV_BLOCK, (offset + token) % KV_BLOCK);
-            let keys = &mut keys[block * kv.key_block()..(block + 1) * kv.key_block()];
-            for (column, &k) in keys.chunks_exact_mut(KV_BLOCK).zip(k) {
-                column[at] = f32_to_f16(k);
+        let (tokens, blocks) = (k.len() / width, (offset + k.len() / width).div_ceil(KV_BLOCK));
+        assert!(keys.len() >= blocks * kv.key_block() && values.len() >= blocks * kv.value_block());
+        let (keys, values) = (Parts::new(keys), Parts::new(values));
+        let first = offset / KV_BLOCK;
+        self.pool().run(blocks.saturating_sub(first), |task| {
+            let block = first + task;
+            let start = offset.max(block * KV_BLOCK);
+            let end = (offset + tokens).min((block + 1) * KV_BLOCK);
+            let rows = (start - offset) * width..(end - offset) * width;
+            // SAFETY: the assertion above covers both parts; a block belongs to one task.
+            unsafe {
+                let keys = keys.part(block * kv.key_block(), kv.key_block());
+                let values = values.part(block * kv.value_block(), kv.value_block());
+                let (k, v) = (&k[rows.clone()], &v[rows]);
+                dispatch(self.isa(), store::Block { kv, k, v, at: start % KV_BLOCK, keys, values });
             }
-            let values = &mut values[block * kv.value_block()..(block + 1) * kv.value_block()];
-            for (head, v) in values.chunks_exact_mut(KV_BLOCK * kv.padded()).zip(v.chunks_exact(kv.head_dim))
-            {
-                let row = &mut head[at * kv.padded()..][..kv.head_dim];
-                row.iter_mut().zip(v).for_each(|(to, &v)| *to = f32_to_f16(v));
-            }
-        }
+        });
     }
 
     /// Scaled dot-product attention, causal: `q` and `out` are (tokens, heads, head_dim), `keys` and `values` a layer's

@@ -103,6 +103,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn times_pow2(self, a: Self::F, n: Self::F) -> Self::F;
     /// LANES half-precision values.
     unsafe fn load_f16(self, p: *const u16) -> Self::F;
+    /// Stores LANES values in half precision, rounded to the nearest even.
+    unsafe fn store_f16(self, p: *mut u16, x: Self::F);
     /// LANES bfloat16 values.
     unsafe fn load_bf16(self, p: *const u16) -> Self::F;
     /// LANES / 4 floats, each in four neighbouring lanes.

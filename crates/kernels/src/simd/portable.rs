@@ -2,7 +2,7 @@
 //! that kernels do not depend on one instruction set.
 
 use super::{Op, Simd};
-use crate::half::f16_to_f32;
+use crate::half::{f16_to_f32, f32_to_f16};
 use crate::isa::Portable;
 
 type F = [f32; 8];
@@ -99,6 +99,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn load_f16(self, p: *const u16) -> F {
         p.cast::<[u16; 8]>().read_unaligned().map(f16_to_f32)
+    }
+    #[inline(always)]
+    unsafe fn store_f16(self, p: *mut u16, x: F) {
+        p.cast::<[u16; 8]>().write_unaligned(x.map(f32_to_f16));
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const u16) -> F {
