@@ -100,7 +100,10 @@ fn doctor_reports_in_json() {
     let available = report["kernels"]["available"].as_array().unwrap();
     assert!(available.contains(&"portable".into()) && available.contains(&report["kernels"]["isa"]));
     let ceilings = report["ceilings"].as_array().unwrap();
-    assert!(!ceilings.is_empty() && ceilings.iter().all(|c| c["read_gb_per_s"].as_f64().unwrap() > 0.0));
+    assert!(!ceilings.is_empty() && ceilings[0]["threads"] == 1);
+    for limit in ["read_gb_per_s", "f32_gflops", "int8_gops"] {
+        assert!(ceilings.iter().all(|c| c[limit].as_f64().unwrap() > 0.0), "{limit}: {report}");
+    }
     assert!(
         report["findings"]
             .as_array()

@@ -1,9 +1,7 @@
-//! What the machine could do at most: the yardstick beside every measured speed.
+//! What the machine could do at most: the yardstick beside every measured speed. The kernels measure it.
 
-use parasol_kernels::Isa;
+use parasol_kernels::{Compute, Isa, ceilings as measured};
 use serde::Serialize;
-use std::hint::black_box;
-use std::time::Instant;
 
 /// Measured limits of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -12,41 +10,28 @@ pub struct Ceilings {
     pub threads: usize,
     /// Reading a buffer, in 10⁹ bytes per second.
     pub read_gb_per_s: f64,
-    /// Single precision multiplications and additions, in 10⁹ per second; `None` where they are not measured.
-    pub f32_gflops: Option<f64>,
-    /// 8-bit multiplications and additions, in 10⁹ per second; `None` where they are not measured.
-    pub int8_gops: Option<f64>,
+    /// Single precision multiplications and additions, in 10⁹ per second.
+    pub f32_gflops: f64,
+    /// 8-bit multiplications and additions, in 10⁹ per second.
+    pub int8_gops: f64,
 }
 
-/// Times each reading; the best counts, since nothing can read faster than the machine does.
-const TURNS: usize = 5;
 /// The least that is read: smaller buffers would time the start of the threads.
 const LEAST: usize = 8 << 20;
+/// The most that is read: larger buffers fit caches no less.
+const MOST: usize = 1 << 30;
 
-/// Measures with `threads` threads. `bytes` is the size of the buffer read: that of a model's weights tells what its
-/// generation can reach, as a small model stays in a cache that a large one does not fit.
-pub fn ceilings(_isa: Isa, threads: usize, bytes: u64) -> Ceilings {
-    let threads = threads.max(1);
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).clamp(LEAST, 1 << 30);
-    Ceilings { threads, read_gb_per_s: read(threads, bytes), f32_gflops: None, int8_gops: None }
-}
-
-/// Every thread adds up its own part of one buffer.
-fn read(threads: usize, bytes: usize) -> f64 {
-    let words = vec![1_u64; bytes / 8];
-    let part = words.len().div_ceil(threads).max(1);
-    let sum = |part: &[u64]| part.iter().fold(0_u64, |sum, word| sum.wrapping_add(*word));
-    let turn = || {
-        let begun = Instant::now();
-        std::thread::scope(|scope| {
-            for part in words.chunks(part) {
-                scope.spawn(move || black_box(sum(black_box(part))));
-            }
-        });
-        begun.elapsed().as_secs_f64()
-    };
-    let best = (0..TURNS).map(|_| turn()).fold(f64::INFINITY, f64::min);
-    (words.len() * 8) as f64 / best.max(1e-9) / 1e9
+/// Measures with `threads` threads and the vectors of `isa`. `bytes` is the size of the buffer read: that of a model's
+/// weights tells what its generation can reach, as a small model stays in a cache that a large one does not fit.
+pub fn ceilings(isa: Isa, threads: usize, bytes: u64) -> Ceilings {
+    let compute = Compute::new(isa, threads);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).clamp(LEAST, MOST);
+    Ceilings {
+        threads: compute.pool().threads(),
+        read_gb_per_s: measured::read_bandwidth(&compute, bytes) / 1e9,
+        f32_gflops: measured::f32_peak(&compute) / 1e9,
+        int8_gops: measured::int8_peak(&compute) / 1e9,
+    }
 }
 
 #[cfg(test)]
@@ -54,8 +39,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_takes_a_believable_time() {
-        let measured = read(1, LEAST);
-        assert!((0.05..5000.0).contains(&measured), "{measured} GB/s");
+    fn limits_are_in_their_units() {
+        let limits = ceilings(Isa::detect(), 2, 0);
+        assert_eq!(limits.threads, 2);
+        assert!((0.05..5e3).contains(&limits.read_gb_per_s), "{limits:?}");
+        assert!((0.1..4e3).contains(&limits.f32_gflops), "{limits:?}");
+        assert!((0.1..4e4).contains(&limits.int8_gops), "{limits:?}");
     }
 }

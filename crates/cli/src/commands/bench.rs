@@ -106,8 +106,11 @@ fn print(model: &Model, args: &BenchArgs, report: &Report) -> Outcome {
     }
     rows.push(("Loading", output::duration(model.load_time())));
     rows.extend(report.peak_memory.map(|bytes| ("Peak memory", output::bytes(bytes))));
-    let int8 = report.ceilings.int8_gops.map(|gops| format!(", int8 {gops:.0} GOP/s")).unwrap_or_default();
-    rows.push(("This machine", format!("reads {:.1} GB/s{int8}", report.ceilings.read_gb_per_s)));
+    let Ceilings { read_gb_per_s, int8_gops, .. } = report.ceilings;
+    rows.push((
+        "This machine",
+        format!("reads {read_gb_per_s:.1} GB/s, computes {int8_gops:.0} GOP/s in int8"),
+    ));
     output::write(&output::fields(&rows, style))
 }
 

@@ -51,8 +51,10 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Outcome {
     if args.json { output::json(&as_json(&report)) } else { print(&report) }
 }
 
-/// A buffer that fits no cache.
+/// A buffer that fits no cache …
 const LARGE: u64 = 512 << 20;
+/// … but takes only one part in this many of the memory that can be used.
+const SHARE: u64 = 4;
 
 fn examine() -> Report {
     let mut findings = Vec::new();
@@ -62,7 +64,8 @@ fn examine() -> Report {
     let isa = Isa::from_env_or_detect().map_err(|e| e.to_string());
     let mut threads = vec![1, machine.usable_threads];
     threads.dedup();
-    let measure = |isa: &Isa| threads.iter().map(|&t| parasol_runtime::ceilings(*isa, t, LARGE)).collect();
+    let large = usable_memory(&machine).map_or(LARGE, |usable| LARGE.min(usable / SHARE));
+    let measure = |isa: &Isa| threads.iter().map(|&t| parasol_runtime::ceilings(*isa, t, large)).collect();
     let ceilings = isa.as_ref().map(measure).unwrap_or_default();
     findings.push(judge_isa(&isa, forced.is_some()));
     findings.extend(judge_memory(&machine));
@@ -114,9 +117,13 @@ fn judge_isa(isa: &Result<Isa, String>, forced: bool) -> Finding {
 /// The smallest model that the catalogue has needs about this much.
 const LITTLE_MEMORY: u64 = 500_000_000;
 
+/// What the system has to give and what a container may take, whichever is less.
+fn usable_memory(machine: &Machine) -> Option<u64> {
+    [machine.memory.available, machine.memory.limit].into_iter().flatten().min()
+}
+
 fn judge_memory(machine: &Machine) -> Option<Finding> {
-    let memory = machine.memory;
-    let free = [memory.available, memory.limit].into_iter().flatten().min()?;
+    let free = usable_memory(machine)?;
     let text = format!("{} of memory can be used", bytes(free));
     Some(if free < LITTLE_MEMORY {
         Finding::new(Verdict::Warning, format!("only {text}: even small models may not fit"))
@@ -245,15 +252,11 @@ fn limits(ceilings: &[Ceilings], style: Style) -> String {
         vec![
             c.threads.to_string(),
             format!("{:.1} GB/s", c.read_gb_per_s),
-            rate(c.f32_gflops, "GFLOP/s"),
-            rate(c.int8_gops, "GOP/s"),
+            format!("{:.0} GFLOP/s", c.f32_gflops),
+            format!("{:.0} GOP/s", c.int8_gops),
         ]
     }));
     output::table(&rows, &[0, 1, 2, 3], style)
-}
-
-fn rate(value: Option<f64>, unit: &str) -> String {
-    value.map_or_else(|| "not measured".to_owned(), |v| format!("{v:.0} {unit}"))
 }
 
 fn about_places(report: &Report) -> Vec<(&'static str, String)> {
