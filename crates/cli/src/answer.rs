@@ -103,7 +103,7 @@ impl Answer {
                 self.seed = seed;
                 self.usage.prompt_tokens = prompt_tokens;
             }
-            GenerationEvent::Prefill { .. } => {}
+            GenerationEvent::Prefill { .. } | GenerationEvent::ToolCall(_) => {}
             GenerationEvent::Token(token) => {
                 if self.usage.generated_tokens == 0 {
                     self.timings.first_token = begun.elapsed();
@@ -114,7 +114,7 @@ impl Answer {
                     self.tokens.push(token);
                 }
             }
-            GenerationEvent::Finished { reason, usage, timings } => {
+            GenerationEvent::Finished { reason, usage, timings, .. } => {
                 self.reason = Some(reason);
                 self.usage = usage;
                 self.timings = timings;
@@ -237,6 +237,7 @@ impl Reading {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use parasol_core::Part;
     use std::collections::VecDeque;
     use std::pin::Pin;
     use std::task::{Context, Poll};
@@ -251,14 +252,19 @@ mod tests {
     }
 
     fn token(id: u32, text: &str) -> GenerationEvent {
-        GenerationEvent::Token(TokenReport { id: Some(id), text: text.into(), logprobs: Vec::new() })
+        GenerationEvent::Token(TokenReport {
+            id: Some(id),
+            text: text.into(),
+            part: Part::Answer,
+            logprobs: Vec::new(),
+        })
     }
 
     fn finished() -> GenerationEvent {
-        let usage = Usage { prompt_tokens: 30, cached_tokens: 10, generated_tokens: 5 };
+        let usage = Usage { prompt_tokens: 30, cached_tokens: 10, generated_tokens: 5, reasoning_tokens: 0 };
         let second = Duration::from_secs(1);
         let timings = Timings { first_token: second, prefill: second, decode: second * 2 };
-        GenerationEvent::Finished { reason: FinishReason::Stop, usage, timings }
+        GenerationEvent::Finished { reason: FinishReason::Stop, stop: None, usage, timings }
     }
 
     fn play(events: Vec<GenerationEvent>) -> Outcome<Answer> {

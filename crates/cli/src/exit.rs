@@ -74,7 +74,7 @@ fn code_of(kind: &ErrorKind) -> u8 {
         ErrorKind::Network => 4,
         ErrorKind::Corrupt | ErrorKind::Checksum => 5,
         ErrorKind::ContextOverflow { .. } => 6,
-        ErrorKind::Denied => 7,
+        ErrorKind::Denied | ErrorKind::Unauthenticated => 7,
         ErrorKind::NoSpace => 8,
         ErrorKind::OutOfMemory => 9,
         ErrorKind::Unsupported => 10,

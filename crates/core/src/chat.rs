@@ -1,12 +1,15 @@
 //! Chat: a conversation in, the next message out.
 
-use crate::{EventStream, GenerationEvent, Result, Sampling};
+use crate::{AnswerFormat, EventStream, GenerationEvent, Result, Sampling};
 use serde::{Deserialize, Serialize};
 
 /// Anything that continues a conversation: a local model or a remote provider.
 pub trait Chat: Send + Sync {
     /// Answers the conversation. Errors before the first token come from here or as the stream's first item.
     fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>>;
+
+    /// Tokens that the request's prompt takes: its messages and tools, written as the model reads them.
+    fn count_tokens(&self, request: &ChatRequest) -> Result<usize>;
 }
 
 /// Who speaks.
@@ -30,6 +33,9 @@ pub struct Message {
     pub role: Role,
     /// What is said.
     pub content: String,
+    /// For an assistant message: what it thought before it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
     /// Tools that an assistant message calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
@@ -44,7 +50,14 @@ pub struct Message {
 impl Message {
     /// A plain message.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None, name: None }
+        Self {
+            role,
+            content: content.into(),
+            reasoning: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+            name: None,
+        }
     }
 }
 
@@ -70,6 +83,31 @@ pub struct ToolSpec {
     pub parameters: serde_json::Value,
 }
 
+/// Which tools the model may or must call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// No tool is called.
+    None,
+    /// At least one tool is called, whichever.
+    Required,
+    /// The tool of this name is called.
+    Named(String),
+}
+
+/// Whether a model that can think before it answers does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reasoning {
+    /// It answers at once.
+    Off,
+    /// It thinks first.
+    On,
+}
+
 /// A request for the next message of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -78,6 +116,14 @@ pub struct ChatRequest {
     pub messages: Vec<Message>,
     /// Tools on offer.
     pub tools: Vec<ToolSpec>,
+    /// Which of them may or must be called.
+    pub tool_choice: ToolChoice,
+    /// Whether several tools may be called in one answer; `None` leaves it to the model.
+    pub parallel_tool_calls: Option<bool>,
+    /// The form that the answer must have.
+    pub format: Option<AnswerFormat>,
+    /// Whether the model thinks before it answers; `None` leaves it to the model's template.
+    pub reasoning: Option<Reasoning>,
     /// Extra variables for the chat template (for example `enable_thinking`).
     pub template_arguments: serde_json::Map<String, serde_json::Value>,
     /// How tokens are chosen.
@@ -88,4 +134,6 @@ pub struct ChatRequest {
     pub stop: Vec<String>,
     /// Report log-probabilities of the chosen token and this many alternatives.
     pub logprobs: Option<usize>,
+    /// Who asks: requests of different clients take turns. Empty means nobody in particular.
+    pub client: String,
 }

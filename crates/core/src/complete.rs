@@ -1,12 +1,15 @@
 //! Completion: text in, its continuation out; with a suffix, the text between (fill-in-the-middle).
 
-use crate::{EventStream, GenerationEvent, Result, Sampling};
+use crate::{AnswerFormat, EventStream, GenerationEvent, Result, Sampling};
 use serde::{Deserialize, Serialize};
 
 /// Anything that continues a text.
 pub trait Complete: Send + Sync {
     /// Continues the prompt. With a suffix, fails with `Unsupported` when the model has no fill-in-the-middle tokens.
     fn complete(&self, request: CompleteRequest) -> Result<EventStream<GenerationEvent>>;
+
+    /// Tokens that the request's prompt takes, the suffix and its marks included.
+    fn count_tokens(&self, request: &CompleteRequest) -> Result<usize>;
 }
 
 /// A request for the continuation of a text.
@@ -27,4 +30,8 @@ pub struct CompleteRequest {
     pub logprobs: Option<usize>,
     /// Send the prompt back in front of the answer.
     pub echo: bool,
+    /// The form that the continuation must have.
+    pub format: Option<AnswerFormat>,
+    /// Who asks: requests of different clients take turns. Empty means nobody in particular.
+    pub client: String,
 }

@@ -31,6 +31,17 @@ pub enum ErrorKind {
     NoSpace,
     /// Memory needed exceeds memory available.
     OutOfMemory,
+    /// No valid API key came with the request.
+    Unauthenticated,
+    /// A rate or token limit of the caller's was reached; `retry_after` seconds from now there is room again.
+    RateLimited {
+        /// Whole seconds to wait.
+        retry_after: u64,
+    },
+    /// The queue is full: the same request may succeed later.
+    Overloaded,
+    /// It took longer than allowed.
+    Timeout,
     /// The work was cancelled by its caller.
     Cancelled,
     /// Reading or writing failed for another reason.

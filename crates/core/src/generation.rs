@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One event of a generation, in order: `Started`, any number of `Token`s, one `Finished`.
+/// One event of a generation, in order: `Started`, any number of `Prefill`, `Token` and `ToolCall`, one `Finished`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum GenerationEvent {
@@ -26,10 +26,15 @@ pub enum GenerationEvent {
     /// A token was generated. `text` holds whole characters only and may be empty while a character is incomplete
     /// or a stop string may be starting.
     Token(TokenReport),
+    /// Part of a call to a tool. Text that makes up a call is not reported as `Token` text.
+    ToolCall(ToolCallDelta),
     /// The answer is complete.
     Finished {
         /// Why it ended.
         reason: FinishReason,
+        /// The stop string that was met, if one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop: Option<String>,
         /// What it took.
         usage: Usage,
         /// How long it took.
@@ -44,9 +49,44 @@ pub struct TokenReport {
     pub id: Option<u32>,
     /// The text that became whole with it.
     pub text: String,
+    /// Which part of the answer the text belongs to.
+    #[serde(default)]
+    pub part: Part,
     /// Log-probabilities, when asked for: the chosen token first, then the alternatives from the most likely down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logprobs: Vec<TokenLogprob>,
+}
+
+/// The parts of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The answer itself.
+    #[default]
+    Answer,
+    /// What the model thinks before it answers.
+    Reasoning,
+}
+
+/// A call to a tool as it is written: the first delta of a call has `start`, each may carry a piece of the arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCallDelta {
+    /// Which call of this answer, from 0.
+    pub index: usize,
+    /// The call's id and tool, with its first delta only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<ToolCallStart>,
+    /// The next piece of the arguments, which together are the text of a JSON object.
+    pub arguments: String,
+}
+
+/// What begins a tool call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCallStart {
+    /// Identifies the call in the conversation.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
 }
 
 /// The log-probability of one candidate token.
@@ -70,6 +110,8 @@ pub enum FinishReason {
     Length,
     /// The model asks for tools to be called.
     ToolCalls,
+    /// A provider withheld the rest.
+    ContentFilter,
 }
 
 /// Token counts.
@@ -81,6 +123,9 @@ pub struct Usage {
     pub cached_tokens: usize,
     /// Tokens generated, the end-of-turn token not counted.
     pub generated_tokens: usize,
+    /// Of these, how many were thinking.
+    #[serde(default)]
+    pub reasoning_tokens: usize,
 }
 
 /// Where the time went.

@@ -7,13 +7,18 @@
 pub mod chat;
 pub mod complete;
 pub mod error;
+pub mod format;
 pub mod generation;
 pub mod sampling;
 pub mod stream;
 
-pub use chat::{Chat, ChatRequest, Message, Role, ToolCall, ToolSpec};
+pub use chat::{Chat, ChatRequest, Message, Reasoning, Role, ToolCall, ToolChoice, ToolSpec};
 pub use complete::{Complete, CompleteRequest};
 pub use error::{Error, ErrorKind, Result};
-pub use generation::{FinishReason, GenerationEvent, Timings, TokenLogprob, TokenReport, Usage};
+pub use format::AnswerFormat;
+pub use generation::{
+    FinishReason, GenerationEvent, Part, Timings, TokenLogprob, TokenReport, ToolCallDelta, ToolCallStart,
+    Usage,
+};
 pub use sampling::{Sampling, SamplingChoice};
 pub use stream::EventStream;

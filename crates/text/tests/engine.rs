@@ -101,9 +101,14 @@ fn events_come_in_order_and_counts_are_right() {
     );
     let tokens = events.iter().filter(|e| matches!(e, GenerationEvent::Token(t) if t.id.is_some())).count();
     assert_eq!(tokens, 12);
-    let Some(GenerationEvent::Finished { reason, usage, timings }) = events.last() else { panic!("no end") };
+    let Some(GenerationEvent::Finished { reason, usage, timings, .. }) = events.last() else {
+        panic!("no end")
+    };
     assert_eq!(*reason, FinishReason::Length);
-    assert_eq!(*usage, Usage { prompt_tokens: prompt, cached_tokens: 0, generated_tokens: 12 });
+    assert_eq!(
+        *usage,
+        Usage { prompt_tokens: prompt, cached_tokens: 0, generated_tokens: 12, reasoning_tokens: 0 }
+    );
     assert!(timings.first_token >= timings.prefill);
 }
 

@@ -6,7 +6,9 @@ use super::events::{Closed, EventSender};
 use super::session::Session;
 use crate::sampler::{LogProbability, Sampler};
 use crate::tokenizer::{TextStream, TokenKind};
-use parasol_core::{Error, FinishReason, GenerationEvent, Result, Timings, TokenLogprob, TokenReport, Usage};
+use parasol_core::{
+    Error, FinishReason, GenerationEvent, Part, Result, Timings, TokenLogprob, TokenReport, Usage,
+};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -102,7 +104,7 @@ impl Generation {
         let first = first.unwrap_or_else(Instant::now);
         timings.first_token = first.duration_since(self.asked);
         timings.decode = first.elapsed();
-        self.events.send(Ok(GenerationEvent::Finished { reason, usage, timings }))?;
+        self.events.send(Ok(GenerationEvent::Finished { reason, stop: None, usage, timings }))?;
         Ok(())
     }
 
@@ -130,7 +132,7 @@ impl Generation {
     }
 
     fn report(&mut self, id: Option<u32>, text: String, logprobs: Vec<TokenLogprob>) -> Result<(), Closed> {
-        self.events.send(Ok(GenerationEvent::Token(TokenReport { id, text, logprobs })))
+        self.events.send(Ok(GenerationEvent::Token(TokenReport { id, text, part: Part::Answer, logprobs })))
     }
 
     /// The chosen token's log-probability and those of the most likely others, before penalties and filters.

@@ -215,6 +215,13 @@ impl Chat for TextModel {
         let ChatRequest { sampling, max_tokens, stop, logprobs, .. } = request;
         self.generate(prompt, Ask { sampling, max_tokens, stop, logprobs, echo: None })
     }
+
+    fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
+        let Shared { name, tokenizer, template } = &*self.shared;
+        let template =
+            template.as_ref().map_err(Clone::clone)?.as_ref().ok_or_else(|| ChatTemplate::missing(name))?;
+        Ok(prompt::chat(template, tokenizer, request)?.len())
+    }
 }
 
 impl Complete for TextModel {
@@ -222,6 +229,10 @@ impl Complete for TextModel {
         let prompt = prompt::complete(&self.shared.tokenizer, &request)?;
         let CompleteRequest { prompt: text, sampling, max_tokens, stop, logprobs, echo, .. } = request;
         self.generate(prompt, Ask { sampling, max_tokens, stop, logprobs, echo: echo.then_some(text) })
+    }
+
+    fn count_tokens(&self, request: &CompleteRequest) -> Result<usize> {
+        Ok(prompt::complete(&self.shared.tokenizer, request)?.len())
     }
 }
 
