@@ -162,7 +162,7 @@ impl Answer {
 
     /// The line that `--stats` prints.
     pub(crate) fn stats(&self) -> String {
-        let Usage { prompt_tokens, cached_tokens, generated_tokens } = self.usage;
+        let Usage { prompt_tokens, cached_tokens, generated_tokens, .. } = self.usage;
         format!(
             "first token {} · prompt {prompt_tokens} tokens, {cached_tokens} cached, {:.1} tok/s · answer \
              {generated_tokens} tokens, {:.1} tok/s · seed {}",

@@ -134,7 +134,7 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
             max_tokens: generation.max_tokens,
             stop: generation.stop.clone(),
             logprobs: generation.logprobs,
-            echo: false,
+            ..CompleteRequest::default()
         };
         return Ok(model.complete().complete(request)?);
     }
