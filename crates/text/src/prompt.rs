@@ -1,9 +1,54 @@
 //! What a request means in tokens: a conversation through its chat template, a text as it is, or the two sides of a gap
 //! between fill-in-the-middle tokens.
 
+use crate::answer::{AnswerOptions, AnswerStream};
+use crate::grammar::{Constraint, GrammarSpec, LazyGrammars};
 use crate::template::ChatTemplate;
 use crate::tokenizer::{Special, Tokenizer};
 use parasol_core::{ChatRequest, CompleteRequest, Error, ErrorKind, Result};
+
+/// Everything that a request means for its generation.
+#[derive(Debug)]
+pub struct Plan {
+    /// The tokens to compute first.
+    pub prompt: Vec<u32>,
+    /// What each next token is held to.
+    pub constraint: Option<Constraint>,
+    /// Turns the tokens that are drawn into events.
+    pub answer: AnswerStream,
+}
+
+/// The plan of the next message of a conversation.
+///
+/// # Errors
+/// `InvalidRequest` with the template's own words when it refuses the conversation, for a form or a tool schema that no grammar
+/// keeps to, for a tool choice without that tool; `Unsupported` for thinking with a model that does not.
+pub fn chat_plan(
+    template: &ChatTemplate,
+    tokenizer: &Tokenizer,
+    grammars: &LazyGrammars,
+    request: &ChatRequest,
+) -> Result<Plan> {
+    let prompt = chat(template, tokenizer, request)?;
+    let format = request.format.as_ref().map(GrammarSpec::from_format);
+    let constraint = format.map(|spec| grammars.get(tokenizer)?.compile(&spec)).transpose()?;
+    Ok(Plan { prompt, constraint, answer: AnswerStream::new(&request.stop, AnswerOptions::default())? })
+}
+
+/// The plan of a text's continuation.
+///
+/// # Errors
+/// As [`complete`]; `InvalidRequest` for a form that no grammar keeps to.
+pub fn complete_plan(
+    tokenizer: &Tokenizer,
+    grammars: &LazyGrammars,
+    request: &CompleteRequest,
+) -> Result<Plan> {
+    let prompt = complete(tokenizer, request)?;
+    let format = request.format.as_ref().map(GrammarSpec::from_format);
+    let constraint = format.map(|spec| grammars.get(tokenizer)?.compile(&spec)).transpose()?;
+    Ok(Plan { prompt, constraint, answer: AnswerStream::new(&request.stop, AnswerOptions::default())? })
+}
 
 /// The tokens of a conversation, ready for the model's answer.
 ///
