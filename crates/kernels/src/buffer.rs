@@ -79,6 +79,12 @@ impl<'a, T> Parts<'a, T> {
         std::slice::from_raw_parts_mut(self.start.add(at), len)
     }
 
+    /// All from number `at` on.
+    pub(crate) fn part_from(&self, at: usize) -> Self {
+        let at = at.min(self.len);
+        Self { start: self.start.wrapping_add(at), len: self.len - at, of: PhantomData }
+    }
+
     /// The address of number `at`, for kernels that write with a stride.
     pub(crate) fn pointer(&self, at: usize) -> *mut T {
         self.start.wrapping_add(at)

@@ -19,7 +19,7 @@ mod simd;
 mod unpack;
 
 pub use activations::{Activations, Gate, Needs, Prepare};
-pub use attention::{Attention, KV_BLOCK, KvShape};
+pub use attention::{Attention, KV_BLOCK, KvFormat, KvShape, KvSpan};
 pub use compute::Compute;
 pub use format::Format;
 pub use isa::Isa;

@@ -15,29 +15,23 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
-    /// Fills the table for `positions` positions from `offset` on. Pair i turns by `frequencies[i]` radians a position;
+    /// Fills the table for `positions`. Pair i turns by `frequencies[i]` radians a position;
     /// `magnitude` multiplies sine and cosine.
-    pub fn fill(
-        &mut self,
-        compute: &Compute,
-        frequencies: &[f64],
-        magnitude: f32,
-        offset: usize,
-        positions: usize,
-    ) {
+    pub fn fill(&mut self, compute: &Compute, frequencies: &[f64], magnitude: f32, positions: &[usize]) {
         self.pairs = frequencies.len();
-        let size = positions * self.pairs;
+        let size = positions.len() * self.pairs;
         self.cos.resize(size, 0.0);
         self.sin.resize(size, 0.0);
         let (cos, sin) = (Parts::new(&mut self.cos), Parts::new(&mut self.sin));
         let each = 16;
-        compute.pool().run(positions.div_ceil(each), |task| {
-            for position in task * each..positions.min((task + 1) * each) {
-                let (at, n) = (position * frequencies.len(), frequencies.len());
-                // SAFETY: positions belong to one task each.
+        compute.pool().run(positions.len().div_ceil(each), |task| {
+            let own = task * each..positions.len().min((task + 1) * each);
+            for (row, &position) in own.clone().zip(&positions[own]) {
+                let (at, n) = (row * frequencies.len(), frequencies.len());
+                // SAFETY: rows belong to one task each.
                 let (cos, sin) = unsafe { (cos.part(at, n), sin.part(at, n)) };
                 for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(frequencies) {
-                    let (s, c) = ((offset + position) as f64 * frequency).sin_cos();
+                    let (s, c) = (position as f64 * frequency).sin_cos();
                     (*sin, *cos) = (s as f32 * magnitude, c as f32 * magnitude);
                 }
             }

@@ -2,7 +2,7 @@
 
 use parasol_kernels::half::{f16_to_f32, f32_to_f16};
 use parasol_kernels::reference::{Attention as Slow, Pairs, Rope, attention as slow, rope as slow_rope};
-use parasol_kernels::{Attention, Compute, Isa, KV_BLOCK, KvShape, RopeTable};
+use parasol_kernels::{Attention, Compute, Isa, KV_BLOCK, KvFormat, KvShape, KvSpan, RopeTable};
 
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
     let mut state = seed | 1;
@@ -14,48 +14,113 @@ fn numbers(seed: u64, n: usize) -> Vec<f32> {
     (0..n).map(|_| f16_to_f32(f32_to_f16(next() + next()))).collect()
 }
 
+/// heads, kv_heads, head_dim, offset, tokens, window, softcap
+type Shape = (usize, usize, usize, usize, usize, Option<usize>, Option<f32>);
+
+const SHAPES: [Shape; 10] = [
+    (9, 3, 64, 0, 1, None, None),
+    (9, 3, 64, 700, 1, None, None),
+    (9, 3, 64, 0, 77, None, None),
+    (9, 3, 64, 130, 50, None, None),
+    (4, 1, 256, 600, 1, Some(512), None),
+    (4, 1, 256, 300, 40, Some(100), Some(5.0)),
+    (4, 2, 24, 5, 3, Some(4), None),
+    (2, 2, 8, 63, 5, None, None),
+    (16, 8, 128, 95, 4, None, None),
+    (4, 4, 48, 33, 12, Some(1), None),
+];
+
+/// A cache whose blocks are handed out in a scattered order. Keys are poisoned: nothing behind the last position may count.
+struct Paged {
+    keys: Vec<u16>,
+    values: Vec<u16>,
+    free: Vec<u32>,
+}
+
+impl Paged {
+    fn new(kv: KvShape, blocks: usize) -> Self {
+        let poison = if kv.format == KvFormat::F16 { 0x7e00 } else { 0x7f7f };
+        // 7 and a power of two have no common divisor: every block comes once.
+        let all = blocks.next_power_of_two();
+        let free = (0..all).map(|i| (i * 7 % all) as u32).collect();
+        Self { keys: vec![poison; all * kv.key_block()], values: vec![0; all * kv.value_block()], free }
+    }
+
+    fn take(&mut self, positions: usize) -> Vec<u32> {
+        self.free.split_off(self.free.len() - positions.div_ceil(KV_BLOCK))
+    }
+}
+
+/// Two sequences, the second one with a longer past and fewer tokens, in one batch against the reference one by one.
+fn check(isa: Isa, seed: u64, shape: Shape, format: KvFormat, tolerance: f32) {
+    let (heads, kv_heads, head_dim, offset, tokens, window, softcap) = shape;
+    let compute = Compute::new(isa, 2);
+    let kv = KvShape { kv_heads, head_dim, format };
+    let (width, scale) = (kv_heads * head_dim, 0.3);
+    let sequences = [(offset, tokens), (offset + 45, tokens.div_ceil(2))];
+    let mut paged = Paged::new(kv, sequences.iter().map(|(o, t)| (o + t).div_ceil(KV_BLOCK)).sum());
+    let blocks = sequences.map(|(offset, tokens)| paged.take(offset + tokens));
+    let (mut q, mut k, mut v, mut want) = (vec![], vec![], vec![], vec![]);
+    for (i, &(offset, tokens)) in sequences.iter().enumerate() {
+        let seed = seed + 1000 * i as u64;
+        let queries = numbers(seed, tokens * heads * head_dim);
+        let (keys, values) =
+            (numbers(seed + 100, (offset + tokens) * width), numbers(seed + 200, (offset + tokens) * width));
+        want.extend(slow(
+            &queries,
+            &keys,
+            &values,
+            &Slow { heads, kv_heads, head_dim, offset, window, scale, softcap },
+        ));
+        let past = [KvSpan { tokens: offset, offset: 0, blocks: &blocks[i] }];
+        let at = offset * width;
+        compute.store_kv(kv, &keys[..at], &values[..at], &past, &mut paged.keys, &mut paged.values);
+        q.extend(queries);
+        k.extend_from_slice(&keys[at..]);
+        v.extend_from_slice(&values[at..]);
+    }
+    let spans: Vec<_> = (sequences.iter().zip(&blocks))
+        .map(|(&(offset, tokens), blocks)| KvSpan { tokens, offset, blocks })
+        .collect();
+    compute.store_kv(kv, &k, &v, &spans, &mut paged.keys, &mut paged.values);
+    let mut out = vec![f32::NAN; q.len()];
+    let rules = Attention { heads, kv, window, scale, softcap };
+    compute.attention(&rules, &q, &spans, &paged.keys, &paged.values, &mut out);
+    for (at, (got, want)) in out.iter().zip(&want).enumerate() {
+        assert!(
+            (got - want).abs() < tolerance,
+            "{isa:?} {format:?} {shape:?}, value {at}: {got}, the reference says {want}"
+        );
+    }
+}
+
 #[test]
 fn attention_agrees_with_the_reference() {
-    let shapes = [
-        // heads, kv_heads, head_dim, offset, tokens, window, softcap
-        (9, 3, 64, 0, 1, None, None),
-        (9, 3, 64, 700, 1, None, None),
-        (9, 3, 64, 0, 77, None, None),
-        (9, 3, 64, 130, 50, None, None),
-        (4, 1, 256, 600, 1, Some(512), None),
-        (4, 1, 256, 300, 40, Some(100), Some(5.0)),
-        (4, 2, 24, 5, 3, Some(4), None),
-        (2, 2, 8, 63, 5, None, None),
-        (16, 8, 128, 95, 4, None, None),
-        (4, 4, 48, 33, 12, Some(1), None),
-    ];
     for isa in Isa::available() {
-        let compute = Compute::new(isa, 2);
-        for (i, &(heads, kv_heads, head_dim, offset, tokens, window, softcap)) in shapes.iter().enumerate() {
-            let kv = KvShape { kv_heads, head_dim };
-            let (positions, width) = (offset + tokens, kv_heads * head_dim);
-            let q = numbers(i as u64, tokens * heads * head_dim);
-            let (k, v) =
-                (numbers(100 + i as u64, positions * width), numbers(200 + i as u64, positions * width));
-            let blocks = positions.div_ceil(KV_BLOCK);
-            // Poisoned with NaN: nothing behind the last position may count.
-            let mut keys = vec![0x7e00; blocks * kv.key_block()];
-            let mut values = vec![0; blocks * kv.value_block()];
-            compute.store_kv(kv, &k[..offset * width], &v[..offset * width], 0, &mut keys, &mut values);
-            compute.store_kv(kv, &k[offset * width..], &v[offset * width..], offset, &mut keys, &mut values);
-            let scale = 0.3;
-            let mut out = vec![f32::NAN; q.len()];
-            let rules = Attention { heads, kv, offset, window, scale, softcap };
-            compute.attention(&rules, &q, &keys, &values, &mut out);
-            let want = slow(&q, &k, &v, &Slow { heads, kv_heads, head_dim, offset, window, scale, softcap });
-            for (at, (got, want)) in out.iter().zip(&want).enumerate() {
-                assert!(
-                    (got - want).abs() < 2e-5,
-                    "{isa:?} shape {i}, value {at}: {got}, the reference says {want}"
-                );
-            }
+        for (i, &shape) in SHAPES.iter().enumerate() {
+            check(isa, i as u64, shape, KvFormat::F16, 2e-5);
         }
     }
+}
+
+#[test]
+fn an_8_bit_cache_stays_near_the_reference() {
+    for isa in Isa::available() {
+        for (i, &shape) in SHAPES.iter().enumerate().filter(|(_, shape)| shape.2 % 32 == 0) {
+            // Values reach 2 in 127 steps, and errors of keys move the weights of values.
+            check(isa, i as u64, shape, KvFormat::Q8, 0.05);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "same positions")]
+fn two_sequences_cannot_write_to_one_block() {
+    let compute = Compute::new(Isa::Portable(parasol_kernels::isa::Portable), 1);
+    let kv = KvShape { kv_heads: 1, head_dim: 32, format: KvFormat::F16 };
+    let (mut keys, mut values) = (vec![0; kv.key_block()], vec![0; kv.value_block()]);
+    let span = KvSpan { tokens: 1, offset: 3, blocks: &[0] };
+    compute.store_kv(kv, &[0.0; 64], &[0.0; 64], &[span, span], &mut keys, &mut values);
 }
 
 #[test]
@@ -72,11 +137,11 @@ fn rope_agrees_with_the_reference() {
                 .map(|i| 10_000f64.powf(-2.0 * i as f64 / rotated as f64) / f64::from(factors[i]))
                 .collect();
             let mut table = RopeTable::default();
-            table.fill(&compute, &frequencies, 1.25, offset, tokens);
+            let positions: Vec<usize> = (offset..offset + tokens).collect();
+            table.fill(&compute, &frequencies, 1.25, &positions);
             let mut got = numbers(5, tokens * heads * head_dim);
             let mut want = got.clone();
             compute.rope(&mut got, head_dim, heads, &table, adjacent);
-            let positions: Vec<usize> = (offset..offset + tokens).collect();
             slow_rope(&mut want, &positions, heads, head_dim, &rope);
             for (got, want) in got.iter().zip(&want) {
                 assert!((got - want).abs() < 1e-5, "{isa:?}: {got}, the reference says {want}");

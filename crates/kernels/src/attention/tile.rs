@@ -4,8 +4,10 @@
 // An index into several register arrays at once says more than a zip of them.
 #![allow(clippy::needless_range_loop)]
 
-use super::{Attention, KV_BLOCK};
+use super::Attention;
+use super::shape::{GROUP, KV_BLOCK, KvFormat};
 use crate::buffer::Parts;
+use crate::half::f16_to_f32;
 use crate::simd::{AnyOp, Op, Simd, math, prefetch};
 use crate::unpack::Unpackers;
 
@@ -25,6 +27,12 @@ pub(super) struct Tile<'a> {
     pub(super) q: &'a [f32],
     pub(super) keys: &'a [u16],
     pub(super) values: &'a [u16],
+    /// Blocks in the cache.
+    pub(super) capacity: usize,
+    /// Those of the sequence.
+    pub(super) blocks: &'a [u32],
+    /// Position of the first of the span's tokens.
+    pub(super) offset: usize,
     pub(super) kv_head: usize,
     pub(super) tokens: (usize, usize),
     pub(super) positions: (usize, usize),
@@ -87,8 +95,22 @@ impl Tile<'_> {
         self.rules.heads / self.rules.kv.kv_heads
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.group() * (self.tokens.1 - self.tokens.0)
+    }
+
+    /// One head's keys of the sequence's block `index`.
+    #[inline(always)]
+    unsafe fn keys_of(&self, index: usize) -> *const u16 {
+        let place = self.kv_head * self.capacity + *self.blocks.get_unchecked(index) as usize;
+        self.keys.as_ptr().add(place * self.rules.kv.key_part())
+    }
+
+    /// One head's values of the sequence's block `index`.
+    #[inline(always)]
+    unsafe fn values_of(&self, index: usize) -> *const u16 {
+        let place = self.kv_head * self.capacity + *self.blocks.get_unchecked(index) as usize;
+        self.values.as_ptr().add(place * self.rules.kv.value_part())
     }
 
     fn memory_bytes(&self) -> usize {
@@ -149,55 +171,38 @@ impl<S: Simd> Op<S> for Run<'_> {
             *memory.total.add(row) = 0.0;
         }
         std::ptr::write_bytes(memory.sums, 0, rows * memory.padded);
-        let convert = rows >= CONVERT_ROWS;
+        let bytes = kv.format == KvFormat::Q8;
+        let convert = bytes || rows >= CONVERT_ROWS;
+        let (key_size, value_size) = (kv.head_dim * KV_BLOCK, memory.padded * KV_BLOCK);
+        let last = (tile.positions.1 - 1) / KV_BLOCK;
         let mut start = tile.positions.0 / KV_BLOCK * KV_BLOCK;
         while start < tile.positions.1 {
             let end = tile.positions.1.min(start + STRETCH);
             let block = start / KV_BLOCK;
             let blocks = (end - start).div_ceil(KV_BLOCK);
-            let key_head = |b: usize| {
-                let at = (block + b) * kv.key_block() + tile.kv_head * kv.head_dim * KV_BLOCK;
-                tile.keys.as_ptr().add(at)
-            };
-            let value_head = |b: usize| {
-                let at = (block + b) * kv.value_block() + tile.kv_head * memory.padded * KV_BLOCK;
-                tile.values.as_ptr().add(at)
-            };
-            if convert {
-                for b in 0..blocks {
-                    widen(
-                        s,
-                        key_head(b),
-                        memory.keys.add(b * kv.head_dim * KV_BLOCK),
-                        kv.head_dim * KV_BLOCK,
-                    );
-                    widen(
-                        s,
-                        value_head(b),
-                        memory.values.add(b * memory.padded * KV_BLOCK),
-                        memory.padded * KV_BLOCK,
-                    );
+            // Loops, not closures: a closure would be compiled without the features of `enter`.
+            for b in 0..if convert { blocks } else { 0 } {
+                let (keys, values) = (tile.keys_of(block + b), tile.values_of(block + b));
+                let (to_keys, to_values) = (memory.keys.add(b * key_size), memory.values.add(b * value_size));
+                if bytes {
+                    widen_keys(s, keys, to_keys, kv.head_dim);
+                    widen_values(s, values, to_values, kv.head_dim);
+                } else {
+                    widen(s, keys, to_keys, key_size);
+                    widen(s, values, to_values, value_size);
                 }
             }
-            // Loops, not closures: a closure would be compiled without the features of `enter`.
             for b in 0..blocks {
                 let scores = memory.scores.add(b * KV_BLOCK);
-                // A head's share of a block is a short stream, which the hardware does not foresee: while scores are
-                // computed, the keys of the block after the next and this block's values are asked for.
-                let ahead = [key_head(b).wrapping_add(2 * kv.key_block()), value_head(b)];
+                // A block is a short stream, which the hardware does not foresee where the next one lies elsewhere: while
+                // scores are computed, the keys of the block after the next and this block's values are asked for.
+                let ahead = [tile.keys_of(last.min(block + b + 2)), tile.values_of(block + b)];
                 for row in (0..rows).step_by(ROWS) {
                     let n = ROWS.min(rows - row);
                     if convert {
-                        self.scores::<S, f32>(
-                            s,
-                            memory.keys.add(b * kv.head_dim * KV_BLOCK),
-                            ahead,
-                            scores,
-                            row,
-                            n,
-                        );
+                        self.scores::<S, f32>(s, memory.keys.add(b * key_size), ahead, scores, row, n);
                     } else {
-                        self.scores::<S, u16>(s, key_head(b), ahead, scores, row, n);
+                        self.scores::<S, u16>(s, tile.keys_of(block + b), ahead, scores, row, n);
                     }
                 }
             }
@@ -210,10 +215,10 @@ impl<S: Simd> Op<S> for Run<'_> {
                 for row in (0..rows).step_by(ROWS) {
                     let n = ROWS.min(rows - row);
                     if convert {
-                        let values = memory.values.add(b * memory.padded * KV_BLOCK);
+                        let values = memory.values.add(b * value_size);
                         self.mix::<S, f32>(s, values, weights, positions, row, n);
                     } else {
-                        self.mix::<S, u16>(s, value_head(b), weights, positions, row, n);
+                        self.mix::<S, u16>(s, tile.values_of(block + b), weights, positions, row, n);
                     }
                 }
             }
@@ -252,6 +257,33 @@ unsafe fn widen<S: Simd>(s: S, from: *const u16, to: *mut f32, n: usize) {
     while at < n {
         s.store(to.add(at), s.load_f16(from.add(at)));
         at += S::LANES;
+    }
+}
+
+/// One head's 8-bit keys of a block, (dimensions, positions) with a scale for 32 dimensions of a position, to floats.
+#[inline(always)]
+unsafe fn widen_keys<S: Simd>(s: S, from: *const u16, to: *mut f32, dim: usize) {
+    let (bytes, scales) = (from.cast::<i8>(), from.add(dim * KV_BLOCK / 2));
+    for group in 0..dim / GROUP {
+        for at in (0..KV_BLOCK).step_by(S::LANES) {
+            let scale = s.load_f16(scales.add(group * KV_BLOCK + at));
+            for d in group * GROUP..(group + 1) * GROUP {
+                let place = d * KV_BLOCK + at;
+                s.store(to.add(place), s.mul(s.load_i8(bytes.add(place)), scale));
+            }
+        }
+    }
+}
+
+/// One head's 8-bit values of a block, (positions, dimensions) with a scale for 32 dimensions of a position, to floats.
+#[inline(always)]
+unsafe fn widen_values<S: Simd>(s: S, from: *const u16, to: *mut f32, dim: usize) {
+    let (bytes, scales) = (from.cast::<i8>(), from.add(dim * KV_BLOCK / 2));
+    for group in 0..dim * KV_BLOCK / GROUP {
+        let scale = s.splat(f16_to_f32(*scales.add(group)));
+        for at in (group * GROUP..(group + 1) * GROUP).step_by(S::LANES) {
+            s.store(to.add(at), s.mul(s.load_i8(bytes.add(at)), scale));
+        }
     }
 }
 
@@ -332,7 +364,7 @@ impl Run<'_> {
     #[inline(always)]
     unsafe fn softmax<S: Simd>(&self, s: S, row: usize, start: usize, end: usize) {
         let (tile, memory) = (&self.tile, &self.memory);
-        let own = tile.rules.offset + tile.tokens.0 + row / tile.group();
+        let own = tile.offset + tile.tokens.0 + row / tile.group();
         let first = tile.rules.window.map_or(0, |w| (own + 1).saturating_sub(w)).max(tile.positions.0);
         let (from, to) = (first.max(start) - start, (own + 1).min(end).saturating_sub(start));
         let scores = memory.scores.add(row * STRETCH);

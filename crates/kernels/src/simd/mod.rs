@@ -105,6 +105,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_f16(self, p: *const u16) -> Self::F;
     /// Stores LANES values in half precision, rounded to the nearest even.
     unsafe fn store_f16(self, p: *mut u16, x: Self::F);
+    /// LANES signed bytes as floats.
+    unsafe fn load_i8(self, p: *const i8) -> Self::F;
     /// LANES bfloat16 values.
     unsafe fn load_bf16(self, p: *const u16) -> Self::F;
     /// LANES / 4 floats, each in four neighbouring lanes.

@@ -105,6 +105,10 @@ impl Simd for Portable {
         p.cast::<[u16; 8]>().write_unaligned(x.map(f32_to_f16));
     }
     #[inline(always)]
+    unsafe fn load_i8(self, p: *const i8) -> F {
+        p.cast::<[i8; 8]>().read_unaligned().map(f32::from)
+    }
+    #[inline(always)]
     unsafe fn load_bf16(self, p: *const u16) -> F {
         p.cast::<[u16; 8]>().read_unaligned().map(|x| f32::from_bits(u32::from(x) << 16))
     }
