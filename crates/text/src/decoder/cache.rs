@@ -1,18 +1,56 @@
-//! Keys and values of one sequence, and the buffers that computing it needs.
+//! Keys and values: a pool of blocks that many sequences share, and the simple case of one sequence with a pool of its own.
 
 use super::Decoder;
-use super::forward::Workspace;
+use super::forward::{Logits, Span, Workspace};
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::KV_BLOCK;
+use parasol_kernels::{KV_BLOCK, KvFormat, KvShape};
 
-/// The keys and values of one sequence, in half precision. Memory is taken page by page as positions fill.
+/// Blocks of [`KV_BLOCK`] positions for the keys and values of every layer. Which sequence has which blocks is the caller's
+/// to know. Memory is taken page by page as blocks are first written.
 #[derive(Debug)]
-pub struct KvCache {
-    pub(super) len: usize,
-    capacity: usize,
+pub struct KvPool {
+    blocks: usize,
+    shape: KvShape,
     /// (keys, values) of each layer.
     pub(super) layers: Vec<(Vec<u16>, Vec<u16>)>,
-    pub(super) work: Workspace,
+}
+
+impl KvPool {
+    /// Blocks that it has.
+    pub fn blocks(&self) -> usize {
+        self.blocks
+    }
+
+    pub(super) fn shape(&self) -> KvShape {
+        self.shape
+    }
+
+    /// Copies what block `from` holds to block `to`.
+    ///
+    /// # Panics
+    /// When there is no such block.
+    pub fn copy_block(&mut self, from: u32, to: u32) {
+        let (from, to) = (from as usize, to as usize);
+        for (keys, values) in &mut self.layers {
+            for (side, block) in [(keys, self.shape.key_block()), (values, self.shape.value_block())] {
+                let part = block / self.shape.kv_heads;
+                for head in 0..self.shape.kv_heads {
+                    let at = |block: usize| (head * self.blocks + block) * part;
+                    side.copy_within(at(from)..at(from) + part, at(to));
+                }
+            }
+        }
+    }
+}
+
+/// The keys and values of one sequence, in half precision.
+#[derive(Debug)]
+pub struct KvCache {
+    len: usize,
+    capacity: usize,
+    pool: KvPool,
+    blocks: Vec<u32>,
+    work: Workspace,
 }
 
 impl KvCache {
@@ -38,12 +76,19 @@ impl KvCache {
 }
 
 impl Decoder {
-    /// An empty cache for `capacity` tokens.
+    /// A pool of `blocks` blocks.
     ///
     /// # Errors
-    /// `OutOfMemory` when the system refuses the memory.
-    pub fn new_cache(&self, capacity: usize) -> Result<KvCache> {
-        let (kv, blocks) = (self.kv_shape(), capacity.div_ceil(KV_BLOCK));
+    /// `OutOfMemory` when the system refuses the memory; `Unsupported` when the head size does not suit the format.
+    pub fn new_pool(&self, blocks: usize, format: KvFormat) -> Result<KvPool> {
+        let shape = self.kv_shape(format);
+        if !shape.fits() || u32::try_from(blocks).is_err() {
+            let message = format!(
+                "an 8-bit cache needs heads of a multiple of 32 values; this model's have {}: use f16",
+                shape.head_dim
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         let room = |halves: usize| {
             let size = blocks.checked_mul(halves).filter(|&n| n <= isize::MAX as usize / 2);
             // A trial reservation: `vec!` of zeros, which costs nothing until it is written, would abort instead.
@@ -52,23 +97,61 @@ impl Decoder {
                 Error::new(
                     ErrorKind::OutOfMemory,
                     format!(
-                        "a context of {capacity} tokens needs {} MB for keys and values, which the system refuses: \
-                         lower --context",
-                        self.cache_bytes(capacity) >> 20
+                        "{} tokens need {} MB for keys and values, which the system refuses: lower --context",
+                        blocks.saturating_mul(KV_BLOCK),
+                        self.pool_bytes(blocks, format) >> 20
                     ),
                 )
             })
         };
         let layers = (0..self.layers.len())
-            .map(|_| Ok((room(kv.key_block())?, room(kv.value_block())?)))
+            .map(|_| Ok((room(shape.key_block())?, room(shape.value_block())?)))
             .collect::<Result<_>>()?;
-        Ok(KvCache { len: 0, capacity, layers, work: Workspace::default() })
+        Ok(KvPool { blocks, shape, layers })
+    }
+
+    /// Bytes that `blocks` blocks of keys and values take.
+    pub fn pool_bytes(&self, blocks: usize, format: KvFormat) -> u64 {
+        let shape = self.kv_shape(format);
+        let block = (shape.key_block() + shape.value_block()) as u64 * 2;
+        (blocks as u64).saturating_mul(block).saturating_mul(self.layers.len() as u64)
+    }
+
+    /// An empty cache for one sequence of up to `capacity` tokens.
+    ///
+    /// # Errors
+    /// `OutOfMemory` when the system refuses the memory.
+    pub fn new_cache(&self, capacity: usize) -> Result<KvCache> {
+        let pool = self.new_pool(capacity.div_ceil(KV_BLOCK), KvFormat::F16)?;
+        // `new_pool` has checked that the number of blocks is a u32.
+        let blocks = (0..pool.blocks() as u32).collect();
+        Ok(KvCache { len: 0, capacity, pool, blocks, work: Workspace::default() })
+    }
+
+    /// Computes `tokens` at positions `cache.len() ..` and appends them to the cache. `logits` becomes (positions
+    /// wanted, vocab).
+    ///
+    /// # Errors
+    /// `ContextOverflow` when the cache has no room for them; `InvalidRequest` for a token outside the vocabulary.
+    pub fn forward(
+        &self,
+        cache: &mut KvCache,
+        tokens: &[u32],
+        wanted: Logits,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        let end = cache.len + tokens.len();
+        if end > cache.capacity {
+            return Err(Error::context_overflow(end, cache.capacity));
+        }
+        let span = Span { tokens, offset: cache.len, blocks: &cache.blocks, wanted };
+        self.forward_batch(&mut cache.pool, &mut cache.work, &[span], logits)?;
+        cache.len = end;
+        Ok(())
     }
 
     /// Bytes that the keys and values of `tokens` tokens take.
     pub fn cache_bytes(&self, tokens: usize) -> u64 {
-        let kv = self.kv_shape();
-        let block = (kv.key_block() + kv.value_block()) as u64 * 2;
-        (tokens.div_ceil(KV_BLOCK) as u64).saturating_mul(block).saturating_mul(self.layers.len() as u64)
+        self.pool_bytes(tokens.div_ceil(KV_BLOCK), KvFormat::F16)
     }
 }

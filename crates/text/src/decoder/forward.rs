@@ -1,10 +1,10 @@
 //! Computing tokens: from ids to logits, layer by layer.
 
 use super::layer::{Layer, matrix, needs};
-use super::{Decoder, KvCache};
+use super::{Decoder, KvPool};
 use crate::blueprint::{Activation, LayerAttention, RopePairs};
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::{Activations, Attention, Gate, Prepare, RopeTable};
+use parasol_kernels::{Activations, Attention, Gate, KvSpan, Prepare, RopeTable};
 
 /// Which positions' logits to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,9 @@ pub enum Logits {
 
 /// Buffers that are kept from call to call.
 #[derive(Default)]
-pub(super) struct Workspace {
+pub struct Workspace {
+    /// The batch's tokens, span after span.
+    tokens: Vec<u32>,
     /// (tokens, hidden): the residual stream.
     x: Vec<f32>,
     /// (tokens, heads × head_dim), then what attention makes of it.
@@ -51,78 +53,92 @@ fn room(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
     &mut buffer[..n]
 }
 
+/// Some tokens of one sequence that are computed together with those of others.
+#[derive(Debug, Clone, Copy)]
+pub struct Span<'a> {
+    /// The tokens.
+    pub tokens: &'a [u32],
+    /// Position of the first: as many positions have been computed.
+    pub offset: usize,
+    /// The sequence's blocks in the pool, in order of positions. Those that `tokens` fall into belong to it alone.
+    pub blocks: &'a [u32],
+    /// Which of the tokens' logits to compute.
+    pub wanted: Logits,
+}
+
 impl Decoder {
-    /// Computes `tokens` at positions `cache.len() ..` and appends them to the cache. `logits` becomes (positions
-    /// wanted, vocab). Work space grows with the number of tokens: callers keep to chunks of some hundreds.
+    /// Computes the tokens of all spans in one batch of products and stores their keys and values in the pool. `logits`
+    /// becomes (positions wanted, vocab), span after span. Work space grows with the number of tokens: callers keep to
+    /// some hundreds.
     ///
     /// # Errors
-    /// `ContextOverflow` when the cache has no room for them; `InvalidRequest` for a token outside the vocabulary.
-    pub fn forward(
+    /// `InvalidRequest` for a token outside the vocabulary; nothing has been computed then.
+    ///
+    /// # Panics
+    /// When a span's blocks do not hold its positions or are not in the pool, or two spans write to one block.
+    pub fn forward_batch(
         &self,
-        cache: &mut KvCache,
-        tokens: &[u32],
-        wanted: Logits,
+        pool: &mut KvPool,
+        work: &mut Workspace,
+        batch: &[Span<'_>],
         logits: &mut Vec<f32>,
     ) -> Result<()> {
         let b = &self.blueprint;
         logits.clear();
-        if tokens.is_empty() {
+        work.tokens.clear();
+        batch.iter().for_each(|span| work.tokens.extend_from_slice(span.tokens));
+        let tokens = work.tokens.len();
+        if tokens == 0 {
             return Ok(());
         }
-        let end = cache.len + tokens.len();
-        if end > cache.capacity() {
-            return Err(Error::context_overflow(end, cache.capacity()));
-        }
-        if let Some(token) = tokens.iter().find(|&&token| token as usize >= b.vocab) {
+        if let Some(token) = work.tokens.iter().find(|&&token| token as usize >= b.vocab) {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
                 format!("token {token} is not in the vocabulary of {} tokens", b.vocab),
             ));
         }
-        let mut work = std::mem::take(&mut cache.work);
-        let x = room(&mut work.x, tokens.len() * b.hidden);
-        self.compute.gather(&matrix(&self.embedding), tokens, b.embedding_scale, x);
+        let x = room(&mut work.x, tokens * b.hidden);
+        self.compute.gather(&matrix(&self.embedding), &work.tokens, b.embedding_scale, x);
+        let positions: Vec<usize> =
+            batch.iter().flat_map(|span| span.offset..span.offset + span.tokens.len()).collect();
         work.ropes.resize_with(b.ropes.len(), RopeTable::default);
         for ((table, rope), frequencies) in work.ropes.iter_mut().zip(&b.ropes).zip(&self.frequencies) {
-            table.fill(&self.compute, frequencies, rope.magnitude, cache.len, tokens.len());
+            table.fill(&self.compute, frequencies, rope.magnitude, &positions);
         }
+        let spans: Vec<KvSpan<'_>> = batch
+            .iter()
+            .map(|span| KvSpan { tokens: span.tokens.len(), offset: span.offset, blocks: span.blocks })
+            .collect();
         // Rows of the residual stream that are still needed: the last layer's feed-forward network only sees those
         // whose logits are wanted.
-        let mut rows = tokens.len();
+        let mut rows = tokens;
         for (index, (layer, rules)) in self.layers.iter().zip(&b.layers).enumerate() {
-            let last = index + 1 == self.layers.len();
-            self.attend(&mut work, cache, index, layer, rules, tokens.len());
-            match wanted {
-                Logits::None if last => rows = 0,
-                Logits::Last if last => {
-                    rows = work.keep_last_row(tokens.len(), b.hidden, b.heads * b.head_dim)
-                }
-                _ => {}
+            self.attend(work, pool, index, layer, rules, &spans);
+            if index + 1 == self.layers.len() {
+                rows = work.keep_wanted(batch, b.hidden, b.heads * b.head_dim);
             }
             if rows > 0 {
-                self.mix_and_feed(&mut work, layer, rows);
+                self.mix_and_feed(work, layer, rows);
             }
         }
         if rows > 0 {
-            self.head(&mut work, rows, logits);
+            self.head(work, rows, logits);
         }
-        cache.work = work;
-        cache.len = end;
         Ok(())
     }
 
-    /// Queries, keys and values of `rows` tokens; `work.attended` becomes what each head gathers.
+    /// Queries, keys and values of the spans' tokens; `work.attended` becomes what each head gathers.
     fn attend(
         &self,
         work: &mut Workspace,
-        cache: &mut KvCache,
+        pool: &mut KvPool,
         index: usize,
         layer: &Layer,
         rules: &LayerAttention,
-        rows: usize,
+        spans: &[KvSpan<'_>],
     ) {
         let (b, compute) = (&self.blueprint, &*self.compute);
-        let kv = self.kv_shape();
+        let (kv, rows) = (pool.shape(), work.tokens.len());
         let (queries, keys) = (b.heads * b.head_dim, b.kv_heads * b.head_dim);
         let norm = Prepare::RmsNorm(&layer.attn_norm, b.norm_eps);
         let x = &work.x[..rows * b.hidden];
@@ -142,18 +158,17 @@ impl Decoder {
             compute.rope(q, b.head_dim, b.heads, &work.ropes[rope], adjacent);
             compute.rope(k, b.head_dim, b.kv_heads, &work.ropes[rope], adjacent);
         }
-        let (key_cache, value_cache) = &mut cache.layers[index];
-        compute.store_kv(kv, k, v, cache.len, key_cache, value_cache);
+        let (key_cache, value_cache) = &mut pool.layers[index];
+        compute.store_kv(kv, k, v, spans, key_cache, value_cache);
         let attention = Attention {
             heads: b.heads,
             kv,
-            offset: cache.len,
             window: rules.window,
             scale: b.attention_scale,
             softcap: b.attention_softcap,
         };
         let attended = room(&mut work.attended, rows * queries);
-        compute.attention(&attention, q, key_cache, value_cache, attended);
+        compute.attention(&attention, q, spans, key_cache, value_cache, attended);
     }
 
     /// Adds the attention's output and then the feed-forward network's to the first `rows` rows of the residual stream.
@@ -209,10 +224,22 @@ impl Decoder {
 }
 
 impl Workspace {
-    /// Moves the last of `rows` rows to the front of the residual stream and of what attention gathered.
-    fn keep_last_row(&mut self, rows: usize, hidden: usize, queries: usize) -> usize {
-        self.x.copy_within((rows - 1) * hidden..rows * hidden, 0);
-        self.attended.copy_within((rows - 1) * queries..rows * queries, 0);
-        1
+    /// Moves the rows whose logits are wanted to the front of the residual stream and of what attention gathered; returns
+    /// how many they are.
+    fn keep_wanted(&mut self, batch: &[Span<'_>], hidden: usize, queries: usize) -> usize {
+        let (mut kept, mut row) = (0, 0);
+        for span in batch {
+            let end = row + span.tokens.len();
+            let first = match span.wanted {
+                Logits::None => end,
+                Logits::Last => end.saturating_sub(1).max(row),
+                Logits::All => row,
+            };
+            self.x.copy_within(first * hidden..end * hidden, kept * hidden);
+            self.attended.copy_within(first * queries..end * queries, kept * queries);
+            kept += end - first;
+            row = end;
+        }
+        kept
     }
 }

@@ -5,15 +5,15 @@ mod cache;
 mod forward;
 mod layer;
 
-pub use cache::KvCache;
-pub use forward::Logits;
+pub use cache::{KvCache, KvPool};
+pub use forward::{Logits, Span, Workspace};
 
 use crate::blueprint::Blueprint;
 use crate::names::Names;
 use crate::weights::{Tensor, Weights};
 use layer::{Layer, vector, weight_matrix};
 use parasol_core::Result;
-use parasol_kernels::{Compute, KvShape};
+use parasol_kernels::{Compute, KvFormat, KvShape};
 use std::sync::Arc;
 
 /// A model's weights and description, ready to compute. Immutable: any number of caches may use it.
@@ -83,7 +83,7 @@ impl Decoder {
         self.layers.iter().map(Layer::products).sum()
     }
 
-    fn kv_shape(&self) -> KvShape {
-        KvShape { kv_heads: self.blueprint.kv_heads, head_dim: self.blueprint.head_dim }
+    fn kv_shape(&self, format: KvFormat) -> KvShape {
+        KvShape { kv_heads: self.blueprint.kv_heads, head_dim: self.blueprint.head_dim, format }
     }
 }
