@@ -1,2 +1,26 @@
-//! The HTTP door: listens, guards, and speaks the dialects of `parasol-wire` for what `parasol-runtime` serves. It knows
-//! protocols and no model.
+//! The HTTP door: one listener that speaks the protocols of OpenAI, Anthropic, Gemini and Ollama.
+//!
+//! A request passes the [`door`] (who asks, from where, how much), is routed to its dialect (`openai`, `anthropic`,
+//! `gemini`, `ollama`), which translates it with `parasol-wire` and asks [`AppState`] for an answer. The server knows HTTP,
+//! keys and limits; it knows no model and no arithmetic, which are the roof's.
+
+mod anthropic;
+mod context;
+mod dialect;
+
+mod gemini;
+mod generate;
+mod json;
+mod keys;
+mod ollama;
+mod openai;
+mod options;
+mod roof;
+mod router;
+mod state;
+mod storage;
+
+pub use keys::{Key, KeyFile, KeyTerms};
+pub use options::{DEFAULT_PORT, ServerOptions, TlsFiles};
+pub use roof::{Lease, Models};
+pub use state::AppState;

@@ -1,0 +1,65 @@
+//! What every handler can reach: the models, the options, keys, metrics, storage.
+
+use crate::keys::Keys;
+use crate::options::ServerOptions;
+use crate::roof::Models;
+use crate::storage::Storage;
+use parasol_core::Result;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// The server's state. Clones share it.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
+    options: ServerOptions,
+    models: Arc<Models>,
+    keys: Keys,
+    storage: Storage,
+    answers: AtomicUsize,
+}
+
+impl AppState {
+    /// A server's state over `models`.
+    ///
+    /// # Errors
+    /// When the keys or the database under the home folder cannot be read.
+    pub fn new(models: Arc<Models>, options: ServerOptions) -> Result<Self> {
+        let keys = Keys::open(&options.home)?;
+        let storage = Storage::at(&options.home);
+        Ok(Self(Arc::new(Inner { options, models, keys, storage, answers: AtomicUsize::new(0) })))
+    }
+
+    /// How the server is set up.
+    pub(crate) fn options(&self) -> &ServerOptions {
+        &self.0.options
+    }
+
+    /// The models: cards of what can be asked for, what is loaded, pins, and the hub for pulling and removing. Its functions
+    /// block; call those that load or fetch from `tokio::task::spawn_blocking`.
+    pub(crate) fn models(&self) -> &Arc<Models> {
+        &self.0.models
+    }
+
+    /// The API keys.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// What is kept across restarts.
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    /// Answers that are being made or wait to be.
+    pub(crate) fn answers(&self) -> &AtomicUsize {
+        &self.0.answers
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
