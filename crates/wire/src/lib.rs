@@ -1,2 +1,6 @@
 //! Public protocols: each one's types, and their translation to and from the vocabulary of `parasol-core` in both
 //! directions, so that serving a dialect and calling a provider that speaks it are one module. No I/O.
+
+pub mod anthropic;
+mod fields;
+mod outcome;

@@ -1,0 +1,115 @@
+//! A whole answer gathered from its events, for protocols that send it in one piece. How it is written is each protocol's.
+
+use parasol_core::{FinishReason, GenerationEvent, Part, TokenReport, ToolCall, ToolCallDelta, Usage};
+use serde_json::Value;
+
+/// A piece of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Piece {
+    /// What was thought.
+    Reasoning(String),
+    /// What was said.
+    Text(String),
+    /// A tool that is called, as far as its arguments came.
+    Call(Call),
+}
+
+/// A call to a tool whose arguments may still be incomplete.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Call {
+    /// Its id in the conversation.
+    pub(crate) id: String,
+    /// The tool.
+    pub(crate) name: String,
+    /// The text of its arguments.
+    pub(crate) arguments: String,
+}
+
+impl Call {
+    /// The arguments as an object; `Err` with their text when they are none, because the answer was cut.
+    pub(crate) fn object(&self) -> Result<Value, &str> {
+        match self.arguments.trim() {
+            "" => Ok(Value::Object(serde_json::Map::new())),
+            text => serde_json::from_str::<Value>(text).ok().filter(Value::is_object).ok_or(text),
+        }
+    }
+}
+
+/// An answer so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outcome {
+    /// The model that answers.
+    pub(crate) model: String,
+    /// Its pieces in order.
+    pub(crate) pieces: Vec<Piece>,
+    /// Tokens with log-probabilities.
+    pub(crate) tokens: Vec<TokenReport>,
+    /// Why it ended, the stop string that was met, what it took.
+    pub(crate) end: Option<(FinishReason, Option<String>, Usage)>,
+}
+
+impl Outcome {
+    /// Takes the next event in.
+    pub(crate) fn push(&mut self, event: &GenerationEvent) {
+        match event {
+            GenerationEvent::Started { model, .. } => self.model.clone_from(model),
+            GenerationEvent::Prefill { .. } => {}
+            GenerationEvent::Token(token) => {
+                self.text(token.part, &token.text);
+                if !token.logprobs.is_empty() {
+                    self.tokens.push(token.clone());
+                }
+            }
+            GenerationEvent::ToolCall(delta) => self.call(delta),
+            GenerationEvent::Finished { reason, stop, usage, .. } => {
+                self.end = Some((*reason, stop.clone(), *usage));
+            }
+        }
+    }
+
+    fn text(&mut self, part: Part, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match (part, self.pieces.last_mut()) {
+            (Part::Answer, Some(Piece::Text(so_far))) | (Part::Reasoning, Some(Piece::Reasoning(so_far))) => {
+                so_far.push_str(text);
+            }
+            (Part::Answer, _) => self.pieces.push(Piece::Text(text.to_owned())),
+            (Part::Reasoning, _) => self.pieces.push(Piece::Reasoning(text.to_owned())),
+        }
+    }
+
+    fn call(&mut self, delta: &ToolCallDelta) {
+        if let Some(start) = &delta.start {
+            let call = Call { id: start.id.clone(), name: start.name.clone(), arguments: String::new() };
+            self.pieces.push(Piece::Call(call));
+        }
+        let calls = self.pieces.iter_mut().filter_map(|p| match p {
+            Piece::Call(call) => Some(call),
+            _ => None,
+        });
+        if let Some(call) = calls.into_iter().nth(delta.index) {
+            call.arguments.push_str(&delta.arguments);
+        }
+    }
+
+    /// Whether tools are called.
+    pub(crate) fn calls_tools(&self) -> bool {
+        self.pieces.iter().any(|p| matches!(p, Piece::Call(_)))
+    }
+}
+
+/// The events of a whole call, for providers that send calls in one piece.
+pub(crate) fn call_event(index: usize, call: &ToolCall) -> GenerationEvent {
+    GenerationEvent::ToolCall(ToolCallDelta {
+        index,
+        start: Some(parasol_core::ToolCallStart { id: call.id.clone(), name: call.name.clone() }),
+        arguments: call.arguments.to_string(),
+    })
+}
+
+/// Text of an answer from a provider that reports no token ids.
+pub(crate) fn text_event(part: Part, text: impl Into<String>) -> GenerationEvent {
+    GenerationEvent::Token(TokenReport { id: None, text: text.into(), part, logprobs: Vec::new() })
+}
