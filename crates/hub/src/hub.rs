@@ -107,6 +107,23 @@ impl Hub {
         }
     }
 
+    /// The same for a name or a repository, and never for a path: what a stranger calls a model must open no other file.
+    ///
+    /// # Errors
+    /// As [`Hub::locate`]; `InvalidRequest` for a path.
+    pub fn locate_named(&self, reference: &str) -> Result<Option<Located>> {
+        match ModelRef::parse(reference)? {
+            ModelRef::Path(path) => {
+                Err(invalid(format!("{} is a path: only names of models are taken here", path.display())))
+            }
+            ModelRef::Hf(hf) => self.locate_hf(&hf),
+            ModelRef::Name(name) => match self.locate_stored(&name)? {
+                None if self.catalogue.find(&name).is_none() => Err(self.catalogue.unknown(&name)),
+                found => Ok(found),
+            },
+        }
+    }
+
     /// Finds a model on this disk or fetches it. Only one process fills a model's folder at a time; the others wait and
     /// then find it done. `on` is told what happens; [`Cancel`] stops it. Interrupted, it goes on next time or starts clean;
     /// a model that is not whole and verified is never found.
@@ -217,6 +234,16 @@ impl Hub {
     }
 
     fn locate_name(&self, name: &str) -> Result<Option<Located>> {
+        match self.locate_stored(name)? {
+            None if self.catalogue.find(name).is_some() => Ok(None),
+            None if Path::new(name).exists() => at_path(Path::new(name)).map(Some),
+            None => Err(self.catalogue.unknown(name)),
+            found => Ok(found),
+        }
+    }
+
+    /// A model of the store by name.
+    fn locate_stored(&self, name: &str) -> Result<Option<Located>> {
         if let Some(entry) = self.catalogue.find(name) {
             let plan = Plan::of_entry(entry, &self.store);
             let installed = self.store.installed(&plan.folder)?;
@@ -230,10 +257,7 @@ impl Hub {
         {
             return Ok(Some(in_store(installed, None)));
         }
-        if Path::new(name).exists() {
-            return at_path(Path::new(name)).map(Some);
-        }
-        Err(self.catalogue.unknown(name))
+        Ok(None)
     }
 
     fn locate_hf(&self, hf: &HfRef) -> Result<Option<Located>> {

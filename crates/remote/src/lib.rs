@@ -1,1 +1,9 @@
-//! Models behind other addresses: health, weights, retries and fail-over, spoken through `parasol-wire`.
+//! Models behind other people's addresses.
+
+pub mod entry;
+mod model;
+pub mod status;
+
+pub use entry::{BackendEntry, Limits, RemoteEntry};
+pub use model::{RemoteModel, Remotes};
+pub use status::{BackendStatus, Health};

@@ -4,14 +4,17 @@
 mod ceilings;
 pub mod machine;
 mod model;
+mod models;
 mod runtime;
 
 pub use ceilings::{Ceilings, ceilings};
 pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
 pub use model::{LoadOptions, Model};
+pub use models::{Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy};
 pub use runtime::Runtime;
 
 /// What doors need of the layers below the roof.
 pub use parasol_kernels::Isa;
-pub use parasol_text::engine::BenchReport;
+pub use parasol_remote::{BackendEntry, BackendStatus, Limits, RemoteEntry};
+pub use parasol_text::engine::{BenchReport, EngineStats};
 pub use parasol_text::info::{About, FormatShare, MemoryNeed, ModelInfo};

@@ -48,6 +48,8 @@ pub struct Memory {
     pub available: Option<u64>,
     /// What a container allows this process, when that is less than `total`.
     pub limit: Option<u64>,
+    /// Of `limit`, what the container's processes take already, without what can be given back.
+    pub limit_used: Option<u64>,
 }
 
 impl Machine {
@@ -76,7 +78,16 @@ impl Memory {
         let total = value_of(&meminfo, "MemTotal").and_then(size);
         let available = value_of(&meminfo, "MemAvailable").and_then(size);
         let limit = container_limit().filter(|&l| total.is_none_or(|t| l < t));
-        Self { total, available, limit }
+        Self { total, available, limit, limit_used: limit.and_then(|_| container_use()) }
+    }
+
+    /// What new work can have: what the machine has available, or what the container leaves if that is less.
+    pub fn free(&self) -> Option<u64> {
+        let left = self.limit.map(|limit| limit.saturating_sub(self.limit_used.unwrap_or(0)));
+        match (self.available, left) {
+            (Some(available), Some(left)) => Some(available.min(left)),
+            (available, left) => available.or(left),
+        }
     }
 }
 
@@ -184,6 +195,24 @@ fn container_limit() -> Option<u64> {
     paths.iter().find_map(|path| fs::read_to_string(path).ok()).and_then(|text| text.trim().parse().ok())
 }
 
+/// What the control group's processes take, the cache of files left out: the system takes that back when memory is short.
+fn container_use() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let v2 = groups.lines().find_map(|l| l.strip_prefix("0::")).unwrap_or("/");
+    let places = [
+        (format!("/sys/fs/cgroup{v2}"), "memory.current", "inactive_file"),
+        ("/sys/fs/cgroup".to_owned(), "memory.current", "inactive_file"),
+        ("/sys/fs/cgroup/memory".to_owned(), "memory.usage_in_bytes", "total_inactive_file"),
+    ];
+    places.iter().find_map(|(folder, usage, cache)| {
+        let used: u64 = fs::read_to_string(format!("{folder}/{usage}")).ok()?.trim().parse().ok()?;
+        let stat = fs::read_to_string(format!("{folder}/memory.stat")).unwrap_or_default();
+        let cached = stat.lines().filter_map(|l| l.split_once(' ')).find(|(name, _)| name == cache);
+        let cached = cached.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0);
+        Some(used.saturating_sub(cached))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +226,17 @@ mod tests {
         assert_eq!(size("x"), None);
         assert_eq!(listed("0-3,8"), 5);
         assert_eq!(listed("3-1,x"), 0);
+    }
+
+    #[test]
+    fn a_container_narrows_what_is_free() {
+        let free =
+            |available, limit, limit_used| Memory { total: Some(100), available, limit, limit_used }.free();
+        assert_eq!(free(Some(80), None, None), Some(80));
+        assert_eq!(free(Some(80), Some(50), Some(20)), Some(30));
+        assert_eq!(free(Some(10), Some(50), Some(20)), Some(10));
+        assert_eq!(free(None, Some(50), Some(60)), Some(0));
+        assert_eq!(free(None, None, None), None);
     }
 
     #[test]

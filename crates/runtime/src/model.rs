@@ -2,11 +2,15 @@
 //! when there are more.
 
 use parasol_core::{Chat, Complete, Error, ErrorKind, Result, SamplingChoice};
+use parasol_hub::{Located, Origin};
 use parasol_kernels::{Format, Isa};
-use parasol_text::engine::{BenchReport, LoadOptions as EngineOptions, TextModel};
-use parasol_text::info::ModelInfo;
+use parasol_text::checkpoint::Checkpoint;
+use parasol_text::engine::{
+    BenchReport, DEFAULT_CONTEXT, EngineStats, LoadOptions as EngineOptions, TextModel,
+};
+use parasol_text::info::{MemoryNeed, ModelInfo};
 use parasol_text::quantize::Quantize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,22 +42,49 @@ impl std::fmt::Debug for Model {
     }
 }
 
-impl Model {
-    pub(crate) fn load(
-        reference: &str,
-        name: Option<String>,
-        path: &Path,
-        options: &LoadOptions,
-        catalogue: &SamplingChoice,
-    ) -> Result<Self> {
+/// A model whose file has been opened, and nothing computed: what it needs can be asked before it is loaded.
+pub(crate) struct Opened {
+    reference: String,
+    name: Option<String>,
+    path: PathBuf,
+    checkpoint: Checkpoint,
+    catalogue: SamplingChoice,
+    begun: Instant,
+}
+
+impl Opened {
+    /// Opens the file of a model on this disk; `reference` is what finds it again.
+    pub(crate) fn open(reference: &str, located: &Located) -> Result<Self> {
         let begun = Instant::now();
+        let path = located.model.path().to_owned();
+        Ok(Self {
+            reference: reference.to_owned(),
+            // A file of the user's is called what it calls itself.
+            name: Some(located.name.clone()).filter(|_| located.origin != Origin::Path),
+            checkpoint: Checkpoint::open(&path)?,
+            path,
+            catalogue: located.sampling,
+            begun,
+        })
+    }
+
+    /// The memory that it takes when it is loaded like this. Weights that are converted are counted as they are in the file:
+    /// for a while both are there.
+    pub(crate) fn need(&self, options: &LoadOptions) -> MemoryNeed {
+        let info = &self.checkpoint.info;
+        info.memory(options.context.unwrap_or_else(|| info.context.min(DEFAULT_CONTEXT)))
+    }
+
+    /// Loads it.
+    pub(crate) fn load(self, options: &LoadOptions) -> Result<Model> {
         let isa =
             Isa::from_env_or_detect().map_err(|e| Error::new(ErrorKind::InvalidRequest, e.to_string()))?;
         let threads = options.threads.unwrap_or_else(crate::machine::usable_threads);
-        let engine = TextModel::load(
-            path,
+        let engine = TextModel::from_checkpoint(
+            self.checkpoint,
+            &self.path,
             EngineOptions {
-                name,
+                name: self.name,
                 threads: Some(threads),
                 context: options.context,
                 isa: Some(isa),
@@ -61,17 +92,19 @@ impl Model {
                 ..EngineOptions::default()
             },
         )?;
-        Ok(Self {
-            reference: reference.to_owned(),
+        Ok(Model {
+            reference: self.reference,
             // The catalogue's word stands above the file's: it can be corrected.
-            recommended: catalogue.or(&engine.info().sampling),
+            recommended: self.catalogue.or(&engine.info().sampling),
             engine: Arc::new(engine),
             isa,
             threads,
-            load_time: begun.elapsed(),
+            load_time: self.begun.elapsed(),
         })
     }
+}
 
+impl Model {
     /// A name for people.
     pub fn name(&self) -> &str {
         self.engine.name()
@@ -110,6 +143,11 @@ impl Model {
     /// How long loading took.
     pub fn load_time(&self) -> Duration {
         self.load_time
+    }
+
+    /// What its engine counts.
+    pub fn stats(&self) -> EngineStats {
+        self.engine.stats()
     }
 
     /// Its chat.

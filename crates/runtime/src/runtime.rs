@@ -1,8 +1,8 @@
 //! From a name to a model on this disk, and from there to a loaded one.
 
-use crate::model::{LoadOptions, Model};
+use crate::model::{LoadOptions, Model, Opened};
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_hub::{Hub, Located, ModelRef, Origin, Settings};
+use parasol_hub::{Hub, Located, ModelRef, Settings};
 use parasol_text::checkpoint::Checkpoint;
 use parasol_text::info::ModelInfo;
 use std::path::Path;
@@ -95,10 +95,7 @@ impl Runtime {
     /// # Errors
     /// When it is not here, or its engine cannot load it.
     pub fn load(&self, reference: &str, options: &LoadOptions) -> Result<Model> {
-        let located = self.locate(reference)?;
-        // A file of the user's is called what it calls itself.
-        let name = Some(located.name).filter(|_| located.origin != Origin::Path);
-        Model::load(reference, name, located.model.path(), options, &located.sampling)
+        Opened::open(reference, &self.locate(reference)?)?.load(options)
     }
 }
 

@@ -6,11 +6,13 @@ mod events;
 mod generate;
 mod score;
 mod session;
+mod stats;
 mod worker;
 
 pub use bench::BenchReport;
 pub use score::{PositionScore, perplexity};
 pub use session::CHUNK;
+pub use stats::EngineStats;
 
 use crate::checkpoint::Checkpoint;
 use crate::decoder::Decoder;
@@ -33,7 +35,7 @@ use std::time::Instant;
 use worker::Worker;
 
 /// Longest context that is set up unless the caller asks for more.
-const DEFAULT_CONTEXT: usize = 8192;
+pub const DEFAULT_CONTEXT: usize = 8192;
 
 /// More alternatives than this for each token would make an answer larger than its model.
 const MOST_LOGPROBS: usize = 1024;
@@ -130,6 +132,11 @@ impl TextModel {
     /// Bytes of the keys and values of `tokens` tokens.
     pub fn cache_bytes(&self, tokens: usize) -> u64 {
         self.decoder.cache_bytes(tokens)
+    }
+
+    /// What the engine counts, as far as it is known.
+    pub fn stats(&self) -> EngineStats {
+        EngineStats::default()
     }
 
     /// Log-probabilities along `tokens`, and of `columns` at each position. Forgets the cached conversation.

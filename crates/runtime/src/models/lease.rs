@@ -1,0 +1,151 @@
+//! A model in use. It stays loaded for as long as its lease, a capability from it, or a stream of one of these lives.
+
+use super::shelf::Held;
+use crate::model::Model;
+use futures_core::Stream;
+use parasol_core::{
+    Chat, ChatRequest, Complete, CompleteRequest, EventStream, GenerationEvent, Result, SamplingChoice,
+};
+use parasol_remote::RemoteModel;
+use parasol_text::engine::EngineStats;
+use parasol_text::info::ModelInfo;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A model in use. Clones share it.
+#[derive(Clone)]
+pub struct Lease(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Local(Arc<Held<Model>>),
+    Remote(Arc<RemoteModel>),
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lease({})", self.name())
+    }
+}
+
+impl Lease {
+    pub(super) fn local(held: Held<Model>) -> Self {
+        Self(Kind::Local(Arc::new(held)))
+    }
+
+    pub(super) fn remote(model: Arc<RemoteModel>) -> Self {
+        Self(Kind::Remote(model))
+    }
+
+    /// The name that finds the model again.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Kind::Local(held) => held.key(),
+            Kind::Remote(model) => model.name(),
+        }
+    }
+
+    /// Tokens that its context holds; `None` where a remote model does not tell.
+    pub fn context(&self) -> Option<usize> {
+        match &self.0 {
+            Kind::Local(held) => Some(held.value().context()),
+            Kind::Remote(model) => model.context(),
+        }
+    }
+
+    /// The sampling that is recommended for it. What a request asks for goes first.
+    pub fn recommended(&self) -> &SamplingChoice {
+        match &self.0 {
+            Kind::Local(held) => held.value().recommended(),
+            Kind::Remote(model) => model.recommended(),
+        }
+    }
+
+    /// What a local model's file says about itself.
+    pub fn info(&self) -> Option<&ModelInfo> {
+        match &self.0 {
+            Kind::Local(held) => Some(held.value().info()),
+            Kind::Remote(_) => None,
+        }
+    }
+
+    /// Its chat.
+    ///
+    /// # Errors
+    /// `Unsupported` when it has none.
+    pub fn chat(&self) -> Result<Arc<dyn Chat>> {
+        let inner = match &self.0 {
+            Kind::Local(held) => held.value().chat(),
+            Kind::Remote(model) => model.chat()?,
+        };
+        Ok(Arc::new(Kept { inner, lease: self.clone() }))
+    }
+
+    /// Its completion.
+    ///
+    /// # Errors
+    /// `Unsupported` when it has none.
+    pub fn complete(&self) -> Result<Arc<dyn Complete>> {
+        let inner = match &self.0 {
+            Kind::Local(held) => held.value().complete(),
+            Kind::Remote(model) => model.complete()?,
+        };
+        Ok(Arc::new(Kept { inner, lease: self.clone() }))
+    }
+
+    /// What its engine counts; `None` for a remote model.
+    pub fn stats(&self) -> Option<EngineStats> {
+        match &self.0 {
+            Kind::Local(held) => Some(held.value().stats()),
+            Kind::Remote(_) => None,
+        }
+    }
+
+    /// For how long the model stays loaded once nobody uses it; zero unloads it then, `None` keeps it until its room is
+    /// needed. Means nothing to a remote model.
+    pub fn keep_alive(&self, idle: Option<Duration>) {
+        if let Kind::Local(held) = &self.0 {
+            held.keep_alive(idle);
+        }
+    }
+}
+
+/// A capability, or a stream of its events, with the lease that it needs. The lease goes last.
+struct Kept<T> {
+    inner: T,
+    lease: Lease,
+}
+
+impl Chat for Kept<Arc<dyn Chat>> {
+    fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>> {
+        Ok(kept(self.inner.chat(request)?, &self.lease))
+    }
+
+    fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
+        self.inner.count_tokens(request)
+    }
+}
+
+impl Complete for Kept<Arc<dyn Complete>> {
+    fn complete(&self, request: CompleteRequest) -> Result<EventStream<GenerationEvent>> {
+        Ok(kept(self.inner.complete(request)?, &self.lease))
+    }
+
+    fn count_tokens(&self, request: &CompleteRequest) -> Result<usize> {
+        self.inner.count_tokens(request)
+    }
+}
+
+fn kept(inner: EventStream<GenerationEvent>, lease: &Lease) -> EventStream<GenerationEvent> {
+    EventStream::new(Kept { inner, lease: lease.clone() })
+}
+
+impl Stream for Kept<EventStream<GenerationEvent>> {
+    type Item = Result<GenerationEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.inner).poll_next(cx)
+    }
+}

@@ -1,0 +1,265 @@
+//! All the models of one process: loaded on first use, kept under a memory budget, unloaded when others need their room or
+//! when nobody has used them for a while. How a model is loaded is [`crate::Model`]'s; where it computes, an engine's.
+
+mod cards;
+mod lease;
+mod names;
+mod options;
+mod room;
+mod shelf;
+
+pub use cards::{LoadedModel, LoadedState, ModelCard};
+pub use lease::Lease;
+pub use options::{ModelsOptions, Policy};
+
+use crate::machine::Memory;
+use crate::model::{LoadOptions, Model, Opened};
+use crate::runtime::Runtime;
+use cards::Facts;
+use parasol_core::{Error, ErrorKind, Result};
+use parasol_hub::{Cancel, Hub, Licence, Located, human_bytes};
+use parasol_remote::{RemoteModel, Remotes};
+use shelf::Shelf;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// Names as requests write them are remembered up to this many.
+const MOST_KNOWN: usize = 4096;
+
+/// Models by name, shared by everything that asks for one.
+pub struct Models {
+    runtime: Runtime,
+    options: ModelsOptions,
+    /// How the models are loaded that the options name, by the name that finds them.
+    overrides: BTreeMap<String, LoadOptions>,
+    shelf: Shelf<Model>,
+    /// By lower-case name.
+    remotes: BTreeMap<String, Arc<RemoteModel>>,
+    /// What names that requests wrote mean on the shelf, so that a loaded model costs no look at the disk.
+    known: Mutex<BTreeMap<String, String>>,
+    /// What files say, by path and time.
+    facts: Mutex<BTreeMap<PathBuf, (Option<SystemTime>, Facts)>>,
+}
+
+impl std::fmt::Debug for Models {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Models").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Models {
+    /// Models over `runtime`'s store and catalogue, none of them loaded yet.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for options that contradict each other or a remote entry that is wrong; `Io` when a thread cannot be
+    /// started.
+    pub fn new(runtime: Runtime, options: ModelsOptions) -> Result<Arc<Self>> {
+        let budget = options.memory.unwrap_or_else(default_budget);
+        let mut remotes = BTreeMap::new();
+        for model in Remotes::connect(&options.remote)? {
+            remotes.insert(model.name().to_lowercase(), model);
+        }
+        let shelf = Shelf::new(budget, options.patience, options.keep_alive);
+        let keeper = shelf.clone();
+        std::thread::Builder::new()
+            .name("parasol-models".into())
+            .spawn(move || keeper.keep())
+            .map_err(|e| Error::from(e).within("cannot start the thread that unloads models"))?;
+        let mut models = Self {
+            runtime,
+            options,
+            overrides: BTreeMap::new(),
+            shelf,
+            remotes,
+            known: Mutex::default(),
+            facts: Mutex::default(),
+        };
+        models.overrides =
+            models.options.overrides.iter().map(|(name, load)| (models.key(name), load.clone())).collect();
+        for name in &models.options.pinned {
+            models.shelf.pin(&models.key(name), true);
+        }
+        tracing::info!(budget, remote = models.remotes.len(), "models are ready to be loaded");
+        Ok(Arc::new(models))
+    }
+
+    /// The model of this name, loaded if it is not. Blocks while it loads, or while room for it is made. Of several callers
+    /// at once one loads it.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for what is no model's name; `NotFound` when it is unknown or not on this disk; `OutOfMemory` when it
+    /// does not fit, saying what it needs and what there is; whatever its engine says.
+    pub fn acquire(self: &Arc<Self>, name: &str) -> Result<Lease> {
+        if let Some(model) = self.remote(name) {
+            return Ok(Lease::remote(Arc::clone(model)));
+        }
+        let known = self.known().get(name).cloned();
+        if let Some(held) = known.and_then(|key| self.shelf.held(&key)) {
+            return Ok(Lease::local(held));
+        }
+        let located = match self.find(name)? {
+            Some(located) => located,
+            None => self.absent(name)?,
+        };
+        let held = self.shelf.acquire(&located.name, |room| {
+            let options = self.overrides.get(&located.name).unwrap_or(&self.options.load);
+            let opened = Opened::open(&located.name, &located)?;
+            let need = opened.need(options);
+            let parts = format!(
+                "weights {}, cache {}, working space {}",
+                human_bytes(need.weights),
+                human_bytes(need.cache),
+                human_bytes(need.activations)
+            );
+            room.reserve(need.total(), &parts)?;
+            let model = opened.load(options)?;
+            tracing::info!(
+                model = located.name,
+                bytes = need.total(),
+                seconds = model.load_time().as_secs_f64(),
+                "loaded"
+            );
+            Ok(model)
+        })?;
+        self.remember(name, held.key());
+        Ok(Lease::local(held))
+    }
+
+    /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;
+    /// `None` when it was not loaded. Blocks until then.
+    ///
+    /// # Errors
+    /// `Timeout` when it is still in use after the options' patience (it goes by itself once it is not); `InvalidRequest`
+    /// for a remote model.
+    pub fn unload(&self, name: &str) -> Result<Option<u64>> {
+        if let Some(model) = self.remote(name) {
+            let message = format!("{} is computed elsewhere: there is nothing to unload", model.name());
+            return Err(Error::new(ErrorKind::InvalidRequest, message));
+        }
+        names::check(name, self.options.paths)?;
+        let freed = self.shelf.unload(&self.key(name))?;
+        if let Some(bytes) = freed {
+            tracing::info!(model = name, bytes, "unloaded on request");
+        }
+        Ok(freed)
+    }
+
+    /// Keeps a model from being unloaded for others, or no longer does; it need not be loaded.
+    ///
+    /// # Errors
+    /// `NotFound` and `InvalidRequest` as for [`Models::acquire`].
+    pub fn pin(&self, name: &str, pinned: bool) -> Result<()> {
+        if self.remote(name).is_none() {
+            names::check(name, self.options.paths)?;
+            if self.find(name)?.is_none() {
+                self.absent(name)?;
+            }
+            self.shelf.pin(&self.key(name), pinned);
+        }
+        Ok(())
+    }
+
+    /// Bytes that all loaded models together may take.
+    pub fn budget(&self) -> u64 {
+        self.shelf.budget()
+    }
+
+    /// Bytes that they take, those included that are being loaded or unloaded.
+    pub fn used(&self) -> u64 {
+        self.shelf.used()
+    }
+
+    /// The models on disk: pulling, listing, removing.
+    pub fn hub(&self) -> &Hub {
+        self.runtime.hub()
+    }
+
+    /// Finding and describing models without loading them.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The model on this disk that a name means.
+    pub(crate) fn locate(&self, name: &str) -> Result<Located> {
+        self.find(name)?.ok_or_else(|| absent(name))
+    }
+
+    /// The same; `None` for a known model that is not here.
+    fn find(&self, name: &str) -> Result<Option<Located>> {
+        let name = names::check(name, self.options.paths)?;
+        let exact = self.hub().catalogue().find(name).is_some();
+        let name = if exact { name } else { names::bare(name) };
+        match self.options.paths {
+            Policy::Allowed => self.hub().locate(name),
+            Policy::Refused => self.hub().locate_named(name),
+        }
+        .map_err(|e| self.with_remotes(e))
+    }
+
+    /// A name that nobody knows may have been meant for a remote model.
+    fn with_remotes(&self, error: Error) -> Error {
+        if *error.kind() != ErrorKind::NotFound || self.remotes.is_empty() {
+            return error;
+        }
+        let names: Vec<&str> = self.remotes.values().map(|model| model.name()).take(8).collect();
+        let message = format!("{} Computed elsewhere: {}.", error.message(), names.join(", "));
+        Error::new(ErrorKind::NotFound, message)
+    }
+
+    /// Fetches a model that is not here, where the options allow it.
+    fn absent(&self, name: &str) -> Result<Located> {
+        match self.options.pull {
+            Policy::Refused => Err(absent(name)),
+            Policy::Allowed => {
+                let name = names::bare(names::check(name, self.options.paths)?);
+                tracing::info!(model = name, "pulling it for a request");
+                self.hub().pull(name, Licence::Refuse, &Cancel::new(), &mut |_| {})
+            }
+        }
+    }
+
+    /// What a name is called on the shelf, as far as that can be told without failing.
+    fn key(&self, name: &str) -> String {
+        if let Some(key) = self.known().get(name) {
+            return key.clone();
+        }
+        match self.find(name) {
+            Ok(Some(located)) => located.name,
+            _ => self.hub().entry(names::bare(name)).map_or_else(|| name.to_owned(), |e| e.name.clone()),
+        }
+    }
+
+    fn remember(&self, name: &str, key: &str) {
+        let mut known = self.known();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(name.to_owned(), key.to_owned());
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn facts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, (Option<SystemTime>, Facts)>> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Models {
+    fn drop(&mut self) {
+        self.shelf.close();
+    }
+}
+
+fn absent(name: &str) -> Error {
+    let name = names::bare(name);
+    Error::new(ErrorKind::NotFound, format!("{name} is not on this disk: `parasol pull {name}` fetches it"))
+}
+
+/// Three quarters of what is free; everything, where the system does not tell.
+fn default_budget() -> u64 {
+    Memory::look().free().map_or(u64::MAX, |free| free / 4 * 3)
+}
