@@ -3,11 +3,13 @@
 
 use crate::AppState;
 use crate::context::RequestContext;
-use crate::roof::Lease;
+use crate::metrics::ByAnswer;
 use futures_core::Stream;
 use parasol_core::{
-    ChatRequest, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result, SamplingChoice,
+    ChatRequest, CompleteRequest, Error, ErrorKind, EventStream, FinishReason, GenerationEvent, Result,
+    SamplingChoice, Timings, Usage,
 };
+use parasol_runtime::Lease;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -90,8 +92,12 @@ impl AppState {
         ask: impl FnOnce(&Lease) -> Result<EventStream<GenerationEvent>> + Send + 'static,
     ) -> Result<EventStream<GenerationEvent>> {
         allow_model(ctx, model)?;
-        let place = Place::take(self)?;
-        let deadline = Instant::now() + self.options().request_timeout;
+        let begun = Instant::now();
+        if let Some(key) = ctx.key() {
+            self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
+        }
+        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
+        let deadline = begun + self.options().request_timeout;
         let (models, name) = (self.models().clone(), model.to_owned());
         let work = tokio::task::spawn_blocking(move || {
             let lease = models.acquire(&name)?;
@@ -107,6 +113,7 @@ impl AppState {
             first: None,
             deadline: Box::pin(tokio::time::sleep_until(deadline)),
             too_long: Some(too_long(self)),
+            record: Record::new(self, ctx, lease.name(), begun),
             _lease: lease,
             _place: place,
         };
@@ -179,6 +186,7 @@ struct Answer {
     first: Option<GenerationEvent>,
     deadline: Pin<Box<Sleep>>,
     too_long: Option<Error>,
+    record: Record,
     _lease: Lease,
     _place: Place,
 }
@@ -194,11 +202,84 @@ impl Stream for Answer {
             return Poll::Ready(None);
         }
         match Pin::new(&mut self.events).poll_next(cx) {
-            Poll::Ready(event) => Poll::Ready(event),
+            Poll::Ready(event) => {
+                self.record.see(event.as_ref());
+                Poll::Ready(event)
+            }
             Poll::Pending => match self.deadline.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(self.too_long.take().map(Err)),
                 Poll::Pending => Poll::Pending,
             },
         }
+    }
+}
+
+/// What an answer takes, told to the metrics and counted against its key when it ends or is given up.
+struct Record {
+    state: AppState,
+    ctx: RequestContext,
+    of: ByAnswer,
+    begun: Instant,
+    prompt: usize,
+    tokens: usize,
+    ended: bool,
+}
+
+impl Record {
+    fn new(state: &AppState, ctx: &RequestContext, model: &str, begun: Instant) -> Self {
+        let key = ctx.key().map(|k| k.name.clone()).unwrap_or_default();
+        let of = ByAnswer { model: model.to_owned(), key };
+        Self { state: state.clone(), ctx: ctx.clone(), of, begun, prompt: 0, tokens: 0, ended: false }
+    }
+
+    fn see(&mut self, event: Option<&Result<GenerationEvent>>) {
+        match event {
+            Some(Ok(GenerationEvent::Started { prompt_tokens, .. })) => self.prompt = *prompt_tokens,
+            Some(Ok(GenerationEvent::Token(_) | GenerationEvent::ToolCall(_))) => {
+                if self.tokens == 0 {
+                    self.state.metrics().first_token(&self.of, self.begun.elapsed());
+                }
+                self.tokens = self.tokens.saturating_add(1);
+            }
+            Some(Ok(GenerationEvent::Finished { reason, usage, timings, .. })) => {
+                (self.prompt, self.tokens) = (usage.prompt_tokens, usage.generated_tokens);
+                let outcome = match reason {
+                    FinishReason::Stop => "stop",
+                    FinishReason::Length => "length",
+                    FinishReason::ToolCalls => "tool_calls",
+                    FinishReason::ContentFilter => "content_filter",
+                };
+                self.end(outcome, Some((*usage, *timings)));
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.end(crate::dialect::kind_name(error.kind()), None),
+            None => self.end("internal", None),
+        }
+    }
+
+    fn end(&mut self, outcome: &str, took: Option<(Usage, Timings)>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if let Some(key) = self.ctx.key() {
+            self.state.limits().tokens(key, self.prompt.saturating_add(self.tokens) as u64);
+        }
+        self.state.metrics().answered(&self.of, self.ctx.dialect().name(), outcome, took);
+        tracing::info!(
+            request = self.ctx.id(),
+            model = self.of.model,
+            key = self.of.key,
+            prompt_tokens = self.prompt,
+            generated_tokens = self.tokens,
+            milliseconds = self.begun.elapsed().as_secs_f64() * 1000.0,
+            outcome,
+            "answer"
+        );
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.end("cancelled", None);
     }
 }

@@ -4,23 +4,29 @@
 //! `gemini`, `ollama`), which translates it with `parasol-wire` and asks [`AppState`] for an answer. The server knows HTTP,
 //! keys and limits; it knows no model and no arithmetic, which are the roof's.
 
+mod admin;
 mod anthropic;
 mod context;
 mod dialect;
-
+mod door;
 mod gemini;
 mod generate;
 mod json;
 mod keys;
+mod listen;
+mod logs;
+mod metrics;
 mod ollama;
 mod openai;
 mod options;
-mod roof;
+mod pages;
 mod router;
 mod state;
 mod storage;
 
+pub use admin::{RunFile, Running};
 pub use keys::{Key, KeyFile, KeyTerms};
+pub use listen::Server;
+pub use logs::{LogFormat, start_logging};
 pub use options::{DEFAULT_PORT, ServerOptions, TlsFiles};
-pub use roof::{Lease, Models};
 pub use state::AppState;

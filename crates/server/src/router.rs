@@ -10,5 +10,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(crate::anthropic::routes())
         .merge(crate::gemini::routes())
         .merge(crate::ollama::routes())
+        .merge(crate::admin::routes())
+        .merge(crate::pages::routes())
         .with_state(state)
 }

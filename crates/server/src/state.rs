@@ -1,12 +1,15 @@
 //! What every handler can reach: the models, the options, keys, metrics, storage.
 
 use crate::keys::Keys;
+use crate::keys::limits::Limits;
+use crate::keys::throttle::Throttle;
+use crate::metrics::Metrics;
 use crate::options::ServerOptions;
-use crate::roof::Models;
 use crate::storage::Storage;
 use parasol_core::Result;
-use std::sync::Arc;
+use parasol_runtime::Models;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
 /// The server's state. Clones share it.
 #[derive(Clone)]
@@ -18,6 +21,10 @@ struct Inner {
     keys: Keys,
     storage: Storage,
     answers: AtomicUsize,
+    limits: Limits,
+    throttle: Throttle,
+    metrics: Metrics,
+    token: OnceLock<String>,
 }
 
 impl AppState {
@@ -28,7 +35,17 @@ impl AppState {
     pub fn new(models: Arc<Models>, options: ServerOptions) -> Result<Self> {
         let keys = Keys::open(&options.home)?;
         let storage = Storage::at(&options.home);
-        Ok(Self(Arc::new(Inner { options, models, keys, storage, answers: AtomicUsize::new(0) })))
+        Ok(Self(Arc::new(Inner {
+            options,
+            models,
+            keys,
+            storage,
+            answers: AtomicUsize::new(0),
+            limits: Limits::default(),
+            throttle: Throttle::default(),
+            metrics: Metrics::new(),
+            token: OnceLock::new(),
+        })))
     }
 
     /// How the server is set up.
@@ -50,6 +67,31 @@ impl AppState {
     /// What is kept across restarts.
     pub(crate) fn storage(&self) -> &Storage {
         &self.0.storage
+    }
+
+    /// What keys have used.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Who has sent wrong keys.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    /// What is measured.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Opens the administration to who sends this token; the first one stays.
+    pub fn accept_token(&self, token: &str) {
+        self.0.token.get_or_init(|| token.to_owned());
+    }
+
+    /// The token of the administration, where there is one.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.0.token.get().map(String::as_str)
     }
 
     /// Answers that are being made or wait to be.

@@ -2,6 +2,8 @@
 //! a key has used is [`limits`]'s.
 
 mod file;
+pub(crate) mod limits;
+pub(crate) mod throttle;
 
 pub use file::KeyFile;
 

@@ -1,0 +1,153 @@
+//! The door: what every request passes before its handler and what happens to its answer after. Hosts and origins are
+//! [`host`]'s, keys are [`auth`]'s.
+
+mod auth;
+mod host;
+
+pub(crate) use auth::listening_is_safe;
+
+use crate::AppState;
+use crate::context::RequestContext;
+use crate::dialect::{self, Dialect};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use parasol_core::{Error, ErrorKind};
+use std::net::IpAddr;
+use std::time::Instant;
+use tower::ServiceExt;
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    /// The client's address; none through a Unix socket.
+    pub(crate) address: Option<IpAddr>,
+    /// Whether the connection reached the server on a loopback address (or a Unix socket).
+    pub(crate) loopback: bool,
+}
+
+/// Serves one request.
+pub(crate) async fn enter(
+    state: AppState,
+    router: Router,
+    peer: Peer,
+    mut request: Request<Body>,
+) -> Response {
+    let begun = Instant::now();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let dialect = Dialect::of(&path, request.headers());
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let (mut response, key) = match admit(&state, peer, dialect, &id, &mut request) {
+        Admitted::Preflight(response) => (response, None),
+        Admitted::No(status, error) => (refusal(dialect, status, &error), None),
+        Admitted::Yes(context) => {
+            let key = context.key().map(|k| k.name.clone());
+            (route(router, dialect, request, context).await, key)
+        }
+    };
+    if let Some(origin) = origin {
+        host::open_to(state.options(), &origin, response.headers_mut());
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    let status = response.status().as_u16();
+    let key = key.as_deref().unwrap_or_default();
+    state.metrics().request(dialect.name(), key, status);
+    let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
+    let address = peer.address.map(tracing::field::display);
+    tracing::info!(request = id, %method, path, status, milliseconds, dialect = dialect.name(), key, peer = address, "request");
+    response
+}
+
+enum Admitted {
+    Yes(RequestContext),
+    No(Option<StatusCode>, Error),
+    Preflight(Response),
+}
+
+/// Host, origin, key and rate, in this order.
+fn admit(state: &AppState, peer: Peer, dialect: Dialect, id: &str, request: &mut Request<Body>) -> Admitted {
+    if let Err((status, error)) = host::check(state.options(), peer, request) {
+        return Admitted::No(Some(status), error);
+    }
+    if request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    {
+        return Admitted::Preflight(host::preflight(request.headers()));
+    }
+    let key = match auth::identify(state, peer, request) {
+        Ok(key) => key,
+        Err(error) => return Admitted::No(None, error),
+    };
+    if let Some(Err(error)) = key.as_deref().map(|key| state.limits().request(key)) {
+        return Admitted::No(None, error);
+    }
+    let context = RequestContext::new(id.to_owned(), dialect, peer.address, key);
+    request.extensions_mut().insert(dialect);
+    request.extensions_mut().insert(context.clone());
+    Admitted::Yes(context)
+}
+
+/// Hands the request to its handler, and gives the router's own refusals a body.
+async fn route(
+    router: Router,
+    dialect: Dialect,
+    mut request: Request<Body>,
+    context: RequestContext,
+) -> Response {
+    if let Some(uri) = dialect::rewritten(dialect, request.method(), request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    drop(context);
+    let response = match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    if !dialect::is_bare(&response) || method == Method::HEAD {
+        return response;
+    }
+    let (status, kind, says) = match response.status() {
+        StatusCode::NOT_FOUND => {
+            (None, ErrorKind::NotFound, format!("there is nothing at {path}: / says what this server offers"))
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allowed =
+                response.headers().get(header::ALLOW).and_then(|v| v.to_str().ok()).unwrap_or("others");
+            let says = format!("{path} does not take {method}: it takes {allowed}");
+            (Some(StatusCode::METHOD_NOT_ALLOWED), ErrorKind::InvalidRequest, says)
+        }
+        _ => return response,
+    };
+    let mut refused = refusal(dialect, status, &Error::new(kind, says));
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        refused.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    refused
+}
+
+fn refusal(dialect: Dialect, status: Option<StatusCode>, error: &Error) -> Response {
+    match status {
+        Some(status) => dialect.error_with(status, error),
+        None => dialect.error(error),
+    }
+    .into_response()
+}
+
+/// The client's own id where it is one that can stand in a log, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.' | b':');
+    let own = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
+    match own.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(plain)) {
+        Some(id) => id.to_owned(),
+        // Without randomness an id that repeats is better than no answer.
+        None => format!("req_{}", crate::keys::random_hex::<12>().unwrap_or_default()),
+    }
+}

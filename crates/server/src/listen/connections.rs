@@ -1,0 +1,203 @@
+//! How many connections there are and which of them do nothing: when there is no room for a new one, the one that has been idle
+//! longest goes.
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tokio::sync::Notify;
+
+/// All connections of a server.
+pub(super) struct Connections {
+    most: usize,
+    table: Mutex<Table>,
+    gone: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    open: usize,
+    busy: usize,
+    /// Counts up: the smallest stamp has been idle longest.
+    next: u64,
+    idle: BTreeMap<u64, Arc<Notify>>,
+}
+
+/// A connection's entry; taken out when dropped.
+pub(super) struct Place(Arc<Entry>);
+
+struct Entry {
+    connections: Arc<Connections>,
+    evict: Arc<Notify>,
+    stamp: Mutex<Option<u64>>,
+}
+
+/// A request in progress on a connection.
+pub(super) struct Busy(Arc<Entry>);
+
+impl Connections {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most: most.max(1), table: Mutex::default(), gone: Notify::new() })
+    }
+
+    /// Enters a new connection, idle until its first request.
+    pub(super) fn enter(self: &Arc<Self>) -> Place {
+        let full = self.table().open >= self.most;
+        if full {
+            self.evict();
+        }
+        self.table().open += 1;
+        let evict = Arc::new(Notify::new());
+        let entry = Arc::new(Entry { connections: self.clone(), evict, stamp: Mutex::default() });
+        entry.rest();
+        Place(entry)
+    }
+
+    /// Ends the connection that has been idle longest, if one is.
+    pub(super) fn evict(&self) {
+        if let Some((_, connection)) = self.table().idle.pop_first() {
+            connection.notify_one();
+        }
+    }
+
+    /// Requests in progress.
+    pub(super) fn busy(&self) -> usize {
+        self.table().busy
+    }
+
+    /// Waits until no connection is open.
+    pub(super) async fn all_gone(&self) {
+        loop {
+            let gone = self.gone.notified();
+            if self.table().open == 0 {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
+        // Counters and a map stay sound when a holder panics.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn stamp(&self) -> std::sync::MutexGuard<'_, Option<u64>> {
+        self.stamp.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rest(&self) {
+        let mut table = self.connections.table();
+        let stamp = table.next;
+        table.next = table.next.wrapping_add(1);
+        table.idle.insert(stamp, self.evict.clone());
+        drop(table);
+        *self.stamp() = Some(stamp);
+    }
+
+    fn work(&self) {
+        if let Some(stamp) = self.stamp().take() {
+            self.connections.table().idle.remove(&stamp);
+        }
+    }
+}
+
+impl Place {
+    /// Waits until the connection has to go.
+    pub(super) async fn evicted(&self) {
+        self.0.evict.notified().await;
+    }
+
+    /// Marks a request as being worked on.
+    pub(super) fn busy(&self) -> Busy {
+        self.0.work();
+        self.0.connections.table().busy += 1;
+        Busy(self.0.clone())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.work();
+        let mut table = self.0.connections.table();
+        table.open = table.open.saturating_sub(1);
+        drop(table);
+        self.0.connections.gone.notify_waiters();
+    }
+}
+
+impl Busy {
+    /// Stays busy until `body` has ended or is dropped.
+    pub(super) fn until_end_of(self, body: Body) -> Body {
+        Body::new(Held { body, _busy: self })
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut table = self.0.connections.table();
+        table.busy = table.busy.saturating_sub(1);
+        drop(table);
+        self.0.rest();
+    }
+}
+
+struct Held {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Listens on a Unix socket that only this user may open. One that a dead server left is replaced.
+#[cfg(unix)]
+pub(super) fn bind_unix(path: &std::path::Path) -> parasol_core::Result<tokio::net::UnixListener> {
+    use parasol_core::{Error, ErrorKind};
+    let failed = |e: std::io::Error| Error::from(e).within(format!("cannot listen on {}", path.display()));
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        let says = format!("another server listens on {}: choose another path", path.display());
+        return Err(Error::new(ErrorKind::Io, says));
+    }
+    if std::fs::symlink_metadata(path)
+        .is_ok_and(|m| std::os::unix::fs::FileTypeExt::is_socket(&m.file_type()))
+    {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let listener = tokio::net::UnixListener::bind(path).map_err(failed)?;
+    crate::storage::own_only(path);
+    Ok(listener)
+}
+
+/// Lets the process open as many files as the system allows it: every connection is one.
+#[cfg(unix)]
+pub(super) fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Without it there are fewer connections; that is no reason not to serve.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Elsewhere there is no such limit.
+#[cfg(not(unix))]
+pub(super) fn raise_file_limit() {}
