@@ -102,9 +102,8 @@ impl Body {
         let mut grammar = match self {
             Self::Schema(schema) => {
                 let options = json!({"whitespace_pattern": WHITE_SPACE});
-                let schema = match schema {
-                    Json::Object(fields) => {
-                        let mut fields = fields.clone();
+                let schema = match schema::closed(schema) {
+                    Json::Object(mut fields) => {
                         fields.insert("x-guidance".into(), options);
                         Json::Object(fields)
                     }

@@ -91,6 +91,12 @@ impl ChatTemplate {
         )
     }
 
+    /// The program that renders a conversation, with or without tools on offer: what it mentions is what the model knows.
+    pub(crate) fn source(&self, tools: bool) -> String {
+        let name = self.with_tools.filter(|_| tools).unwrap_or(DEFAULT);
+        self.environment.get_template(name).map_or_else(|_| String::new(), |template| template.source().to_owned())
+    }
+
     /// Renders a conversation.
     ///
     /// # Errors
@@ -141,7 +147,7 @@ impl ChatTemplate {
 }
 
 /// A message as templates expect it.
-fn message_json(message: &Message) -> Json {
+pub(crate) fn message_json(message: &Message) -> Json {
     let mut object = Map::new();
     object.insert("role".into(), json!(message.role));
     object.insert("content".into(), json!(message.content));
@@ -149,7 +155,12 @@ fn message_json(message: &Message) -> Json {
         let call = |c: &parasol_core::ToolCall| json!({"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}});
         object.insert("tool_calls".into(), message.tool_calls.iter().map(call).collect());
     }
-    for (key, value) in [("tool_call_id", &message.tool_call_id), ("name", &message.name)] {
+    let texts = [
+        ("reasoning_content", &message.reasoning),
+        ("tool_call_id", &message.tool_call_id),
+        ("name", &message.name),
+    ];
+    for (key, value) in texts {
         if let Some(value) = value {
             object.insert(key.into(), json!(value));
         }
@@ -170,7 +181,7 @@ fn without_nulls(message: &Json) -> Json {
 }
 
 /// A tool as templates expect it.
-fn tool_json(tool: &ToolSpec) -> Json {
+pub(crate) fn tool_json(tool: &ToolSpec) -> Json {
     let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
     json!({"type": "function", "function": function})
 }
