@@ -3,7 +3,6 @@
 
 pub mod anthropic;
 mod fields;
-pub mod gemini;
 pub mod openai;
 mod outcome;
 pub mod sse;

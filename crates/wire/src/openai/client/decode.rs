@@ -1,0 +1,260 @@
+//! A provider's answer, streamed or whole, as events.
+
+use super::super::logprobs;
+use super::error;
+use crate::sse::{SseEvent, SseParser};
+use parasol_core::{
+    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Timings, TokenReport, ToolCallDelta,
+    ToolCallStart, Usage,
+};
+use serde_json::Value;
+
+/// Reads a stream of `chat/completions` or `completions`, however it is cut. Times are left to whoever has a clock.
+#[derive(Debug)]
+pub struct StreamDecoder {
+    model: String,
+    parser: SseParser,
+    started: bool,
+    ended: bool,
+    reason: Option<FinishReason>,
+    usage: Usage,
+    counted: bool,
+    pieces: usize,
+}
+
+impl StreamDecoder {
+    /// A decoder for an answer of `model`, for streams that do not name theirs.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            parser: SseParser::new(),
+            started: false,
+            ended: false,
+            reason: None,
+            usage: Usage::default(),
+            counted: false,
+            pieces: 0,
+        }
+    }
+
+    /// The events that are complete with `bytes`. After `Finished` (or an error) whatever follows is not read.
+    ///
+    /// # Errors
+    /// The provider's own when it reports one inside the stream; `Network` for chunks that are none of this protocol.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<GenerationEvent>> {
+        let mut events = Vec::new();
+        for event in self.parser.push(bytes)? {
+            self.event(&event, &mut events)?;
+        }
+        Ok(events)
+    }
+
+    /// The events that were waiting for the stream's end.
+    ///
+    /// # Errors
+    /// `Network` when the stream broke off before the answer was complete.
+    pub fn finish(&mut self) -> Result<Vec<GenerationEvent>> {
+        let mut events = Vec::new();
+        if let Some(event) = self.parser.finish()? {
+            self.event(&event, &mut events)?;
+        }
+        if !self.ended {
+            self.end(&mut events)?;
+        }
+        Ok(events)
+    }
+
+    /// Whether the answer is complete.
+    pub fn is_finished(&self) -> bool {
+        self.ended
+    }
+
+    fn event(&mut self, event: &SseEvent, out: &mut Vec<GenerationEvent>) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        if event.data.trim() == "[DONE]" {
+            return self.end(out);
+        }
+        let chunk: Value = serde_json::from_str(&event.data).map_err(|e| {
+            Error::new(ErrorKind::Network, format!("the provider sent a chunk that is no JSON: {e}"))
+        })?;
+        if event.event.as_deref() == Some("error") || !chunk["error"].is_null() {
+            // The status of an error inside a stream is in its body, if anywhere.
+            let code = chunk["error"]["code"].as_u64().and_then(|c| u16::try_from(c).ok());
+            return Err(error(code.unwrap_or(500), event.data.as_bytes(), None));
+        }
+        self.chunk(&chunk, out);
+        Ok(())
+    }
+
+    fn chunk(&mut self, chunk: &Value, out: &mut Vec<GenerationEvent>) {
+        if !self.started {
+            self.started = true;
+            if let Some(model) = chunk["model"].as_str().filter(|m| !m.is_empty()) {
+                model.clone_into(&mut self.model);
+            }
+            // The size of the prompt comes with the usage, at the end.
+            out.push(GenerationEvent::Started { model: self.model.clone(), prompt_tokens: 0, seed: 0 });
+        }
+        if chunk["usage"].is_object() {
+            self.usage = usage(&chunk["usage"]);
+            self.counted = true;
+        }
+        let choice = &chunk["choices"][0];
+        let part = if choice["delta"].is_object() { &choice["delta"] } else { &choice["message"] };
+        let before = out.len();
+        for (field, part_of) in [("reasoning_content", Part::Reasoning), ("reasoning", Part::Reasoning)] {
+            if let Some(text) = part[field].as_str() {
+                token(text, part_of, &Value::Null, out);
+                break;
+            }
+        }
+        if let Some(text) = part["content"].as_str().or(choice["text"].as_str()) {
+            token(text, Part::Answer, &choice["logprobs"], out);
+        }
+        if let Some(refusal) = part["refusal"].as_str() {
+            token(refusal, Part::Answer, &Value::Null, out);
+        }
+        for (at, call) in part["tool_calls"].as_array().into_iter().flatten().enumerate() {
+            out.push(GenerationEvent::ToolCall(call_delta(call, at)));
+        }
+        self.pieces = self.pieces.saturating_add(out.len().saturating_sub(before));
+        if let Some(reason) = choice["finish_reason"].as_str() {
+            self.reason = Some(finish_reason(reason));
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<GenerationEvent>) -> Result<()> {
+        let Some(reason) = self.reason else {
+            let message = "the provider's stream broke off before the answer was complete";
+            return Err(Error::new(ErrorKind::Network, message));
+        };
+        self.ended = true;
+        if !self.counted {
+            // Pieces are the nearest thing to tokens that a provider without usage tells.
+            self.usage.generated_tokens = self.pieces;
+        }
+        out.push(GenerationEvent::Finished {
+            reason,
+            stop: None,
+            usage: self.usage,
+            timings: Timings::default(),
+        });
+        Ok(())
+    }
+}
+
+/// The events of an answer that was not streamed.
+///
+/// # Errors
+/// `Network` when it is no answer of this protocol.
+pub fn response(model: &str, body: &[u8]) -> Result<Vec<GenerationEvent>> {
+    let whole: Value = serde_json::from_slice(body)
+        .map_err(|e| Error::new(ErrorKind::Network, format!("the provider's answer is no JSON: {e}")))?;
+    let mut decoder = StreamDecoder::new(model);
+    let mut events = Vec::new();
+    decoder.chunk(&whole, &mut events);
+    decoder.end(&mut events)?;
+    Ok(events)
+}
+
+fn token(text: &str, part: Part, logprobs: &Value, out: &mut Vec<GenerationEvent>) {
+    let items = logprobs["content"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
+        if !text.is_empty() {
+            out.push(GenerationEvent::Token(TokenReport {
+                id: None,
+                text: text.into(),
+                part,
+                logprobs: Vec::new(),
+            }));
+        }
+        return;
+    }
+    // A chunk may hold several tokens: its text goes with the first, so that none is told twice.
+    for (i, item) in items.iter().enumerate() {
+        let text = if i == 0 { text.to_owned() } else { String::new() };
+        out.push(GenerationEvent::Token(TokenReport {
+            id: None,
+            text,
+            part,
+            logprobs: logprobs::read(item),
+        }));
+    }
+}
+
+fn call_delta(call: &Value, at: usize) -> ToolCallDelta {
+    let index = call["index"].as_u64().and_then(|i| usize::try_from(i).ok()).unwrap_or(at);
+    let function = &call["function"];
+    let start = function["name"].as_str().filter(|name| !name.is_empty()).map(|name| ToolCallStart {
+        id: call["id"].as_str().map_or_else(|| format!("call_{index}"), str::to_owned),
+        name: name.to_owned(),
+    });
+    ToolCallDelta { index, start, arguments: function["arguments"].as_str().unwrap_or_default().to_owned() }
+}
+
+fn finish_reason(word: &str) -> FinishReason {
+    match word {
+        "length" => FinishReason::Length,
+        "tool_calls" | "function_call" => FinishReason::ToolCalls,
+        "content_filter" => FinishReason::ContentFilter,
+        // `stop`, and what servers call the same (`eos`, `stop_sequence`).
+        _ => FinishReason::Stop,
+    }
+}
+
+fn usage(value: &Value) -> Usage {
+    let count = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    Usage {
+        prompt_tokens: count(&value["prompt_tokens"]),
+        cached_tokens: count(&value["prompt_tokens_details"]["cached_tokens"]),
+        generated_tokens: count(&value["completion_tokens"]),
+        reasoning_tokens: count(&value["completion_tokens_details"]["reasoning_tokens"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(chunks: &[&str]) -> Result<Vec<GenerationEvent>> {
+        let mut decoder = StreamDecoder::new("m");
+        let mut events = Vec::new();
+        for chunk in chunks {
+            events.extend(decoder.push(format!("data: {chunk}\n\n").as_bytes())?);
+        }
+        events.extend(decoder.finish()?);
+        Ok(events)
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_is_an_error_and_one_without_done_is_not() {
+        let hello = r#"{"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}"#;
+        assert_eq!(*read(&[hello]).unwrap_err().kind(), ErrorKind::Network);
+        let end = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#;
+        let events = read(&[hello, end]).unwrap();
+        let last = events.last().unwrap();
+        assert!(matches!(last, GenerationEvent::Finished { reason: FinishReason::Length, .. }), "{last:?}");
+    }
+
+    #[test]
+    fn an_error_inside_the_stream_is_told() {
+        let error = read(&[r#"{"error":{"message":"out of blocks","code":503}}"#]).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (&ErrorKind::Overloaded, "out of blocks"));
+        assert!(read(&["nonsense"]).unwrap_err().message().contains("no JSON"));
+    }
+
+    #[test]
+    fn completions_stream_text_and_whole_answers_are_read() {
+        let events =
+            read(&[r#"{"choices":[{"index":0,"text":"a","finish_reason":"stop"}]}"#, "[DONE]"]).unwrap();
+        assert!(matches!(&events[1], GenerationEvent::Token(t) if t.text == "a"));
+        let whole = br#"{"model":"x","choices":[{"message":{"content":"b","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":2,"completion_tokens":1}}"#;
+        let events = response("m", whole).unwrap();
+        assert_eq!(events.len(), 4);
+        assert!(matches!(&events[2], GenerationEvent::ToolCall(c) if c.start.as_ref().unwrap().name == "f"));
+        assert!(response("m", b"{}").is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! OpenAI's protocol: chat completions, completions, responses and models, and calling a provider that speaks it.
+//! Reference: <https://platform.openai.com/docs/api-reference>. What is not honoured is refused by name.
+
+pub mod chat;
+pub mod client;
+pub mod completions;
+pub mod encode;
+pub mod error;
+pub mod logprobs;
+mod message;
+pub mod models;
+mod options;
+mod settings;
+mod tools;
+
+pub use settings::Settings;

@@ -1,0 +1,206 @@
+//! Server-sent events: writing them, and reading them from pieces of any size. What the data means is the protocols'.
+//! Format: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+
+use parasol_core::{Error, ErrorKind, Result};
+use serde::Serialize;
+
+/// More bytes than this in one event are no event of any protocol spoken here.
+const LARGEST_EVENT: usize = 16 << 20;
+
+/// One event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SseEvent {
+    /// Its type, where the protocol names types.
+    pub event: Option<String>,
+    /// Its data; may hold several lines.
+    pub data: String,
+}
+
+impl SseEvent {
+    /// An event without a type.
+    pub fn data(data: impl Into<String>) -> Self {
+        Self { event: None, data: data.into() }
+    }
+
+    /// An event whose data is `value` as JSON. The types of this crate all have text keys, so none fails; `null` would stand for one that did.
+    pub fn json(value: &impl Serialize) -> Self {
+        Self::data(serde_json::to_string(value).unwrap_or_else(|_| "null".into()))
+    }
+
+    /// The same event with a type.
+    #[must_use]
+    pub fn named(mut self, event: impl Into<String>) -> Self {
+        self.event = Some(event.into());
+        self
+    }
+
+    /// The event as it goes over the wire, the empty line at its end included.
+    pub fn encode(&self) -> String {
+        let mut out = String::with_capacity(self.data.len() + 16);
+        if let Some(event) = &self.event {
+            out.push_str("event: ");
+            // A line break would end the field.
+            out.extend(event.chars().filter(|c| !matches!(c, '\r' | '\n')));
+            out.push('\n');
+        }
+        // JSON never holds a bare line break; other text may, and each of its lines is a field of its own.
+        for line in self.data.split('\n') {
+            out.push_str("data: ");
+            out.push_str(line.strip_suffix('\r').unwrap_or(line));
+            out.push('\n');
+        }
+        out.push('\n');
+        out
+    }
+}
+
+/// Reads events from a stream of bytes cut anywhere.
+#[derive(Debug, Default)]
+pub struct SseParser {
+    line: Vec<u8>,
+    event: Option<String>,
+    data: Vec<u8>,
+    has_data: bool,
+    after_return: bool,
+    begun: bool,
+}
+
+impl SseParser {
+    /// A parser at the beginning of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The events that are complete with `bytes`.
+    ///
+    /// # Errors
+    /// `Corrupt` for an event that is no UTF-8 or larger than 16 MiB.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>> {
+        let mut events = Vec::new();
+        for &byte in bytes {
+            match byte {
+                // `\r`, `\n` and `\r\n` all end a line.
+                b'\n' if self.after_return => {}
+                b'\r' | b'\n' => events.extend(self.end_line()?),
+                _ => self.line.push(byte),
+            }
+            self.after_return = byte == b'\r';
+            if self.line.len().saturating_add(self.data.len()) > LARGEST_EVENT {
+                let message = format!("an event of the stream is larger than {LARGEST_EVENT} bytes");
+                return Err(Error::new(ErrorKind::Corrupt, message));
+            }
+        }
+        Ok(events)
+    }
+
+    /// The event whose closing empty line the stream's end has swallowed, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn finish(&mut self) -> Result<Option<SseEvent>> {
+        if !self.line.is_empty() {
+            self.end_line()?;
+        }
+        self.end_line()
+    }
+
+    fn end_line(&mut self) -> Result<Option<SseEvent>> {
+        let line = std::mem::take(&mut self.line);
+        // A byte order mark may stand before the first line.
+        let line = match line.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) if !self.begun => rest,
+            _ => &line,
+        };
+        self.begun = true;
+        if line.is_empty() {
+            return self.dispatch();
+        }
+        let (field, value) = match line.iter().position(|b| *b == b':') {
+            Some(at) => (&line[..at], &line[at + 1..]),
+            None => (line, &[][..]),
+        };
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match field {
+            b"event" => self.event = Some(utf8(value.to_vec())?),
+            b"data" => {
+                if self.has_data {
+                    self.data.push(b'\n');
+                }
+                self.data.extend_from_slice(value);
+                self.has_data = true;
+            }
+            // Comments (an empty field name), ids and retry times mean nothing to an answer that cannot be taken up again.
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn dispatch(&mut self) -> Result<Option<SseEvent>> {
+        let event = self.event.take();
+        if !std::mem::take(&mut self.has_data) {
+            return Ok(None);
+        }
+        Ok(Some(SseEvent { event, data: utf8(std::mem::take(&mut self.data))? }))
+    }
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(ErrorKind::Corrupt, "the stream holds an event that is no UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(text: &str, step: usize) -> Vec<SseEvent> {
+        let mut parser = SseParser::new();
+        let mut events = Vec::new();
+        for piece in text.as_bytes().chunks(step) {
+            events.extend(parser.push(piece).unwrap());
+        }
+        events.extend(parser.finish().unwrap());
+        events
+    }
+
+    #[test]
+    fn what_is_written_is_read_however_it_is_cut() {
+        let events = [
+            SseEvent::data("{\"a\":\"é\"}"),
+            SseEvent::data("two\nlines").named("message_start"),
+            SseEvent::data(""),
+            SseEvent::data("[DONE]"),
+        ];
+        let text: String = events.iter().map(SseEvent::encode).collect();
+        for step in 1..=text.len() {
+            assert_eq!(read(&text, step), events, "in pieces of {step}");
+        }
+    }
+
+    #[test]
+    fn every_line_ending_comments_and_a_missing_end_are_understood() {
+        let text = "\u{feff}: hello\r\ndata:one\r\n\r\nevent: x\rid: 7\rdata: two\r\rdata: three";
+        for step in [1, 3, 100] {
+            let events = read(text, step);
+            assert_eq!(
+                events,
+                [SseEvent::data("one"), SseEvent::data("two").named("x"), SseEvent::data("three")]
+            );
+        }
+    }
+
+    #[test]
+    fn a_type_cannot_smuggle_lines() {
+        assert_eq!(SseEvent::data("x").named("a\ndata: y").encode(), "event: adata: y\ndata: x\n\n");
+    }
+
+    #[test]
+    fn an_endless_or_broken_event_is_an_error() {
+        let mut parser = SseParser::new();
+        let piece = vec![b'x'; 1 << 20];
+        let error = (0..20).find_map(|_| parser.push(&piece).err()).unwrap();
+        assert_eq!(*error.kind(), ErrorKind::Corrupt);
+        assert!(SseParser::new().push(b"data: \xff\n\n").is_err());
+    }
+}
