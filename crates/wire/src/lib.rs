@@ -3,6 +3,7 @@
 
 pub mod anthropic;
 mod fields;
+pub mod gemini;
 pub mod openai;
 mod outcome;
 pub mod sse;
