@@ -60,16 +60,16 @@ pub(super) fn bench(
     let mut tokens = |n: usize| (0..n).map(|_| (random.next() % vocab) as u32).collect::<Vec<u32>>();
     let (before, prompt, mut token) = (tokens(depth), tokens(prompt_tokens), tokens(1));
     session.truncate(0);
-    session.extend(&before, |_| true)?;
+    session.extend(&before)?;
 
     let start = Instant::now();
-    session.extend(&prompt, |_| true)?;
+    session.extend(&prompt)?;
     let prompt_time = start.elapsed();
 
     session.truncate(depth);
     let start = Instant::now();
     for _ in 0..generated_tokens {
-        session.extend(&token, |_| true)?;
+        session.extend(&token)?;
         token[0] = most_likely(session.logits());
     }
     let generation_time = start.elapsed();

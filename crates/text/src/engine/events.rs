@@ -1,28 +1,31 @@
-//! The channel between the worker and whoever reads the answer: bounded, blocking on the worker's side, and closed by
+//! The channel between the scheduler and whoever reads the answer: bounded, never waited for by the scheduler, and closed by
 //! dropping the stream.
 
 use futures_channel::mpsc;
 use futures_core::Stream;
 use parasol_core::{Error, ErrorKind, EventStream, GenerationEvent, Result};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-/// Events that may wait for a reader before the worker waits too.
+/// Events that may wait for a reader before its sequence rests.
 const WAITING: usize = 256;
 
-/// The reader has gone: stop working for it.
-#[derive(Debug)]
-pub(super) struct Closed;
-
-/// The worker's end.
-pub(super) struct EventSender(mpsc::Sender<Result<GenerationEvent>>);
+/// The scheduler's end.
+pub(super) struct EventSender {
+    channel: mpsc::Sender<Result<GenerationEvent>>,
+    /// What the reader has no room for yet.
+    pending: VecDeque<Result<GenerationEvent>>,
+    closed: bool,
+}
 
 /// A fresh channel.
 pub(super) fn channel() -> (EventSender, EventStream<GenerationEvent>) {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    (EventSender(sender), EventStream::new(Events { receiver, over: false }))
+    let (channel, receiver) = mpsc::channel(WAITING);
+    let sender = EventSender { channel, pending: VecDeque::new(), closed: false };
+    (sender, EventStream::new(Events { receiver, over: false }))
 }
 
 struct Unpark(Thread);
@@ -36,18 +39,39 @@ impl Wake for Unpark {
 impl EventSender {
     /// Whether the reader has gone.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.closed || self.channel.is_closed()
     }
 
-    /// Sends, waiting while the reader is behind.
-    pub(super) fn send(&mut self, event: Result<GenerationEvent>) -> Result<(), Closed> {
+    /// Puts an event in line.
+    pub(super) fn send(&mut self, event: Result<GenerationEvent>) {
+        self.pending.push_back(event);
+        self.flush();
+    }
+
+    /// Whether everything has been handed over.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Hands over what the reader has room for. When some is left, the calling thread is unparked once there is room, or
+    /// nobody.
+    pub(super) fn flush(&mut self) {
+        if self.pending.is_empty() || self.closed {
+            return;
+        }
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
-        loop {
-            match self.0.poll_ready(&mut context) {
-                Poll::Ready(Ok(())) => return self.0.start_send(event).map_err(|_| Closed),
-                Poll::Ready(Err(_)) => return Err(Closed),
-                Poll::Pending => std::thread::park(),
+        while let Some(event) = self.pending.pop_front() {
+            match self.channel.poll_ready(&mut context) {
+                Poll::Ready(Ok(())) => self.closed = self.channel.start_send(event).is_err(),
+                Poll::Ready(Err(_)) => self.closed = true,
+                Poll::Pending => {
+                    self.pending.push_front(event);
+                    return;
+                }
+            }
+            if self.closed {
+                self.pending.clear();
             }
         }
     }

@@ -1,9 +1,10 @@
-//! The engine: a loaded model that answers [`Chat`] and [`Complete`] requests. A worker thread owns the cache and takes one
-//! request after the other; what requests mean in tokens is [`crate::prompt`]'s, the arithmetic is [`crate::decoder`]'s.
+//! The engine: a loaded model that answers [`Chat`] and [`Complete`] requests, many at once. A thread of its own owns the cache
+//! and computes them in common batches; what requests mean in tokens is [`crate::prompt`]'s, the arithmetic is
+//! [`crate::decoder`]'s.
 
 mod bench;
 mod events;
-mod generate;
+mod scheduler;
 mod score;
 mod session;
 mod stats;
@@ -16,26 +17,30 @@ pub use stats::EngineStats;
 
 use crate::checkpoint::Checkpoint;
 use crate::decoder::Decoder;
+use crate::grammar::LazyGrammars;
 use crate::info::ModelInfo;
-use crate::prompt;
+use crate::prompt::{self, Plan};
 use crate::quantize::{self, Progress, Quantize};
 use crate::sampler::Sampler;
 use crate::template::ChatTemplate;
-use crate::tokenizer::{TextStream, Tokenizer};
-use generate::Generation;
+use crate::tokenizer::Tokenizer;
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
     Sampling,
 };
-use parasol_kernels::{Compute, Isa};
+use parasol_kernels::{Compute, Isa, KvFormat};
+use scheduler::{Limits, Place, Scheduler, Sequence};
 use session::Session;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use worker::Worker;
 
 /// Longest context that is set up unless the caller asks for more.
 pub const DEFAULT_CONTEXT: usize = 8192;
+
+/// Sequences that are computed together unless the caller says otherwise.
+const SEQUENCES: usize = 64;
 
 /// More alternatives than this for each token would make an answer larger than its model.
 const MOST_LOGPROBS: usize = 1024;
@@ -49,6 +54,12 @@ pub struct LoadOptions {
     pub threads: Option<usize>,
     /// Tokens that the context holds; `None` takes the model's own, at most 8 192.
     pub context: Option<usize>,
+    /// Tokens that the cache of all sequences together holds; `None` takes the context. Memory is taken as it fills.
+    pub cache_tokens: Option<usize>,
+    /// How keys and values are kept.
+    pub cache_format: KvFormat,
+    /// Sequences that are computed together; `None` takes 64. More wait.
+    pub sequences: Option<usize>,
     /// The instruction set; `None` takes `PARASOL_ISA`, or else the best that the processor has.
     pub isa: Option<Isa>,
     /// Convert float weights while loading.
@@ -62,6 +73,14 @@ struct Shared {
     name: String,
     tokenizer: Tokenizer,
     template: Result<Option<ChatTemplate>>,
+    grammars: LazyGrammars,
+}
+
+impl Shared {
+    fn template(&self) -> Result<&ChatTemplate> {
+        let template = self.template.as_ref().map_err(Clone::clone)?;
+        template.as_ref().ok_or_else(|| ChatTemplate::missing(&self.name))
+    }
 }
 
 /// A language model in memory. Dropping it ends its worker after the requests that it has.
@@ -70,6 +89,7 @@ pub struct TextModel {
     decoder: Arc<Decoder>,
     info: ModelInfo,
     context: usize,
+    stats: Arc<Mutex<EngineStats>>,
     worker: Worker,
 }
 
@@ -105,8 +125,15 @@ impl TextModel {
         let name =
             options.name.or_else(|| info.about.name.clone()).or_else(|| stem(path)).unwrap_or_default();
         let decoder = Arc::new(Decoder::new(blueprint, &weights, Arc::new(Compute::new(isa, threads)))?);
-        let worker = Worker::start(Session::new(decoder.clone(), context)?)?;
-        Ok(Self { shared: Arc::new(Shared { name, tokenizer, template }), decoder, info, context, worker })
+        let limits = Limits {
+            cache_tokens: options.cache_tokens.unwrap_or(context).max(context),
+            cache_format: options.cache_format,
+            sequences: options.sequences.unwrap_or(SEQUENCES).max(1),
+        };
+        let stats = Arc::default();
+        let worker = Worker::start(Scheduler::new(decoder.clone(), limits, Arc::clone(&stats))?)?;
+        let shared = Arc::new(Shared { name, tokenizer, template, grammars: LazyGrammars::new() });
+        Ok(Self { shared, decoder, info, context, stats, worker })
     }
 
     /// What the model is called.
@@ -134,28 +161,34 @@ impl TextModel {
         self.decoder.cache_bytes(tokens)
     }
 
-    /// What the engine counts, as far as it is known.
+    /// What the engine counts: as it was after the last step.
     pub fn stats(&self) -> EngineStats {
-        EngineStats::default()
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Log-probabilities along `tokens`, and of `columns` at each position. Forgets the cached conversation.
+    /// Log-probabilities along `tokens`, and of `columns` at each position. Requests wait meanwhile.
     ///
     /// # Errors
     /// `ContextOverflow` for more tokens than the context holds, `InvalidRequest` for none or for unknown ids.
     pub fn score(&self, tokens: &[u32], columns: &[u32]) -> Result<Vec<PositionScore>> {
         self.check_prompt(tokens, tokens.len())?;
         let (tokens, columns) = (tokens.to_vec(), columns.to_vec());
-        self.worker.run(move |session| score::score(session, &tokens, &columns))
+        let (decoder, context) = (self.decoder.clone(), tokens.len());
+        self.worker.alone(move || score::score(&mut Session::new(decoder, context)?, &tokens, &columns))
     }
 
     /// Times a prompt and a generation with `depth` tokens already in the context: computation only, on random tokens.
+    /// Requests wait meanwhile.
     ///
     /// # Errors
     /// `ContextOverflow` when the context does not hold them.
     pub fn bench(&self, prompt_tokens: usize, generated_tokens: usize, depth: usize) -> Result<BenchReport> {
         let bytes = self.decoder.bytes_per_token();
-        self.worker.run(move |session| bench::bench(session, prompt_tokens, generated_tokens, depth, bytes))
+        let (decoder, context) = (self.decoder.clone(), self.context);
+        self.worker.alone(move || {
+            let mut session = Session::new(decoder, context)?;
+            bench::bench(&mut session, prompt_tokens, generated_tokens, depth, bytes)
+        })
     }
 
     fn check_prompt(&self, prompt: &[u32], needed: usize) -> Result<()> {
@@ -176,8 +209,9 @@ impl TextModel {
         }
     }
 
-    fn generate(&self, prompt: Vec<u32>, ask: Ask) -> Result<EventStream<GenerationEvent>> {
+    fn generate(&self, plan: Plan, ask: Ask) -> Result<EventStream<GenerationEvent>> {
         let asked = Instant::now();
+        let Plan { prompt, constraint, answer } = plan;
         // One token of room, or there would be nothing to answer with; where `max_tokens` reaches beyond the context the
         // answer ends there, with `Length`.
         let room = usize::from(ask.max_tokens != Some(0));
@@ -188,54 +222,54 @@ impl TextModel {
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
         let (events, stream) = events::channel();
-        let generation = Generation {
+        self.worker.generate(Sequence {
             shared: self.shared.clone(),
-            sampler: Sampler::new(&ask.sampling, self.shared.tokenizer.vocabulary_size())?,
-            text: TextStream::new(&ask.stop)?,
-            prompt,
+            client: ask.client,
+            prompt: prompt.len(),
+            known: prompt,
             echo: ask.echo,
+            sampler: Sampler::new(&ask.sampling, self.shared.tokenizer.vocabulary_size())?,
+            constraint,
+            answer,
             max_tokens: ask.max_tokens,
+            context: self.context,
             logprobs: ask.logprobs,
             events,
             asked,
-        };
-        self.worker.submit(move |session| generation.run(session))?;
+            place: Place::default(),
+        })?;
         Ok(stream)
     }
 }
 
 /// What both kinds of request ask besides their prompt.
 struct Ask {
+    client: String,
     sampling: Sampling,
     max_tokens: Option<usize>,
-    stop: Vec<String>,
     logprobs: Option<usize>,
     echo: Option<String>,
 }
 
 impl Chat for TextModel {
     fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>> {
-        let Shared { name, tokenizer, template } = &*self.shared;
-        let template =
-            template.as_ref().map_err(Clone::clone)?.as_ref().ok_or_else(|| ChatTemplate::missing(name))?;
-        let prompt = prompt::chat(template, tokenizer, &request)?;
-        let ChatRequest { sampling, max_tokens, stop, logprobs, .. } = request;
-        self.generate(prompt, Ask { sampling, max_tokens, stop, logprobs, echo: None })
+        let Shared { tokenizer, grammars, .. } = &*self.shared;
+        let plan = prompt::chat_plan(self.shared.template()?, tokenizer, grammars, &request)?;
+        let ChatRequest { client, sampling, max_tokens, logprobs, .. } = request;
+        self.generate(plan, Ask { client, sampling, max_tokens, logprobs, echo: None })
     }
 
     fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
-        let Shared { name, tokenizer, template } = &*self.shared;
-        let template =
-            template.as_ref().map_err(Clone::clone)?.as_ref().ok_or_else(|| ChatTemplate::missing(name))?;
-        Ok(prompt::chat(template, tokenizer, request)?.len())
+        Ok(prompt::chat(self.shared.template()?, &self.shared.tokenizer, request)?.len())
     }
 }
 
 impl Complete for TextModel {
     fn complete(&self, request: CompleteRequest) -> Result<EventStream<GenerationEvent>> {
-        let prompt = prompt::complete(&self.shared.tokenizer, &request)?;
-        let CompleteRequest { prompt: text, sampling, max_tokens, stop, logprobs, echo, .. } = request;
-        self.generate(prompt, Ask { sampling, max_tokens, stop, logprobs, echo: echo.then_some(text) })
+        let Shared { tokenizer, grammars, .. } = &*self.shared;
+        let plan = prompt::complete_plan(tokenizer, grammars, &request)?;
+        let CompleteRequest { prompt: text, client, sampling, max_tokens, logprobs, echo, .. } = request;
+        self.generate(plan, Ask { client, sampling, max_tokens, logprobs, echo: echo.then_some(text) })
     }
 
     fn count_tokens(&self, request: &CompleteRequest) -> Result<usize> {

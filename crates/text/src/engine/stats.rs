@@ -32,4 +32,6 @@ pub struct EngineStats {
     pub preemptions: u64,
     /// Steps computed.
     pub steps: u64,
+    /// Times that the books of the cache were found wrong when idle; anything but 0 is a fault.
+    pub book_errors: u64,
 }

@@ -1,52 +1,97 @@
-//! The thread that owns the cache: it takes one job after the other. A job that panics is this project's fault, not the
-//! next job's problem: the worker forgets the conversation and goes on.
+//! The scheduler's thread and the way to it.
 
-use super::session::Session;
+use super::scheduler::{Scheduler, Sequence};
 use parasol_core::{Error, ErrorKind, Result};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::thread::Thread;
 
-type Job = Box<dyn FnOnce(&mut Session) + Send>;
+type Job = Box<dyn FnOnce() + Send>;
 
-/// Hands jobs to the worker. When the last handle goes, the worker ends after the jobs that it has.
+/// What the thread is asked for.
+enum Command {
+    /// To generate.
+    Generate(Box<Sequence>),
+    /// To compute something else with the processor to itself, between two steps.
+    Alone(Job),
+}
+
+/// Hands work to the thread. When it goes, the thread ends after the requests that it has.
 #[derive(Debug)]
-pub(super) struct Worker(mpsc::Sender<Job>);
+pub(super) struct Worker {
+    commands: Option<Sender<Command>>,
+    thread: Thread,
+}
 
 impl Worker {
     /// Starts the thread.
-    pub(super) fn start(mut session: Session) -> Result<Self> {
-        let (sender, jobs) = mpsc::channel::<Job>();
-        let run = move || {
-            for job in jobs {
-                // After a panic the session may be half-way through a step: it starts over from nothing.
-                if catch_unwind(AssertUnwindSafe(|| job(&mut session))).is_err() {
-                    session.truncate(0);
-                }
-            }
-        };
-        std::thread::Builder::new()
+    pub(super) fn start(scheduler: Scheduler) -> Result<Self> {
+        let (sender, commands) = mpsc::channel();
+        let handle = std::thread::Builder::new()
             .name("parasol-text".into())
-            .spawn(run)
+            .spawn(move || run(scheduler, &commands))
             .map_err(|e| Error::from(e).within("cannot start the engine's thread"))?;
-        Ok(Self(sender))
+        Ok(Self { commands: Some(sender), thread: handle.thread().clone() })
     }
 
-    /// Queues a job.
-    pub(super) fn submit(&self, job: impl FnOnce(&mut Session) + Send + 'static) -> Result<()> {
-        self.0.send(Box::new(job)).map_err(|_| gone())
+    /// Queues a generation.
+    pub(super) fn generate(&self, sequence: Sequence) -> Result<()> {
+        self.send(Command::Generate(Box::new(sequence)))
     }
 
-    /// Runs a job and waits for its result.
-    pub(super) fn run<T: Send + 'static>(
+    /// Runs a job between two steps and waits for its result.
+    pub(super) fn alone<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
+        job: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, result) = mpsc::sync_channel(1);
-        self.submit(move |session| {
+        self.send(Command::Alone(Box::new(move || {
             // The caller waits below; if it is gone there is nobody to tell.
-            let _ = sender.send(job(session));
-        })?;
+            let _ = sender.send(job());
+        })))?;
         result.recv().map_err(|_| gone())?
+    }
+
+    fn send(&self, command: Command) -> Result<()> {
+        self.commands.as_ref().and_then(|commands| commands.send(command).ok()).ok_or_else(gone)?;
+        self.thread.unpark();
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.commands = None;
+        self.thread.unpark();
+    }
+}
+
+fn run(mut scheduler: Scheduler, commands: &Receiver<Command>) {
+    loop {
+        let open = take_all(&mut scheduler, commands);
+        if scheduler.step() {
+            continue;
+        }
+        if scheduler.is_idle() {
+            scheduler.rest();
+            if !open {
+                return;
+            }
+        }
+        // Whoever sends a command, makes room for events or drops a stream unparks; an unpark that comes before is kept.
+        std::thread::park();
+    }
+}
+
+/// Takes every command that has come; `false` when no more can.
+fn take_all(scheduler: &mut Scheduler, commands: &Receiver<Command>) -> bool {
+    loop {
+        match commands.try_recv() {
+            Ok(Command::Generate(sequence)) => scheduler.add(*sequence),
+            // A job that panics is this project's fault, not the next request's problem; its caller is told by the channel.
+            Ok(Command::Alone(job)) => drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(job))),
+            Err(TryRecvError::Empty) => return true,
+            Err(TryRecvError::Disconnected) => return false,
+        }
     }
 }
 
