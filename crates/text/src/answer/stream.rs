@@ -279,3 +279,6 @@ fn fresh_id() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("call_{:016x}{:08x}", random(), random() as u32)
 }
+
+#[cfg(test)]
+mod tests;

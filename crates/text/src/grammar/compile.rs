@@ -80,7 +80,12 @@ pub(super) fn compile(parsers: Arc<ParserFactory>, spec: &GrammarSpec) -> Result
 
 /// The library's words, without its internals.
 pub(super) fn refused(why: &str) -> Error {
-    let why = why.split("\n<").next().unwrap_or_default().trim();
+    let why = why.lines().next().unwrap_or_default().trim();
+    if why.starts_with("NoExtension") {
+        let message =
+            "the grammar allows nothing here that the model's vocabulary can write: it contradicts itself";
+        return Error::new(ErrorKind::InvalidRequest, message);
+    }
     if why.starts_with("panic:") {
         let message = "the grammar is one that the grammar engine fails on: simplify it";
         return Error::new(ErrorKind::InvalidRequest, message);

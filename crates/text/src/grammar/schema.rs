@@ -63,25 +63,15 @@ impl Checker {
         self.count(schema, 0)?;
         let Json::Object(keywords) = schema else { return Ok(()) };
         for (keyword, value) in keywords {
-            self.keyword(keywords, keyword, value, at, depth)?;
+            self.keyword(keyword, value, at, depth)?;
         }
         Ok(())
     }
 
-    fn keyword(
-        &mut self,
-        all: &Map<String, Json>,
-        keyword: &str,
-        value: &Json,
-        at: &str,
-        depth: usize,
-    ) -> Result<()> {
+    fn keyword(&mut self, keyword: &str, value: &Json, at: &str, depth: usize) -> Result<()> {
         let here = || format!("{at}/{keyword}");
         // What asks for nothing needs no enforcing.
-        let idle = matches!(value, Json::Bool(false)) && matches!(keyword, "uniqueItems" | "nullable")
-            || keyword == "then" && !all.contains_key("if")
-            || keyword == "else" && !all.contains_key("if");
-        if NOT_ENFORCED.contains(&keyword) && !idle {
+        if NOT_ENFORCED.contains(&keyword) && !is_idle(keyword, value) {
             return Err(refused(format!(
                 "the JSON Schema keyword `{keyword}` at {} is not supported: leave it out or say it otherwise",
                 here()
@@ -119,24 +109,37 @@ impl Checker {
     }
 }
 
-/// The schema with objects closed that name their properties and leave others open: what is written then is still what the
-/// schema accepts, and a model does not add fields for ever. Left alone where schemas are intersected.
-pub(super) fn closed(schema: &Json) -> Json {
-    if schema.to_string().contains("\"allOf\":") { schema.clone() } else { close(schema) }
+/// Whether a keyword asks for nothing.
+fn is_idle(keyword: &str, value: &Json) -> bool {
+    matches!(keyword, "uniqueItems" | "nullable") && *value == Json::Bool(false)
 }
 
-fn close(value: &Json) -> Json {
+/// The schema without keywords that ask for nothing, and with objects closed that name their properties and leave others open:
+/// what is written then is still what the schema accepts, and a model does not add fields for ever. Where schemas are
+/// intersected they stay open.
+pub(super) fn closed(schema: &Json) -> Json {
+    close(schema, !schema.to_string().contains("\"allOf\":"), false)
+}
+
+/// `names` says that the keys of an object are names and no keywords.
+fn close(value: &Json, closing: bool, names: bool) -> Json {
     match value {
-        Json::Array(items) => items.iter().map(close).collect(),
+        Json::Array(items) => items.iter().map(|item| close(item, closing, false)).collect(),
         Json::Object(fields) => {
             let mut out = Map::new();
-            for (keyword, value) in fields {
-                let literal = matches!(keyword.as_str(), "const" | "enum" | "default" | "examples");
-                out.insert(keyword.clone(), if literal { value.clone() } else { close(value) });
+            for (key, value) in fields {
+                let literal = !names && matches!(key.as_str(), "const" | "enum" | "default" | "examples");
+                if literal {
+                    out.insert(key.clone(), value.clone());
+                } else if names || !is_idle(key, value) {
+                    out.insert(key.clone(), close(value, closing, !names && NAMED.contains(&key.as_str())));
+                }
             }
             let open =
                 ["additionalProperties", "patternProperties", "$ref", "anyOf", "oneOf", "minProperties"];
-            if fields.get("properties").is_some_and(Json::is_object)
+            if closing
+                && !names
+                && fields.get("properties").is_some_and(Json::is_object)
                 && !open.iter().any(|keyword| fields.contains_key(*keyword))
             {
                 out.insert("additionalProperties".into(), Json::Bool(false));

@@ -83,7 +83,11 @@ impl Shape<'_> {
 
     /// `calls`, with its opening mark or without.
     fn calls(&self, syntax: CallSyntax, most: usize, opened: bool) -> String {
-        let more = most.saturating_sub(1);
+        // Each further call behind a separator; the library takes no range that ends at 0.
+        let more = |call: &str| match most.saturating_sub(1) {
+            0 => String::new(),
+            more => format!(" ({call}){{0,{more}}}"),
+        };
         let mark = |text| if opened { self.mark(text) } else { String::new() };
         let close = self.mark("</tool_call>");
         let (calls, field) = match syntax {
@@ -91,12 +95,12 @@ impl Shape<'_> {
             CallSyntax::Hermes | CallSyntax::Xml => {
                 let open = mark("<tool_call>");
                 let call = format!("{open} \"\\n\" call \"\\n\" {close}");
-                (format!("calls: {call} (\"\\n\" {call}){{0,{more}}}\n"), "arguments")
+                (format!("calls: {call}{}\n", more(&format!("\"\\n\" {call}"))), "arguments")
             }
             CallSyntax::Llama3 => ("calls: call\n".to_owned(), "parameters"),
             CallSyntax::Mistral => {
                 let open = mark("[TOOL_CALLS]");
-                (format!("calls: {open} \"[\" call (\", \" call){{0,{more}}} \"]\"\n"), "arguments")
+                (format!("calls: {open} \"[\" call{} \"]\"\n", more("\", \" call")), "arguments")
             }
             CallSyntax::MistralNamed => {
                 let open = mark("[TOOL_CALLS]");
@@ -104,7 +108,7 @@ impl Shape<'_> {
             }
             CallSyntax::Gemma => {
                 let call = "\"```tool_call\\n\" call \"\\n```\"";
-                (format!("calls: {call} (\"\\n\" {call}){{0,{more}}}\n"), "parameters")
+                (format!("calls: {call}{}\n", more(&format!("\"\\n\" {call}"))), "parameters")
             }
         };
         let tools = self.calls.map_or(&[][..], |(_, tools, _)| tools);

@@ -30,7 +30,7 @@ pub(super) fn arguments(
     let on = asked == Reasoning::On;
     let Some(switch) = SWITCHES.into_iter().find(|name| mentions(source, name)) else {
         // A model that thinks without a switch thinks as it sees fit.
-        if on && marks.is_none() {
+        if on && !marks.is_some_and(|marks| source.contains(marks.close)) {
             let message =
                 "this model does not think before it answers: leave reasoning out, or ask a model that does";
             return Err(Error::new(ErrorKind::Unsupported, message));
