@@ -32,7 +32,10 @@ impl Dialect {
             Self::Parasol
         } else if under("/api") {
             Self::Ollama
-        } else if under("/v1beta") || under("/gemini") {
+        } else if under("/v1beta")
+            || under("/gemini")
+            || (under("/v1/models") && headers.contains_key("x-goog-api-key"))
+        {
             Self::Gemini
         } else if under("/v1/messages")
             || under("/anthropic")
@@ -79,7 +82,11 @@ impl Dialect {
 
     /// [`Self::error`] with a status that no kind of error has, such as 405 or 413.
     pub(crate) fn error_with(self, status: StatusCode, error: &Error) -> Response {
-        let mut response = self.error(error);
+        let mut response = match self {
+            Self::Anthropic => crate::anthropic::error_with(status, error),
+            Self::Gemini => crate::gemini::error_with(status, error),
+            _ => self.error(error),
+        };
         *response.status_mut() = status;
         response
     }
@@ -101,7 +108,8 @@ pub(crate) fn rewritten(dialect: Dialect, method: &Method, uri: &Uri) -> Option<
             path.strip_prefix("/anthropic").filter(|rest| rest.starts_with("/v1/messages"))?.to_owned()
         }
         Dialect::Gemini => {
-            let rest = path.strip_prefix("/gemini")?;
+            // `/v1/models` means Google's when its client's key comes along.
+            let rest = path.strip_prefix("/gemini").or_else(|| path.starts_with("/v1/").then_some(path))?;
             match rest.strip_prefix("/v1/") {
                 Some(rest) => format!("/v1beta/{rest}"),
                 None => rest.to_owned(),

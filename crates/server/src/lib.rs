@@ -9,6 +9,7 @@ mod anthropic;
 mod context;
 mod dialect;
 mod door;
+mod effect;
 mod gemini;
 mod generate;
 mod json;
