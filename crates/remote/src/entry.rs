@@ -42,6 +42,9 @@ pub struct BackendEntry {
     /// What the model is called there, where that is another name.
     #[serde(default)]
     pub model: Option<String>,
+    /// Whether it takes nothing but the protocol's own fields: no top-k, no template variables, no grammars.
+    #[serde(default)]
+    pub standard: bool,
 }
 
 /// How long things may take, in seconds, and how often a backend is looked at.

@@ -16,5 +16,5 @@ pub use runtime::Runtime;
 /// What doors need of the layers below the roof.
 pub use parasol_kernels::Isa;
 pub use parasol_remote::{BackendEntry, BackendStatus, Limits, RemoteEntry};
-pub use parasol_text::engine::{BenchReport, EngineStats};
+pub use parasol_text::engine::{BenchReport, BenchShape, EngineStats};
 pub use parasol_text::info::{About, FormatShare, MemoryNeed, ModelInfo};

@@ -6,7 +6,7 @@ use parasol_hub::{Located, Origin};
 use parasol_kernels::{Format, Isa};
 use parasol_text::checkpoint::Checkpoint;
 use parasol_text::engine::{
-    BenchReport, DEFAULT_CONTEXT, EngineStats, LoadOptions as EngineOptions, TextModel,
+    BenchReport, BenchShape, DEFAULT_CONTEXT, EngineStats, LoadOptions as EngineOptions, TextModel,
 };
 use parasol_text::info::{MemoryNeed, ModelInfo};
 use parasol_text::quantize::Quantize;
@@ -160,13 +160,12 @@ impl Model {
         Arc::clone(&self.engine) as _
     }
 
-    /// Times the computation alone: `prompt` tokens at once and `generate` one by one, each with `depth` tokens already in
-    /// the context.
+    /// Times the computation alone.
     ///
     /// # Errors
-    /// `ContextOverflow` when the context does not hold them.
-    pub fn bench(&self, prompt: usize, generate: usize, depth: usize) -> Result<BenchReport> {
-        self.engine.bench(prompt, generate, depth)
+    /// `ContextOverflow` when the context does not hold what is asked for.
+    pub fn bench(&self, shape: BenchShape) -> Result<BenchReport> {
+        self.engine.bench(shape)
     }
 }
 

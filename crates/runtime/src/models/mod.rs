@@ -7,6 +7,8 @@ mod names;
 mod options;
 mod room;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
 pub use cards::{LoadedModel, LoadedState, ModelCard};
 pub use lease::Lease;

@@ -1,0 +1,170 @@
+//! Where a backend is and how it is asked: its base URL, and the key that must never be seen.
+
+use crate::entry::BackendEntry;
+use base64::Engine as _;
+use parasol_core::{Error, ErrorKind, Result};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+/// A checked address. What it shows holds neither user nor password nor key.
+pub(crate) struct Address {
+    base: String,
+    authorization: Option<HeaderValue>,
+    /// What must not appear in a message, even when the backend repeats it.
+    secrets: Vec<String>,
+    key_env: Option<String>,
+    local: bool,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.base)
+    }
+}
+
+impl Address {
+    /// Checks an entry's URL and reads its key from the environment through `env`.
+    pub(crate) fn new(entry: &BackendEntry, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut url = Url::parse(entry.url.trim())
+            // The text may hold a password: it is not repeated.
+            .map_err(|e| invalid(format!("a remote address is no URL ({e}): write http://host:port/v1")))?;
+        let (user, password) = (decoded(url.username()), url.password().map(decoded));
+        // These fail for URLs without a host only, which the next check refuses.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(invalid(format!("the remote address {url} must begin with http:// or https://")));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            url.set_query(None);
+            url.set_fragment(None);
+            return Err(invalid(format!("the remote address {url} must end with its path: no ? and no #")));
+        }
+        if url.path().trim_matches('/').is_empty() {
+            url.set_path("/v1");
+        }
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        let (authorization, secrets) = match &entry.api_key_env {
+            Some(name) => {
+                let key = env(name).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+                let key = key.ok_or_else(|| {
+                    invalid(format!("the key of {base} should be in {name}, which is not set: set it"))
+                })?;
+                (Some(format!("Bearer {key}")), vec![key])
+            }
+            None if !user.is_empty() || password.is_some() => {
+                let password = password.unwrap_or_default();
+                let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+                (Some(format!("Basic {pair}")), vec![pair, password])
+            }
+            None => (None, Vec::new()),
+        };
+        let authorization = authorization.map(|text| sensitive(&text, &base)).transpose()?;
+        let host = url.host_str().unwrap_or_default();
+        let local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+        let secrets = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
+        Ok(Self { base, authorization, secrets, key_env: entry.api_key_env.clone(), local })
+    }
+
+    /// What may be shown of it.
+    pub(crate) fn shown(&self) -> &str {
+        &self.base
+    }
+
+    /// The URL of an endpoint.
+    pub(crate) fn endpoint(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// The header that proves who asks.
+    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
+        self.authorization.clone()
+    }
+
+    /// The variable that its key comes from.
+    pub(crate) fn key_env(&self) -> Option<&str> {
+        self.key_env.as_deref()
+    }
+
+    /// Whether it is this machine, which no proxy leads to.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// An error of this backend for a caller: where it happened, and nothing secret.
+    pub(crate) fn explain(&self, model: &str, kind: ErrorKind, message: &str) -> Error {
+        let mut message = message.to_owned();
+        for secret in &self.secrets {
+            message = message.replace(secret.as_str(), "***");
+        }
+        Error::new(kind, format!("{model} at {}: {message}", self.base))
+    }
+}
+
+fn sensitive(text: &str, base: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| invalid(format!("the key of {base} holds characters that no header can carry")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `%40` as `@`: user and password are written so in a URL. What is malformed stays.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let byte = match (first, tail) {
+            (b'%', [high, low, ..]) => {
+                let digit = |b: &u8| char::from(*b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+                digit(high).zip(digit(low)).map(|(high, low)| (high << 4) | low)
+            }
+            _ => None,
+        };
+        out.push(byte.unwrap_or(*first));
+        rest = match byte {
+            Some(_) => tail.get(2..).unwrap_or_default(),
+            None => tail,
+        };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn address(url: &str, key: Option<&str>) -> Result<Address> {
+        let entry = BackendEntry {
+            url: url.into(),
+            weight: 1,
+            api_key_env: key.map(|_| "KEY".into()),
+            model: None,
+            standard: false,
+        };
+        Address::new(&entry, |name| key.filter(|_| name == "KEY").map(str::to_owned))
+    }
+
+    #[test]
+    fn urls_are_checked_and_secrets_kept() {
+        let it = address("http://joe:s%40cret@127.0.0.1:8000", None).unwrap();
+        assert_eq!(it.endpoint("models"), "http://127.0.0.1:8000/v1/models");
+        assert!(it.is_local() && !format!("{it:?}").contains("cret"));
+        assert!(it.authorization().unwrap().is_sensitive());
+        let error = it.explain("m", ErrorKind::Network, "wrong password s@cret");
+        assert_eq!(error.message(), "m at http://127.0.0.1:8000/v1: wrong password ***");
+        let it = address("https://host/api/v2/", Some("sk-123456")).unwrap();
+        assert_eq!(it.shown(), "https://host/api/v2");
+        assert!(!it.explain("m", ErrorKind::Network, "bad key sk-123456").message().contains("sk-"));
+        for bad in ["", "host", "ftp://host/v1", "http://u:pass1@h/v1?x=1", "file:///etc"] {
+            let error = address(bad, None).unwrap_err();
+            assert!(!error.message().contains("pass1"), "{error}");
+        }
+        assert!(address("http://h", Some(" ")).unwrap_err().message().contains("KEY"));
+        assert!(address("http://h", Some("a\nb")).is_err());
+    }
+}

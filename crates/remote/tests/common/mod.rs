@@ -1,0 +1,192 @@
+//! A small HTTP server on loopback whose every answer a test writes, and short ways to ask a remote model.
+
+#![allow(clippy::unwrap_used, dead_code)]
+
+use futures_core::Stream;
+use parasol_core::{ChatRequest, Error, GenerationEvent, Message, Role};
+use parasol_remote::{BackendEntry, Limits, RemoteEntry, RemoteModel, Remotes};
+use std::future::poll_fn;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// A request as it came.
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// A server; its threads end with the test's process, its port is closed by `stop`.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) chats: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Answers every POST with `chat`; `/models` lists `m` unless it was told to fail.
+    pub(crate) fn start(chat: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static) -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), chat)
+    }
+
+    pub(crate) fn on(
+        listener: TcpListener,
+        chat: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
+    ) -> Self {
+        let address = listener.local_addr().unwrap();
+        let (chats, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, stop, chat) = (chats.clone(), stopped.clone(), Arc::new(chat));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (mut stream, count, chat) = (stream.unwrap(), count.clone(), chat.clone());
+                std::thread::spawn(move || {
+                    let Some(asked) = read(&stream) else { return };
+                    if asked.path.ends_with("/models") {
+                        let list = r#"{"data":[{"id":"m","max_model_len":777}]}"#;
+                        respond(&mut stream, 200, "application/json", "", list);
+                    } else {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        chat(&asked, &mut stream);
+                    }
+                });
+            }
+        });
+        Self { address, chats, stopped }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.chats.load(Ordering::SeqCst)
+    }
+
+    /// Closes the port: what connects next is refused.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+    }
+
+    pub(crate) fn entry(&self, weight: u32) -> BackendEntry {
+        BackendEntry {
+            url: format!("http://{}/v1", self.address),
+            weight,
+            api_key_env: None,
+            model: Some("m".into()),
+            standard: false,
+        }
+    }
+}
+
+fn read(stream: &TcpStream) -> Option<Asked> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.to_lowercase().lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    let path = head.split(' ').nth(1)?.to_owned();
+    Some(Asked { path, head, body: String::from_utf8(body).ok()? })
+}
+
+pub(crate) fn respond(stream: &mut TcpStream, status: u16, kind: &str, headers: &str, body: &str) {
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{headers}");
+    let _ = write!(stream, "{head}connection: close\r\n\r\n{body}");
+}
+
+/// The head of a stream that ends with the connection.
+pub(crate) fn begin(stream: &mut TcpStream) {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let _ = stream.write_all(head.as_bytes());
+}
+
+/// One piece of text; whether somebody took it.
+pub(crate) fn piece(stream: &mut TcpStream, text: &str) -> bool {
+    let chunk = serde_json::json!({ "id": "x", "object": "chat.completion.chunk", "model": "far",
+        "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": null }] });
+    send(stream, &format!("data: {chunk}\n\n"))
+}
+
+fn send(stream: &mut TcpStream, text: &str) -> bool {
+    write!(stream, "{:x}\r\n{text}\r\n", text.len()).and_then(|()| stream.flush()).is_ok()
+}
+
+/// The proper end of a stream.
+pub(crate) fn end(stream: &mut TcpStream) {
+    let last = serde_json::json!({ "id": "x", "object": "chat.completion.chunk", "model": "far",
+        "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
+    let usage = serde_json::json!({ "id": "x", "object": "chat.completion.chunk", "model": "far", "choices": [],
+        "usage": { "prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7 } });
+    send(stream, &format!("data: {last}\n\ndata: {usage}\n\ndata: [DONE]\n\n"));
+    let _ = stream.write_all(b"0\r\n\r\n");
+}
+
+/// A whole answer.
+pub(crate) fn answer(text: &'static str) -> impl Fn(&Asked, &mut TcpStream) + Send + Sync {
+    move |_, stream| {
+        begin(stream);
+        piece(stream, text);
+        end(stream);
+    }
+}
+
+/// A remote model over these backends that is not looked at between requests.
+pub(crate) fn model(backends: Vec<BackendEntry>, change: impl FnOnce(&mut Limits)) -> Arc<RemoteModel> {
+    let mut limits = Limits { health_interval: 0.0, cooldown: 0.2, ..Limits::default() };
+    change(&mut limits);
+    let entry = RemoteEntry {
+        name: "far".into(),
+        backends,
+        capabilities: vec!["chat".into(), "complete".into()],
+        context: None,
+        sampling: Default::default(),
+        limits,
+    };
+    Remotes::connect(&[entry]).unwrap().remove(0)
+}
+
+/// What came of asking: the text, and the error that ended it.
+pub(crate) fn ask(model: &RemoteModel) -> (String, Vec<GenerationEvent>, Option<Error>) {
+    let mut stream = chat(model);
+    let (mut text, mut events) = (String::new(), Vec::new());
+    loop {
+        match pollster::block_on(poll_fn(|cx| Pin::new(&mut stream).poll_next(cx))) {
+            None => return (text, events, None),
+            Some(Err(error)) => return (text, events, Some(error)),
+            Some(Ok(event)) => {
+                if let GenerationEvent::Token(token) = &event {
+                    text.push_str(&token.text);
+                }
+                events.push(event);
+            }
+        }
+    }
+}
+
+pub(crate) fn chat(model: &RemoteModel) -> parasol_core::EventStream<GenerationEvent> {
+    let sampling = model.recommended().sampling();
+    let messages = vec![Message::new(Role::User, "hello")];
+    let request = ChatRequest { messages, sampling, ..ChatRequest::default() };
+    model.chat().unwrap().chat(request).unwrap()
+}
+
+/// Waits until something holds, for a few seconds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("never: {what}");
+}

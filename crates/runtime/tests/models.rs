@@ -1,0 +1,67 @@
+//! Models of the test fixtures, loaded, shared and unloaded for real.
+
+#![allow(clippy::unwrap_used)]
+
+use parasol_core::{CompleteRequest, ErrorKind};
+use parasol_hub::Settings;
+use parasol_runtime::{Models, ModelsOptions, Policy, Runtime};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn toy(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+    root.join(name).join("model.gguf").display().to_string()
+}
+
+fn models(home: &Path, change: impl FnOnce(&mut ModelsOptions)) -> Arc<Models> {
+    let settings =
+        Settings { home: PathBuf::from(home), catalogues: Vec::new(), ..Settings::from_env().unwrap() };
+    let mut options = ModelsOptions { paths: Policy::Allowed, ..ModelsOptions::default() };
+    change(&mut options);
+    Models::new(Runtime::new(settings).unwrap(), options).unwrap()
+}
+
+#[test]
+fn a_lease_keeps_its_model_and_its_streams_keep_the_lease() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = models(dir.path(), |options| options.patience = std::time::Duration::from_millis(50));
+    let path = toy("toy-llama");
+    let lease = it.acquire(&path).unwrap();
+    assert!(lease.context().unwrap() > 0 && lease.stats().is_some());
+    assert!(it.used() > 0 && it.loaded()[0].in_use == 1);
+    let request = CompleteRequest { prompt: "a".into(), max_tokens: Some(2), ..CompleteRequest::default() };
+    let stream = lease.complete().unwrap().complete(request).unwrap();
+    drop(lease);
+    assert_eq!(it.loaded()[0].in_use, 1, "the stream holds it");
+    assert_eq!(*it.unload(&path).unwrap_err().kind(), ErrorKind::Timeout);
+    drop(stream);
+    assert_eq!(it.used(), 0);
+    assert!(it.loaded().is_empty());
+}
+
+#[test]
+fn what_does_not_fit_names_its_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = models(dir.path(), |options| options.memory = Some(1000));
+    let error = it.acquire(&toy("toy-llama")).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::OutOfMemory);
+    assert!(error.message().contains("weights") && error.message().contains("1.0 kB"), "{error}");
+    assert_eq!(it.used(), 0);
+}
+
+#[test]
+fn strangers_open_no_files_and_fetch_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = models(dir.path(), |options| options.paths = Policy::Refused);
+    for name in [toy("toy-llama").as_str(), "../model.gguf", "a\0b", "models/../../x", ""] {
+        assert_eq!(*it.acquire(name).unwrap_err().kind(), ErrorKind::InvalidRequest, "{name:?}");
+    }
+    for name in ["smollm2", "smollm2:latest", "models/smollm2", "SmolLM2"] {
+        let error = it.acquire(name).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains("parasol pull"), "{error}");
+    }
+    // A file of that name in the working directory is not looked at.
+    assert_eq!(*it.acquire("Cargo.toml").unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(it.card("zzz").is_err() && it.unload("zzz").unwrap().is_none());
+}
