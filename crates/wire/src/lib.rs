@@ -4,6 +4,7 @@
 pub mod anthropic;
 mod fields;
 pub mod gemini;
+pub mod ollama;
 pub mod openai;
 mod outcome;
 pub mod sse;

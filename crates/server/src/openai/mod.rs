@@ -1,16 +1,72 @@
 //! The routes of the OpenAI dialect. Types and translation are `parasol-wire`'s; who may ask and how much is the door's.
 
+mod chat;
+mod completions;
+mod models;
+pub(crate) mod several;
+mod stream;
+
 use crate::AppState;
+use crate::context::RequestContext;
 use axum::Router;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use parasol_core::Error;
+use axum::routing::{any, get, post};
+use parasol_core::{Error, ErrorKind};
+use parasol_wire::openai::{encode::Head, error as wire};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What this protocol has and no engine offers yet.
+const NOT_OFFERED: [&str; 16] = [
+    "/v1/embeddings",
+    "/v1/images/{*rest}",
+    "/v1/audio/{*rest}",
+    "/v1/videos",
+    "/v1/moderations",
+    "/v1/files",
+    "/v1/files/{*rest}",
+    "/v1/uploads",
+    "/v1/batches",
+    "/v1/batches/{*rest}",
+    "/v1/fine_tuning/{*rest}",
+    "/v1/assistants",
+    "/v1/threads",
+    "/v1/vector_stores",
+    "/v1/conversations",
+    "/v1/realtime",
+];
 
 /// The routes of this dialect.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
+    let offered = Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::one))
+        .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/completions", post(completions::create));
+    NOT_OFFERED.iter().fold(offered, |router, path| router.route(path, any(not_offered)))
 }
 
 /// An error as this dialect reports it, with the status that belongs to its kind.
 pub(crate) fn error(error: &Error) -> Response {
-    crate::dialect::plain(error).into_response()
+    let status =
+        StatusCode::from_u16(wire::status(error.kind())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/json")], wire::body(error).to_string()).into_response()
+}
+
+/// A 400, which clients do not try again.
+async fn not_offered(request: axum::extract::Request) -> Response {
+    let path = request.uri().path();
+    let message = format!("{path} is not offered: no engine of this server does that yet");
+    error(&Error::new(ErrorKind::Unsupported, message))
+}
+
+/// What the parts of an answer have in common.
+fn head(ctx: &RequestContext, prefix: &str, model: &str) -> Head {
+    let fingerprint = concat!("parasol-", env!("CARGO_PKG_VERSION")).to_owned();
+    Head { id: format!("{prefix}-{}", ctx.id()), created: now(), model: model.to_owned(), fingerprint }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

@@ -14,3 +14,8 @@ mod settings;
 mod tools;
 
 pub use settings::Settings;
+
+/// Takes `tools`, which other protocols write as this one does.
+pub(crate) fn read_tools(f: &mut crate::fields::Fields) -> parasol_core::Result<Vec<parasol_core::ToolSpec>> {
+    tools::take(f, false)
+}

@@ -1,0 +1,47 @@
+//! `POST /v1/chat/completions`.
+
+use super::several::Several;
+use super::{head, stream};
+use crate::AppState;
+use crate::context::RequestContext;
+use crate::effect;
+use crate::json::{Json, Refused};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use parasol_core::Result as Outcome;
+use parasol_wire::openai::chat::ChatCall;
+use parasol_wire::openai::encode::{ChatStream, ChatWhole};
+use serde_json::Value;
+
+/// Answers a conversation.
+pub(super) async fn create(
+    State(state): State<AppState>,
+    ctx: RequestContext,
+    Json(body): Json<Value>,
+) -> Result<Response, Refused> {
+    answer(&state, &ctx, body).await.map_err(|e| ctx.refuse(e))
+}
+
+async fn answer(state: &AppState, ctx: &RequestContext, body: Value) -> Outcome<Response> {
+    let call = ChatCall::read(body)?;
+    let recommended = state.recommended(ctx, &call.model).await?;
+    let mut answers = Several::ask(call.n, |index| {
+        let (state, ctx, model) = (state.clone(), ctx.clone(), call.model.clone());
+        let request = call.request(&recommended, index);
+        async move { state.chat(&ctx, &model, request).await }
+    })
+    .await?;
+    let head = head(ctx, "chatcmpl", &call.model);
+    let mut response = if call.stream {
+        stream::response(answers, ChatStream::new(head, call.include_usage))
+    } else {
+        let mut whole = ChatWhole::new(head, call.n);
+        while let Some(event) = answers.next().await {
+            let (index, event) = event?;
+            whole.push(index, &event);
+        }
+        axum::Json(whole.finish()?).into_response()
+    };
+    effect::report(&mut response, &call.noted);
+    Ok(response)
+}
