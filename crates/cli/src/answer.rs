@@ -6,7 +6,7 @@ use crate::output;
 use crate::terminal::{self, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parasol_core::{
-    Error, ErrorKind, EventStream, FinishReason, GenerationEvent, Timings, TokenReport, Usage,
+    Error, ErrorKind, EventStream, FinishReason, GenerationEvent, Part, Timings, TokenReport, Usage,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     pub(crate) model: String,
     /// The text, whole.
     pub(crate) text: String,
+    /// What the model thought before it answered.
+    pub(crate) reasoning: String,
     /// The seed in use.
     pub(crate) seed: u64,
     /// Why it ended; `None` when Ctrl-C ended it.
@@ -85,7 +87,7 @@ pub(crate) fn follow(
                 if let GenerationEvent::Token(token) = &event
                     && !token.text.is_empty()
                 {
-                    output::write_foreign(&token.text)?;
+                    answer.print(token)?;
                 }
             }
             Show::Events => output::line(&serde_json::to_string(&event)?)?,
@@ -96,6 +98,20 @@ pub(crate) fn follow(
 }
 
 impl Answer {
+    /// Prints a token's text; what the model thinks is for a person at a terminal only, and stands back there.
+    fn print(&self, token: &TokenReport) -> Outcome {
+        match token.part {
+            Part::Reasoning if !terminal::stdout() => Ok(()),
+            Part::Reasoning => output::write(&Style::stdout().dim(&terminal::harmless(&token.text))),
+            Part::Answer => {
+                if terminal::stdout() && self.text.is_empty() && !self.reasoning.is_empty() {
+                    output::write("\n\n")?;
+                }
+                output::write_foreign(&token.text)
+            }
+        }
+    }
+
     fn take(&mut self, event: GenerationEvent, begun: Instant) {
         match event {
             GenerationEvent::Started { model, prompt_tokens, seed } => {
@@ -109,7 +125,10 @@ impl Answer {
                     self.timings.first_token = begun.elapsed();
                 }
                 self.usage.generated_tokens += usize::from(token.id.is_some());
-                self.text.push_str(&token.text);
+                match token.part {
+                    Part::Answer => self.text.push_str(&token.text),
+                    Part::Reasoning => self.reasoning.push_str(&token.text),
+                }
                 if !token.logprobs.is_empty() {
                     self.tokens.push(token);
                 }
@@ -189,8 +208,13 @@ impl Answer {
                 "generate_tokens_per_second": self.generation_speed(),
             },
         });
-        if let (false, Some(fields)) = (self.tokens.is_empty(), object.as_object_mut()) {
-            fields.insert("tokens".into(), json!(self.tokens));
+        if let Some(fields) = object.as_object_mut() {
+            if !self.reasoning.is_empty() {
+                fields.insert("reasoning".into(), json!(self.reasoning));
+            }
+            if !self.tokens.is_empty() {
+                fields.insert("tokens".into(), json!(self.tokens));
+            }
         }
         object
     }
@@ -237,7 +261,6 @@ impl Reading {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use parasol_core::Part;
     use std::collections::VecDeque;
     use std::pin::Pin;
     use std::task::{Context, Poll};
@@ -282,6 +305,18 @@ mod tests {
         assert_eq!(json["finish_reason"], "stop");
         assert_eq!(json["usage"]["generated_tokens"], 5);
         assert!(json.get("tokens").is_none());
+    }
+
+    #[test]
+    fn thinking_is_no_text() {
+        let thought = GenerationEvent::Token(TokenReport {
+            id: Some(1),
+            text: "hm".into(),
+            part: Part::Reasoning,
+            logprobs: Vec::new(),
+        });
+        let json = play(vec![thought, token(2, "a"), finished()]).unwrap().json();
+        assert_eq!((&json["text"], &json["reasoning"]), (&json!("a"), &json!("hm")));
     }
 
     #[test]

@@ -169,7 +169,9 @@ impl Session<'_> {
         if answer.text.is_empty() {
             self.talk.messages.pop();
         } else {
-            self.talk.messages.push(Message::new(Role::Assistant, answer.text.clone()));
+            let mut message = Message::new(Role::Assistant, answer.text.clone());
+            message.reasoning = Some(answer.reasoning.clone()).filter(|thoughts| !thoughts.is_empty());
+            self.talk.messages.push(message);
         }
         if answer.interrupted() {
             output::note(&self.style.dim("(stopped)"));

@@ -179,7 +179,7 @@ impl Calls {
         match c {
             '{' => {
                 self.raw.push(c);
-                return self.object_first(Box::new(CallReader::new()), c, input, out);
+                self.object_first(Box::new(CallReader::new()), c, input, out);
             }
             ']' if self.raw.is_empty() => self.state = State::Tail(String::new()),
             c if c.is_whitespace() || c == ',' && self.raw.is_empty() => {

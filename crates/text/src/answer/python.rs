@@ -19,7 +19,7 @@ pub(super) fn calls(code: &str, tools: &[ToolSpec]) -> Result<Vec<(String, Strin
     let mut reader = Reader { rest: code.trim(), tools };
     let mut calls = Vec::new();
     let list = reader.eat("[");
-    while !reader.rest.is_empty() && !(list && reader.rest.starts_with(']')) {
+    while !(reader.rest.is_empty() || list && reader.rest.starts_with(']')) {
         calls.push(reader.call()?);
         while reader.eat(",") || reader.eat(";") {}
     }
