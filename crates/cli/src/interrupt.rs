@@ -13,6 +13,7 @@ use std::task::{Poll, Waker};
 
 static PRESSED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 static LISTENERS: AtomicUsize = AtomicUsize::new(0);
+static GENTLE: AtomicBool = AtomicBool::new(false);
 static WAKER: Mutex<Option<Waker>> = Mutex::new(None);
 
 /// Starts to watch for signals. Without it (or when the system refuses) they do what they do by default.
@@ -24,6 +25,7 @@ pub(crate) fn install() {
         for signal in signals.forever() {
             match signal {
                 SIGINT => pressed(),
+                SIGTERM if GENTLE.load(Ordering::SeqCst) => pressed(),
                 other => leave(u8::try_from(128 + other).unwrap_or(1)),
             }
         }
@@ -71,6 +73,23 @@ impl Listener {
     /// Whether Ctrl-C was pressed and not yet taken.
     pub(crate) fn pressed(&self) -> bool {
         PRESSED.load(Ordering::SeqCst)
+    }
+
+    /// From now on SIGTERM asks for an end as Ctrl-C does, instead of being one.
+    pub(crate) fn take_terminate_too(&self) {
+        GENTLE.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits for Ctrl-C.
+    pub(crate) async fn wait(&self) {
+        poll_fn(|cx| {
+            if let Ok(mut waker) = WAKER.lock() {
+                *waker = Some(cx.waker().clone());
+            }
+            // Looked at after the waker is in place, so that a press between the two is not lost.
+            if self.pressed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// The flag that Ctrl-C sets, for work that looks at it now and then.

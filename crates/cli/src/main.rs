@@ -5,6 +5,7 @@ mod answer;
 mod args;
 mod chat;
 mod commands;
+mod config;
 mod exit;
 mod input;
 mod interrupt;
@@ -20,7 +21,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let matches = args::command().get_matches();
+    let matches = match config::matches() {
+        Ok(matches) => matches,
+        Err(e) => {
+            output::error(e.message());
+            return ExitCode::from(&Stop::Failed(e));
+        }
+    };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(e) => e.exit(),
@@ -53,6 +60,11 @@ fn dispatch(command: &Command, matches: &clap::ArgMatches) -> Outcome {
         Command::List(args) => commands::list::list(&commands::runtime()?, args),
         Command::Show(args) => commands::show::show(&commands::runtime()?, args),
         Command::Rm(args) => commands::rm::rm(&commands::runtime()?, args),
+        Command::Serve(args) => commands::serve::serve(args),
+        Command::Ps(args) => commands::admin::ps(args),
+        Command::Stop(args) => commands::admin::stop(args),
+        Command::Keys(args) => commands::keys::keys(args),
+        Command::Config(args) => config::command(args, matches),
         Command::Bench(args) => commands::bench::bench(&commands::runtime()?, args),
         Command::Doctor(args) => commands::doctor::doctor(args),
         Command::Completions(args) => commands::pages::completions(args.shell),

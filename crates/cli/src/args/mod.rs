@@ -3,9 +3,15 @@
 
 mod generation;
 mod model;
+mod serve;
+mod units;
 
 pub(crate) use generation::GenerationArgs;
 pub(crate) use model::{EngineArgs, MODEL_HELP};
+pub(crate) use serve::{
+    ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,
+    StopArgs,
+};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -93,6 +99,16 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Remove pulled models from the disk
     Rm(RmArgs),
+    /// Serve applications that speak OpenAI, Anthropic, Gemini or Ollama
+    Serve(Box<ServeArgs>),
+    /// List the models that a running server has loaded
+    Ps(PsArgs),
+    /// Unload a model from a running server
+    Stop(StopArgs),
+    /// Make, list and revoke the API keys of the server
+    Keys(KeysArgs),
+    /// Check and show the settings of the server
+    Config(ConfigArgs),
     /// Measure how fast a model runs here
     Bench(BenchArgs),
     /// Tell what this machine can do and whether everything is in place
@@ -258,6 +274,9 @@ pub(crate) struct BenchArgs {
     /// Tokens already in the context before either is measured
     #[arg(short, long, value_name = "TOKENS", default_value_t = 0)]
     pub(crate) depth: usize,
+    /// Sequences that generate together, each with a context of its own; the speed is that of all
+    #[arg(short = 's', long, value_name = "COUNT", default_value_t = 1, value_parser = model::positive)]
+    pub(crate) sequences: usize,
     /// How often to measure; the medians are reported
     #[arg(short, long, value_name = "TIMES", default_value_t = 5, value_parser = model::positive)]
     pub(crate) repeat: usize,

@@ -7,7 +7,7 @@ use crate::models::{self, Opening};
 use crate::output;
 use crate::terminal::Style;
 use parasol_core::{Error, ErrorKind};
-use parasol_runtime::{Ceilings, Model, Runtime};
+use parasol_runtime::{BenchShape, Ceilings, Model, Runtime};
 use serde_json::{Value, json};
 
 /// All that was measured. Speeds are medians.
@@ -42,14 +42,25 @@ fn measure(model: &Model, args: &BenchArgs) -> Outcome<Report> {
     let listener = Listener::new();
     let spinner = models::spinner("warming up");
     // Touches every weight once, so that the first measurement does not read the disk.
-    model.bench(args.prompt.min(16), args.generate.min(2), 0)?;
+    let shape = BenchShape {
+        prompt: args.prompt,
+        generate: args.generate,
+        depth: args.depth,
+        sequences: args.sequences,
+    };
+    model.bench(BenchShape {
+        prompt: args.prompt.min(16),
+        generate: args.generate.min(2),
+        depth: 0,
+        ..shape
+    })?;
     let (mut prompt, mut generate, mut bytes_per_token) = (Vec::new(), Vec::new(), 0);
     for turn in 0..args.repeat {
         if listener.pressed() {
             return Err(Stop::Interrupted);
         }
         spinner.say(&format!("measuring {} of {}", turn.saturating_add(1), args.repeat));
-        let report = model.bench(args.prompt, args.generate, args.depth)?;
+        let report = model.bench(shape)?;
         prompt.push(report.prompt_per_second());
         generate.push(report.generation_per_second());
         bytes_per_token = report.bytes_per_token;
@@ -96,10 +107,15 @@ fn print(model: &Model, args: &BenchArgs, report: &Report) -> Outcome {
         rows.push(("Prompt", format!("{:.1} tokens/s ({} at once)", report.prompt_per_second, args.prompt)));
     }
     if args.generate > 0 {
-        let read = report.generate_per_second * report.bytes_per_token as f64 / 1e9;
+        // A batch reads the weights once for all its sequences.
+        let read = report.generate_per_second * report.bytes_per_token as f64 / 1e9 / args.sequences as f64;
         let share = 100.0 * read / report.ceilings.read_gb_per_s.max(f64::MIN_POSITIVE);
+        let together = match args.sequences {
+            1 => String::new(),
+            n => format!(" in each of {n} sequences together"),
+        };
         let speed = format!(
-            "{:.1} tokens/s ({} one by one), reading {read:.1} GB/s of weights, {share:.0} % of what the memory gives",
+            "{:.1} tokens/s ({} one by one{together}), reading {read:.1} GB/s of weights, {share:.0} % of what the memory gives",
             report.generate_per_second, args.generate
         );
         rows.push(("Generation", speed));
@@ -127,6 +143,7 @@ fn as_json(model: &Model, args: &BenchArgs, report: &Report) -> Value {
         "prompt": args.prompt,
         "generate": args.generate,
         "depth": args.depth,
+        "sequences": args.sequences,
         "repeat": args.repeat,
         "threads": model.threads(),
         "isa": model.isa().name(),

@@ -1,12 +1,15 @@
 //! What each command does. One file per command; none knows how a model works.
 
+pub(crate) mod admin;
 pub(crate) mod bench;
 pub(crate) mod doctor;
+pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod pages;
 pub(crate) mod pull;
 pub(crate) mod rm;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod show;
 
 use crate::exit::Outcome;
