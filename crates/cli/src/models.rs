@@ -41,6 +41,7 @@ pub(crate) fn open(runtime: &Runtime, opening: &Opening<'_>) -> Outcome<Model> {
         context: opening.engine.context,
         threads: opening.engine.threads,
         quantize: opening.engine.quantize.clone(),
+        ..LoadOptions::default()
     };
     let _spinner = spinner(&format!("loading {reference}"));
     Ok(runtime.load(&reference, &options)?)

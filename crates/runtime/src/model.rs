@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 pub struct LoadOptions {
     /// Tokens that the context holds.
     pub context: Option<usize>,
+    /// Tokens that the caches of all its sequences together hold; as many as the context when nothing is said.
+    pub cache_tokens: Option<usize>,
+    /// Sequences that are computed together; more wait.
+    pub sequences: Option<usize>,
     /// Threads to compute with.
     pub threads: Option<usize>,
     /// Quantise float weights to the format of this name (`q8_0`, `q4_0` …) while loading.
@@ -72,7 +76,16 @@ impl Opened {
     /// for a while both are there.
     pub(crate) fn need(&self, options: &LoadOptions) -> MemoryNeed {
         let info = &self.checkpoint.info;
-        info.memory(options.context.unwrap_or_else(|| info.context.min(DEFAULT_CONTEXT)))
+        let need = info.memory(options.context.unwrap_or_else(|| info.context.min(DEFAULT_CONTEXT)));
+        let pool = |tokens: usize| info.cache_bytes_per_token.saturating_mul(tokens as u64);
+        // The engine takes one row of logits more for every sequence of a step; the first is counted already.
+        let rows = options.sequences.unwrap_or(1).saturating_sub(1) as u64;
+        let logits = (4 * info.vocab as u64).saturating_mul(rows);
+        MemoryNeed {
+            cache: options.cache_tokens.map_or(need.cache, pool).max(need.cache),
+            activations: need.activations.saturating_add(logits),
+            ..need
+        }
     }
 
     /// Loads it.
@@ -87,6 +100,8 @@ impl Opened {
                 name: self.name,
                 threads: Some(threads),
                 context: options.context,
+                cache_tokens: options.cache_tokens,
+                sequences: options.sequences,
                 isa: Some(isa),
                 quantize: options.quantize.as_deref().map(quantize).transpose()?,
                 ..EngineOptions::default()

@@ -121,7 +121,12 @@ fn options(args: &ServeArgs, home: &Path) -> Result<ServerOptions> {
 
 fn models(args: &ServeArgs) -> ModelsOptions {
     let allowed = |yes: bool| if yes { Policy::Allowed } else { Policy::Refused };
-    let load = LoadOptions { context: args.context, threads: args.threads, quantize: None };
+    let load = LoadOptions {
+        context: args.context,
+        threads: args.threads,
+        quantize: None,
+        ..LoadOptions::default()
+    };
     let entries: &[ModelEntry] = args.models.as_deref().unwrap_or_default();
     let (local, far): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.remote.is_empty());
     let own = |entry: &&ModelEntry| {
@@ -129,6 +134,7 @@ fn models(args: &ServeArgs) -> ModelsOptions {
             context: entry.context.or(load.context),
             threads: entry.threads.or(load.threads),
             quantize: entry.quantize.clone(),
+            ..LoadOptions::default()
         };
         (entry.name.clone(), options)
     };
