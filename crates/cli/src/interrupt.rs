@@ -1,5 +1,6 @@
 //! Ctrl-C. Where somebody listens, it stops their work; where nobody does, or when it is pressed again before the
-//! listener has stopped, it ends the program with the terminal as it was. SIGTERM and SIGHUP always end it.
+//! listener has stopped, it ends the program with the terminal as it was. SIGHUP always ends it, SIGTERM unless the server takes it
+//! as it takes Ctrl-C.
 
 use crate::exit::INTERRUPTED;
 use crate::terminal;
