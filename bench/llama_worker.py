@@ -43,7 +43,7 @@ def peak_memory() -> int:
 class Session:
     """A loaded model with one context."""
 
-    def __init__(self, llama, path: str, context: int, threads: int):
+    def __init__(self, llama, path: str, context: int, threads: int, sequences: int = 1):
         self.llama = llama
         start = time.perf_counter()
         llama.llama_backend_init()
@@ -52,7 +52,9 @@ class Session:
             sys.exit(f"llama.cpp cannot load {path}")
         self.vocab = llama.llama_model_get_vocab(self.model)
         params = llama.llama_context_default_params()
-        params.n_ctx = context
+        params.n_ctx = context * sequences
+        params.n_seq_max = sequences
+        params.kv_unified = sequences > 1
         params.n_batch = max(UBATCH, 2048)
         params.n_ubatch = UBATCH
         params.n_threads = threads
@@ -73,6 +75,30 @@ class Session:
             if status := self.llama.llama_decode(self.context, self.llama.llama_batch_get_one(array, len(part))):
                 sys.exit(f"llama_decode failed ({status})")
         self.llama.llama_synchronize(self.context)
+
+    def decode_together(self, tokens: list[int], position: int) -> None:
+        """Evaluate one token of each sequence, all at the same position; logits of every one."""
+        batch = self.llama.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, position, 1, True
+            batch.seq_id[i][0] = i
+        if status := self.llama.llama_decode(self.context, batch):
+            sys.exit(f"llama_decode failed ({status})")
+        self.llama.llama_synchronize(self.context)
+        self.llama.llama_batch_free(batch)
+
+    def fill(self, sequence: int, tokens: list[int]) -> None:
+        """Evaluate the first tokens of a sequence, without logits."""
+        batch = self.llama.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, i, 1
+            batch.seq_id[i][0], batch.logits[i] = sequence, i + 1 == len(tokens)
+        if status := self.llama.llama_decode(self.context, batch):
+            sys.exit(f"llama_decode failed ({status})")
+        self.llama.llama_synchronize(self.context)
+        self.llama.llama_batch_free(batch)
 
     def random_tokens(self, count: int, rng: random.Random) -> list[int]:
         size = self.llama.llama_vocab_n_tokens(self.vocab)
@@ -130,6 +156,31 @@ def bench(llama, args, interpreter: dict) -> dict:
     }
 
 
+def bench_together(llama, args, interpreter: dict) -> dict:
+    """Time the generation of several sequences in common batches, each with `--depth` tokens in its context already."""
+    rng = random.Random(1)
+    session = Session(llama, args.model, args.depth + args.generate + 8, args.threads, args.sequences)
+    speeds = []
+    for _ in range(args.repeat + 1):  # the first one warms up
+        session.clear()
+        for sequence in range(args.sequences):
+            session.fill(sequence, session.random_tokens(max(args.depth, 1), rng))
+        start = time.perf_counter()
+        for step in range(args.generate):
+            session.decode_together(session.random_tokens(args.sequences, rng), max(args.depth, 1) + step)
+        speeds.append(args.sequences * args.generate / (time.perf_counter() - start))
+    return {
+        "prompt_tokens_per_second": None,
+        "generate_tokens_per_second": median(speeds[1:]),
+        "depth": args.depth,
+        "sequences": args.sequences,
+        "threads": args.threads,
+        "peak_memory_bytes": peak_memory(),
+        "load_seconds": session.load_seconds,
+        **interpreter,
+    }
+
+
 def median(values: list[float]) -> float | None:
     return sorted(values)[len(values) // 2] if values else None
 
@@ -172,6 +223,7 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--generate", type=int, default=128)
     parser.add_argument("--depth", type=int, default=0, help="tokens in the context before either measurement")
+    parser.add_argument("--sequences", type=int, default=1, help="sequences that generate together")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--context", type=int, default=2048, help="context size for --first-token")
@@ -193,6 +245,8 @@ def main() -> None:
         sys.stdout.write(render(llama, args))
     elif args.first_token is not None:
         json.dump(first_token(llama, args, interpreter), sys.stderr)
+    elif args.sequences > 1:
+        json.dump(bench_together(llama, args, interpreter), sys.stdout)
     else:
         json.dump(bench(llama, args, interpreter), sys.stdout)
     sys.stdout.flush()

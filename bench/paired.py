@@ -52,7 +52,7 @@ class Run:
 def run_speed(side: str, args, model: Path, depth: int) -> dict:
     """Prompt and generation speed at one depth."""
     common = ["--prompt", str(args.prompt), "--generate", str(args.generate), "--depth", str(depth),
-              "--threads", str(args.threads), "--repeat", "1"]  # fmt: skip
+              "--sequences", str(args.sequences), "--threads", str(args.threads), "--repeat", "1"]  # fmt: skip
     if side == "parasol":
         run = Run([args.parasol, "bench", str(model), *common, "--json"], parasol_environment(args))
     else:
@@ -135,7 +135,7 @@ def percent(values: list[float]) -> str:
 
 def generation_share(runs: list[dict]) -> list[float]:
     """Share of the read bandwidth that generation uses, run by run: the ceiling was measured beside each timing."""
-    return [r["generate_tokens_per_second"] * r["bytes_per_token"] / (r["read_bandwidth_gb_per_s"] * 1e9)
+    return [r["generate_tokens_per_second"] / r.get("sequences", 1) * r["bytes_per_token"] / (r["read_bandwidth_gb_per_s"] * 1e9)
             for r in runs if r.get("bytes_per_token") and r.get("read_bandwidth_gb_per_s")]  # fmt: skip
 
 
@@ -199,6 +199,8 @@ def report(args, results: list[dict]) -> str:
             prompt_rows.append([entry["model"], pa.text(0), pb.text(0), ratio(pa, pb), percent(prompt_share(a, entry["prompt_parameters"]))])
             generate_rows.append([entry["model"], ga.text(1), gb.text(1), ratio(ga, gb), percent(generation_share(a))])
         after = f", {depth} tokens in the context" if depth else ""
+        if args.sequences > 1:
+            after += f", {args.sequences} sequences together"
         header = ["file", "Parasol", "llama.cpp", "ratio"]
         if args.prompt:
             out.append(table(f"Prompt of {args.prompt}{after}, tokens per second", [*header, "share of the int8 peak"], prompt_rows))
@@ -223,6 +225,8 @@ def main() -> None:
     parser.add_argument("--peer-python", default=sys.executable, help="a Python with llama-cpp-python (default: this one)")
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--generate", type=int, default=128)
+    parser.add_argument("--sequences", type=int, default=1,
+                        help="sequences that generate together (use --prompt 0: only generation is batched)")
     parser.add_argument("--depths", type=int, nargs="+", default=[0, 512, 4096])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=5, help="runs of each side (default 5)")

@@ -6,7 +6,7 @@ use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, FinishReason,
     GenerationEvent, Message, Result, Role, Sampling, TokenReport, Usage,
 };
-use parasol_text::engine::{LoadOptions, TextModel};
+use parasol_text::engine::{BenchShape, LoadOptions, TextModel};
 use parasol_text::prompt;
 use parasol_text::tokenizer::{SpecialIds, Strings, Tokenizer, TokenizerSource};
 use std::path::PathBuf;
@@ -340,13 +340,15 @@ fn empty_prompts_unknown_tokens_and_odd_contexts_are_refused() {
 #[test]
 fn the_bench_counts_what_it_computed() {
     let model = model("llama", 64);
-    let report = model.bench(16, 8, 4).unwrap();
+    let report = model.bench(BenchShape { prompt: 16, generate: 8, depth: 4, sequences: 1 }).unwrap();
     assert_eq!((report.prompt_tokens, report.generated_tokens, report.depth), (16, 8, 4));
     assert!(
         report.prompt_per_second() > 0.0
             && report.generation_per_second() > 0.0
             && report.bytes_per_token > 0
     );
-    let error = model.bench(100, 8, 4).unwrap_err();
+    let together = model.bench(BenchShape { prompt: 0, generate: 8, depth: 4, sequences: 3 }).unwrap();
+    assert_eq!((together.prompt_tokens, together.generated_tokens), (0, 24));
+    let error = model.bench(BenchShape { prompt: 100, generate: 8, depth: 4, sequences: 1 }).unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::ContextOverflow { needed: 104, limit: 64 });
 }

@@ -8,7 +8,7 @@
 use super::{Job, float, spans};
 use crate::activations::{Activations, PAD};
 use crate::compute::Compute;
-use crate::simd::{AnyOp, Op, Simd, dispatch};
+use crate::simd::{AnyOp, Op, Simd, dispatch, prefetch};
 use crate::unpack::{Unpack, Unpackers, with_unpacker};
 use std::marker::PhantomData;
 
@@ -17,6 +17,9 @@ pub(super) const TILE: usize = 6;
 
 /// Columns of a panel that are walked before the next tokens come: 16 KiB of the first-level cache on AVX-512.
 const STRETCH: usize = 512;
+
+/// How many rows ahead weights are asked for: one panel.
+const AHEAD: usize = 32;
 
 /// Runs all jobs on the threads of `compute`.
 pub(super) fn run(compute: &Compute, x: &Activations, jobs: &[Job<'_>]) {
@@ -141,6 +144,7 @@ impl<U> Fill<'_, U> {
         let rows = self.memory.add(self.layout.rows);
         let at = |kind: usize, row: usize| rows.add((kind * S::LANES + row) * vector);
         let zero = s.splat_byte(U::ZERO as u8 as i8);
+        let chunk_bytes = matrix.row_bytes * (8 * S::LANES) / matrix.cols;
         for r in 0..S::LANES {
             let row = side * S::LANES + r;
             if row >= panel.rows {
@@ -148,6 +152,11 @@ impl<U> Fill<'_, U> {
                 continue;
             }
             let w = matrix.bytes.as_ptr().add((panel.row + row) * matrix.row_bytes);
+            // Sixteen short streams at once defeat the hardware's prefetch: the same place of the next panel is asked for.
+            let ahead = w.wrapping_add(AHEAD * matrix.row_bytes + chunk * chunk_bytes);
+            for line in 0..chunk_bytes.div_ceil(64) {
+                prefetch(ahead.wrapping_add(line * 64));
+            }
             let w = U::chunk::<FULL>(s, w, matrix.row_bytes, chunk);
             for part in 0..2 {
                 s.store_i(at(part, r), s.sub_bytes(w.q[part], zero));

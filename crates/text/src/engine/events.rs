@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 /// Events that may wait for a reader before its sequence rests.
-const WAITING: usize = 256;
+const WAITING: usize = 64;
 
 /// The scheduler's end.
 pub(super) struct EventSender {

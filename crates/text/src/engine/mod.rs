@@ -10,7 +10,7 @@ mod session;
 mod stats;
 mod worker;
 
-pub use bench::BenchReport;
+pub use bench::{BenchReport, BenchShape};
 pub use score::{PositionScore, perplexity};
 pub use session::CHUNK;
 pub use stats::EngineStats;
@@ -177,18 +177,14 @@ impl TextModel {
         self.worker.alone(move || score::score(&mut Session::new(decoder, context)?, &tokens, &columns))
     }
 
-    /// Times a prompt and a generation with `depth` tokens already in the context: computation only, on random tokens.
-    /// Requests wait meanwhile.
+    /// Times a prompt and a generation with tokens already in the context: computation only, on random tokens. Requests wait
+    /// meanwhile.
     ///
     /// # Errors
-    /// `ContextOverflow` when the context does not hold them.
-    pub fn bench(&self, prompt_tokens: usize, generated_tokens: usize, depth: usize) -> Result<BenchReport> {
-        let bytes = self.decoder.bytes_per_token();
+    /// `ContextOverflow` when the context does not hold them, `OutOfMemory` when the sequences' caches do not fit.
+    pub fn bench(&self, shape: BenchShape) -> Result<BenchReport> {
         let (decoder, context) = (self.decoder.clone(), self.context);
-        self.worker.alone(move || {
-            let mut session = Session::new(decoder, context)?;
-            bench::bench(&mut session, prompt_tokens, generated_tokens, depth, bytes)
-        })
+        self.worker.alone(move || bench::bench(&decoder, context, shape))
     }
 
     fn check_prompt(&self, prompt: &[u32], needed: usize) -> Result<()> {

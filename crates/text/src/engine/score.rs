@@ -28,7 +28,6 @@ pub fn perplexity(scores: &[PositionScore]) -> f64 {
 
 /// Scores all of `tokens` from an empty context. Ids have been checked against the vocabulary.
 pub(super) fn score(session: &mut Session, tokens: &[u32], columns: &[u32]) -> Result<Vec<PositionScore>> {
-    session.truncate(0);
     let vocab = session.vocab();
     let at_once = (LOGITS_AT_ONCE / vocab).clamp(1, super::CHUNK);
     let mut scores = Vec::with_capacity(tokens.len());

@@ -21,19 +21,9 @@ impl Session {
         Ok(Self { decoder, cache, logits: Vec::new() })
     }
 
-    /// Tokens that the context holds.
-    pub(super) fn context(&self) -> usize {
-        self.cache.capacity()
-    }
-
     /// Width of the logits.
     pub(super) fn vocab(&self) -> usize {
         self.decoder.blueprint().vocab
-    }
-
-    /// Forgets all but the first `len` tokens.
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.cache.truncate(len);
     }
 
     /// Computes `tokens` after those computed, in chunks; [`Session::logits`] are then those after the last.
