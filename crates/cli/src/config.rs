@@ -2,7 +2,7 @@
 //! the file says becomes the default of the flag, and flags and environment variables go before it as they do before
 //! every default.
 
-use crate::args::{self, ConfigArgs, ConfigCommand};
+use crate::args::{self, CacheType, ConfigArgs, ConfigCommand};
 use crate::exit::Outcome;
 use crate::output;
 use crate::terminal::Style;
@@ -34,6 +34,15 @@ pub(crate) struct ModelEntry {
     /// Tokens that its context holds.
     #[serde(default)]
     pub(crate) context: Option<usize>,
+    /// Tokens that its cache holds for all sequences together.
+    #[serde(default, rename = "cache-tokens")]
+    pub(crate) cache_tokens: Option<usize>,
+    /// How its keys and values are kept.
+    #[serde(default, rename = "cache-type")]
+    pub(crate) cache_type: Option<CacheType>,
+    /// Sequences that are computed together.
+    #[serde(default)]
+    pub(crate) sequences: Option<usize>,
     /// Threads to compute with.
     #[serde(default)]
     pub(crate) threads: Option<usize>,
@@ -59,17 +68,32 @@ pub(crate) fn model_entries(text: &str) -> std::result::Result<Box<[ModelEntry]>
 
 fn check_entry(entry: &ModelEntry) -> std::result::Result<(), String> {
     let name = &entry.name;
-    let local = entry.pin || entry.threads.is_some() || entry.quantize.is_some();
-    match entry.remote.is_empty() {
-        _ if name.trim().is_empty() => Err("a model has no name".into()),
-        false if local => {
-            Err(format!("{name} is remote: pin, threads and quantize are settings of models that run here"))
-        }
-        true if entry.limits.is_some() => {
-            Err(format!("{name} runs here: limits are a setting of remote models"))
-        }
-        _ if entry.context == Some(0) => Err(format!("the context of {name} must hold at least 1 token")),
-        _ => Ok(()),
+    let local = [
+        ("pin", entry.pin),
+        ("threads", entry.threads.is_some()),
+        ("quantize", entry.quantize.is_some()),
+        ("cache-tokens", entry.cache_tokens.is_some()),
+        ("cache-type", entry.cache_type.is_some()),
+        ("sequences", entry.sequences.is_some()),
+    ];
+    let counts = [
+        ("context", entry.context),
+        ("threads", entry.threads),
+        ("cache-tokens", entry.cache_tokens),
+        ("sequences", entry.sequences),
+    ];
+    let local = local.iter().find(|(_, set)| *set && !entry.remote.is_empty());
+    let zero = counts.iter().find(|(_, count)| *count == Some(0));
+    if name.trim().is_empty() {
+        Err("a model has no name".into())
+    } else if let Some((setting, _)) = local {
+        Err(format!("{name} is remote: {setting} is a setting of models that run here"))
+    } else if entry.remote.is_empty() && entry.limits.is_some() {
+        Err(format!("{name} runs here: limits are a setting of remote models"))
+    } else if let Some((setting, _)) = zero {
+        Err(format!("the {setting} of {name} must be at least 1"))
+    } else {
+        Ok(())
     }
 }
 

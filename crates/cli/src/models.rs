@@ -41,6 +41,7 @@ pub(crate) fn open(runtime: &Runtime, opening: &Opening<'_>) -> Outcome<Model> {
         context: opening.engine.context,
         threads: opening.engine.threads,
         quantize: opening.engine.quantize.clone(),
+        cache_type: opening.engine.cache_type.map(Into::into),
         ..LoadOptions::default()
     };
     let _spinner = spinner(&format!("loading {reference}"));

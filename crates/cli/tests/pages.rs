@@ -8,8 +8,23 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 15] =
-    ["run", "chat", "pull", "list", "show", "rm", "serve", "ps", "stop", "keys", "config", "bench", "doctor", "completions", "man"];
+const COMMANDS: [&str; 15] = [
+    "run",
+    "chat",
+    "pull",
+    "list",
+    "show",
+    "rm",
+    "serve",
+    "ps",
+    "stop",
+    "keys",
+    "config",
+    "bench",
+    "doctor",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_names_every_command_and_exit_code() {

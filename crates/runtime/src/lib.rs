@@ -15,7 +15,7 @@ pub use runtime::Runtime;
 
 /// What doors need of the layers below the roof.
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
-pub use parasol_kernels::Isa;
+pub use parasol_kernels::{Isa, KvFormat};
 pub use parasol_remote::{BackendEntry, BackendStatus, Limits, RemoteEntry};
 pub use parasol_text::engine::{BenchReport, BenchShape, EngineStats};
 pub use parasol_text::info::{About, FormatShare, MemoryNeed, ModelInfo};

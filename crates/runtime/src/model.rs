@@ -3,7 +3,7 @@
 
 use parasol_core::{Chat, Complete, Error, ErrorKind, Result, SamplingChoice};
 use parasol_hub::{Located, Origin};
-use parasol_kernels::{Format, Isa};
+use parasol_kernels::{Format, Isa, KV_BLOCK, KvFormat, KvShape};
 use parasol_text::checkpoint::Checkpoint;
 use parasol_text::engine::{
     BenchReport, BenchShape, DEFAULT_CONTEXT, EngineStats, LoadOptions as EngineOptions, TextModel,
@@ -21,6 +21,8 @@ pub struct LoadOptions {
     pub context: Option<usize>,
     /// Tokens that the caches of all its sequences together hold; as many as the context when nothing is said.
     pub cache_tokens: Option<usize>,
+    /// How keys and values are kept; in half precision when nothing is said.
+    pub cache_type: Option<KvFormat>,
     /// Sequences that are computed together; more wait.
     pub sequences: Option<usize>,
     /// Threads to compute with.
@@ -28,6 +30,13 @@ pub struct LoadOptions {
     /// Quantise float weights to the format of this name (`q8_0`, `q4_0` …) while loading.
     pub quantize: Option<String>,
 }
+
+/// Sequences that a shared model computes together …
+const MANY: usize = 64;
+/// … and tokens that its cache holds for each of them on average.
+const TOKENS_EACH: usize = 1024;
+/// More than this is taken for a cache only on the user's word.
+const MOST_CACHE: u64 = 2 << 30;
 
 /// A loaded model. Clones share it.
 #[derive(Clone)]
@@ -76,16 +85,44 @@ impl Opened {
     /// for a while both are there.
     pub(crate) fn need(&self, options: &LoadOptions) -> MemoryNeed {
         let info = &self.checkpoint.info;
-        let need = info.memory(options.context.unwrap_or_else(|| info.context.min(DEFAULT_CONTEXT)));
-        let pool = |tokens: usize| info.cache_bytes_per_token.saturating_mul(tokens as u64);
+        let context = self.context(options);
         // The engine takes one row of logits more for every sequence of a step; the first is counted already.
         let rows = options.sequences.unwrap_or(1).saturating_sub(1) as u64;
         let logits = (4 * info.vocab as u64).saturating_mul(rows);
+        let need = info.memory(context);
         MemoryNeed {
-            cache: options.cache_tokens.map_or(need.cache, pool).max(need.cache),
+            cache: self.cache_bytes(options.cache_tokens.unwrap_or(context).max(context), options),
             activations: need.activations.saturating_add(logits),
             ..need
         }
+    }
+
+    /// The options with what they leave open set for many sequences at once, where models may take `budget` bytes: a cache of
+    /// 64 times 1 024 tokens, but at most of 2 GiB, of a quarter of the budget and of what the rest of the model leaves of it,
+    /// and at least of one context. A page of the cache takes memory only once it has been used.
+    pub(crate) fn for_many(&self, options: &LoadOptions, budget: u64) -> LoadOptions {
+        let options = LoadOptions { sequences: options.sequences.or(Some(MANY)), ..options.clone() };
+        let least = self.need(&LoadOptions { cache_tokens: None, ..options.clone() });
+        let left = budget.saturating_sub(least.total().saturating_sub(least.cache));
+        let block = self.cache_bytes(KV_BLOCK, &options).max(1);
+        let blocks = left.min(budget / 4).min(MOST_CACHE) / block;
+        let fits = usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(KV_BLOCK);
+        let tokens = fits.min(MANY * TOKENS_EACH).max(self.context(&options));
+        LoadOptions { cache_tokens: options.cache_tokens.or(Some(tokens)), ..options }
+    }
+
+    fn context(&self, options: &LoadOptions) -> usize {
+        options.context.unwrap_or_else(|| self.checkpoint.info.context.min(DEFAULT_CONTEXT))
+    }
+
+    /// Bytes of the keys and values of `tokens` tokens, in the whole blocks in which they are kept.
+    fn cache_bytes(&self, tokens: usize, options: &LoadOptions) -> u64 {
+        let it = &self.checkpoint.blueprint;
+        let format = options.cache_type.unwrap_or_default();
+        let shape = KvShape { kv_heads: it.kv_heads, head_dim: it.head_dim, format };
+        let halves = (shape.key_block() as u64).saturating_add(shape.value_block() as u64);
+        let block = halves.saturating_mul(2).saturating_mul(it.layers.len() as u64);
+        block.saturating_mul(tokens.div_ceil(KV_BLOCK) as u64)
     }
 
     /// Loads it.
@@ -101,6 +138,7 @@ impl Opened {
                 threads: Some(threads),
                 context: options.context,
                 cache_tokens: options.cache_tokens,
+                cache_format: options.cache_type.unwrap_or_default(),
                 sequences: options.sequences,
                 isa: Some(isa),
                 quantize: options.quantize.as_deref().map(quantize).transpose()?,
@@ -200,6 +238,50 @@ fn quantize(name: &str) -> Result<Quantize> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// A toy: its context holds few tokens, so that a cache for many sequences holds many contexts.
+    fn toy() -> Opened {
+        let path =
+            PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/toy-llama3/model.gguf"));
+        Opened {
+            reference: "toy".into(),
+            name: None,
+            checkpoint: Checkpoint::open(&path).unwrap(),
+            path,
+            catalogue: SamplingChoice::default(),
+            begun: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn the_cache_for_many_is_bounded_by_tokens_memory_and_one_context() {
+        let (toy, open) = (toy(), LoadOptions { context: Some(96), ..LoadOptions::default() });
+        let tokens = |budget| toy.for_many(&open, budget).cache_tokens.unwrap();
+        assert_eq!(tokens(u64::MAX), 65_536);
+        assert_eq!(tokens(0), 96);
+        let budget = 4 * toy.cache_bytes(1000, &open) + 4 * toy.need(&toy.for_many(&open, 0)).total();
+        let (some, options) = (tokens(budget), toy.for_many(&open, budget));
+        assert!(some > 1000 && some < 65_536, "{some}");
+        let need = toy.need(&options);
+        assert!(need.cache <= budget / 4 && need.total() <= budget, "{need:?} of {budget}");
+        assert_eq!(options.sequences, Some(64));
+        let own = LoadOptions { cache_tokens: Some(777), sequences: Some(3), ..open.clone() };
+        let own = toy.for_many(&own, 0);
+        assert_eq!((own.cache_tokens, own.sequences), (Some(777), Some(3)));
+    }
+
+    #[test]
+    fn the_cache_is_counted_as_the_engine_takes_it() {
+        let toy = toy();
+        let need = |cache_type| {
+            let options = LoadOptions { cache_tokens: Some(1000), cache_type, ..LoadOptions::default() };
+            toy.need(&options).cache
+        };
+        let (half, eight) = (need(None), need(Some(KvFormat::Q8)));
+        assert!(eight < half, "{eight} and {half}");
+        let model = toy.load(&LoadOptions::default()).unwrap();
+        assert_eq!(half, model.engine.cache_bytes(1000));
+    }
 
     #[test]
     fn quantisation_is_found_by_name_in_any_case() {

@@ -7,7 +7,7 @@ mod serve;
 mod units;
 
 pub(crate) use generation::GenerationArgs;
-pub(crate) use model::{EngineArgs, MODEL_HELP};
+pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
 pub(crate) use serve::{
     ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,
     StopArgs,

@@ -1,6 +1,7 @@
 //! The server's commands. Each option of `serve` is, from this one declaration, a flag, an environment variable and a key of
 //! the configuration file (the flag's name without its dashes); `config` reads the file by it.
 
+use super::model::CacheType;
 use super::units::{length, size, time};
 use crate::config::ModelEntry;
 use clap::{Args, Subcommand, ValueEnum};
@@ -97,6 +98,23 @@ pub(crate) struct ServeArgs {
     /// Tokens that the context of a model holds [default: the model's own, as far as memory allows]
     #[arg(short, long, value_name = "TOKENS", env = "PARASOL_CONTEXT", hide_env_values = true, value_parser = super::model::positive, help_heading = "Models")]
     pub(crate) context: Option<usize>,
+    /// Tokens that the cache of a model holds for all its sequences together [default: 65536, or what 2 GiB or a quarter
+    /// of the models' memory holds if that is less, and at least one context]
+    #[arg(long, value_name = "TOKENS", env = "PARASOL_CACHE_TOKENS", hide_env_values = true, value_parser = super::model::positive, help_heading = "Models")]
+    pub(crate) cache_tokens: Option<usize>,
+    /// How the cache keeps keys and values: q8_0 takes little more than half the memory of f16
+    #[arg(
+        long,
+        value_name = "TYPE",
+        env = "PARASOL_CACHE_TYPE",
+        hide_env_values = true,
+        default_value = "f16",
+        help_heading = "Models"
+    )]
+    pub(crate) cache_type: CacheType,
+    /// Sequences of a model that are computed together; more wait for their turn
+    #[arg(long, value_name = "COUNT", env = "PARASOL_SEQUENCES", hide_env_values = true, value_parser = super::model::positive, default_value = "64", help_heading = "Models")]
+    pub(crate) sequences: usize,
     /// Threads to compute with [default: one per core]
     #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::positive, help_heading = "Models")]
     pub(crate) threads: Option<usize>,

@@ -123,18 +123,22 @@ fn models(args: &ServeArgs) -> ModelsOptions {
     let allowed = |yes: bool| if yes { Policy::Allowed } else { Policy::Refused };
     let load = LoadOptions {
         context: args.context,
+        cache_tokens: args.cache_tokens,
+        cache_type: Some(args.cache_type.into()),
+        sequences: Some(args.sequences),
         threads: args.threads,
         quantize: None,
-        ..LoadOptions::default()
     };
     let entries: &[ModelEntry] = args.models.as_deref().unwrap_or_default();
     let (local, far): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.remote.is_empty());
     let own = |entry: &&ModelEntry| {
         let options = LoadOptions {
             context: entry.context.or(load.context),
+            cache_tokens: entry.cache_tokens.or(load.cache_tokens),
+            cache_type: entry.cache_type.map(Into::into).or(load.cache_type),
+            sequences: entry.sequences.or(load.sequences),
             threads: entry.threads.or(load.threads),
             quantize: entry.quantize.clone(),
-            ..LoadOptions::default()
         };
         (entry.name.clone(), options)
     };

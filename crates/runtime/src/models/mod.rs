@@ -108,6 +108,7 @@ impl Models {
         let held = self.shelf.acquire(&located.name, |room| {
             let options = self.overrides.get(&located.name).unwrap_or(&self.options.load);
             let opened = Opened::open(&located.name, &located)?;
+            let options = &opened.for_many(options, self.shelf.budget());
             let need = opened.need(options);
             let parts = format!(
                 "weights {}, cache {}, working space {}",
