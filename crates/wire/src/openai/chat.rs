@@ -52,7 +52,7 @@ impl ChatCall {
             tools,
             parallel_tool_calls: f.bool("parallel_tool_calls")?,
             format: settings::one(form.into_iter().chain(settings::guided(&mut f)?))?,
-            reasoning: effort(&mut f)?,
+            reasoning: effort(&mut f, "reasoning_effort")?,
             template_arguments: f.object("chat_template_kwargs")?.map(Fields::into_rest).unwrap_or_default(),
             max_tokens: max_tokens(&mut f)?,
             stop: settings::stop(&mut f)?,
@@ -103,14 +103,14 @@ fn max_tokens(f: &mut Fields) -> Result<Option<usize>> {
     }
 }
 
-/// `reasoning_effort`: whether a model that can think does. How much it thinks is its own affair.
-pub(crate) fn effort(f: &mut Fields) -> Result<Option<Reasoning>> {
-    Ok(match f.string("reasoning_effort")?.as_deref() {
+/// `reasoning_effort`, or how else the field is called: whether a model that can think does. How much it thinks is its own affair.
+pub(crate) fn effort(f: &mut Fields, name: &str) -> Result<Option<Reasoning>> {
+    Ok(match f.string(name)?.as_deref() {
         None => None,
         Some("none") => Some(Reasoning::Off),
         Some("minimal" | "low" | "medium" | "high" | "xhigh") => Some(Reasoning::On),
         Some(_) => {
-            return Err(f.wrong("reasoning_effort", "must be none, minimal, low, medium, high or xhigh"));
+            return Err(f.wrong(name, "must be none, minimal, low, medium, high or xhigh"));
         }
     })
 }

@@ -10,6 +10,7 @@ pub mod logprobs;
 mod message;
 pub mod models;
 mod options;
+pub mod responses;
 mod settings;
 mod tools;
 
