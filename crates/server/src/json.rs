@@ -32,6 +32,11 @@ impl Refused {
         Self { dialect, status: None, error }
     }
 
+    /// What was wrong.
+    pub(crate) fn into_error(self) -> Error {
+        self.error
+    }
+
     fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self

@@ -18,7 +18,7 @@ pub(super) async fn create(
     ctx: RequestContext,
     Json(body): Json<Value>,
 ) -> Result<Response, Refused> {
-    answer(&state, &ctx, body).await.map_err(|e| ctx.refuse(e))
+    answer(&state, &ctx, body).await.or_else(|e| super::unanswered(&ctx, e))
 }
 
 async fn answer(state: &AppState, ctx: &RequestContext, body: Value) -> Outcome<Response> {

@@ -3,11 +3,13 @@
 mod chat;
 mod completions;
 mod models;
+mod responses;
 pub(crate) mod several;
 mod stream;
 
 use crate::AppState;
 use crate::context::RequestContext;
+use crate::json::Refused;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,23 +19,26 @@ use parasol_wire::openai::{encode::Head, error as wire};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What this protocol has and no engine offers yet.
-const NOT_OFFERED: [&str; 16] = [
+const NOT_OFFERED: [&str; 19] = [
     "/v1/embeddings",
-    "/v1/images/{*rest}",
-    "/v1/audio/{*rest}",
-    "/v1/videos",
     "/v1/moderations",
+    "/v1/images",
+    "/v1/audio",
+    "/v1/videos",
     "/v1/files",
-    "/v1/files/{*rest}",
     "/v1/uploads",
     "/v1/batches",
-    "/v1/batches/{*rest}",
-    "/v1/fine_tuning/{*rest}",
+    "/v1/fine_tuning",
     "/v1/assistants",
     "/v1/threads",
     "/v1/vector_stores",
     "/v1/conversations",
+    "/v1/containers",
+    "/v1/evals",
     "/v1/realtime",
+    "/v1/chatkit",
+    "/v1/skills",
+    "/v1/responses/compact",
 ];
 
 /// The routes of this dialect.
@@ -42,8 +47,11 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/v1/chat/completions", post(chat::create))
-        .route("/v1/completions", post(completions::create));
-    NOT_OFFERED.iter().fold(offered, |router, path| router.route(path, any(not_offered)))
+        .route("/v1/completions", post(completions::create))
+        .merge(responses::routes());
+    NOT_OFFERED.iter().fold(offered, |router, path| {
+        router.route(path, any(not_offered)).route(&format!("{path}/{{*rest}}"), any(not_offered))
+    })
 }
 
 /// An error as this dialect reports it, with the status that belongs to its kind.
@@ -51,6 +59,19 @@ pub(crate) fn error(error: &Error) -> Response {
     let status =
         StatusCode::from_u16(wire::status(error.kind())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, "application/json")], wire::body(error).to_string()).into_response()
+}
+
+/// What asking a model ended with instead of an answer: that there is no such model has a code of its own.
+fn unanswered(ctx: &RequestContext, error: Error) -> Result<Response, Refused> {
+    match error.kind() {
+        ErrorKind::NotFound => Ok(model_missing(&error)),
+        _ => Err(ctx.refuse(error)),
+    }
+}
+
+fn model_missing(error: &Error) -> Response {
+    let head = [(header::CONTENT_TYPE, "application/json")];
+    (StatusCode::NOT_FOUND, head, wire::model_body(error).to_string()).into_response()
 }
 
 /// A 400, which clients do not try again.

@@ -6,6 +6,7 @@ use crate::effect;
 use crate::json::Refused;
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use parasol_runtime::ModelCard;
 use parasol_wire::openai::models;
 use serde_json::Value;
@@ -22,9 +23,11 @@ pub(super) async fn one(
     State(state): State<AppState>,
     ctx: RequestContext,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Refused> {
-    let card = effect::card(&state, &ctx, id.clone()).await?;
-    Ok(Json(entry(&id, &card)))
+) -> Result<Response, Refused> {
+    match effect::card(&state, &ctx, id.clone()).await {
+        Ok(card) => Ok(Json(entry(&id, &card)).into_response()),
+        Err(refused) => super::unanswered(&ctx, refused.into_error()),
+    }
 }
 
 fn entry(name: &str, card: &ModelCard) -> Value {
