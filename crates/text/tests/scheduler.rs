@@ -166,6 +166,26 @@ fn a_reader_that_stalls_holds_nobody_up() {
 }
 
 #[test]
+fn what_repeats_is_guessed_and_changes_nothing() {
+    let ask = |bias: f32| {
+        // A model that is made to say the same three tokens: the past foretells what follows.
+        let mut ask = request("round and round", 60, "");
+        ask.sampling.logit_bias.extend((60..62).map(|id| (id, bias)));
+        ask.sampling.temperature = 0.0;
+        ask
+    };
+    let model = load("llama", options(128, 512));
+    let alone = answer(model.complete(ask(1000.0)).unwrap()).0;
+    let stats = model.stats();
+    assert!(stats.guessed_right > 10 && stats.guessed_right <= stats.guessed_tokens, "{stats:?}");
+    assert_eq!(stats.generated_tokens, 60);
+    // With several at once nothing is guessed.
+    let streams: Vec<_> = (0..6).map(|_| model.complete(ask(1000.0)).unwrap()).collect();
+    streams.into_iter().for_each(|stream| assert_eq!(answer(stream).0, alone));
+    check_idle(&model);
+}
+
+#[test]
 fn clients_take_turns() {
     // One place: the client that asks for much does not go first for ever.
     let model = load("llama", LoadOptions { sequences: Some(2), ..options(128, 512) });

@@ -8,7 +8,7 @@
 use super::{Job, float, spans};
 use crate::activations::{Activations, PAD};
 use crate::compute::Compute;
-use crate::simd::{AnyOp, Op, Simd, dispatch, prefetch};
+use crate::simd::{AnyOp, Op, Simd, dispatch, prefetch_l2};
 use crate::unpack::{Unpack, Unpackers, with_unpacker};
 use std::marker::PhantomData;
 
@@ -18,8 +18,9 @@ pub(super) const TILE: usize = 6;
 /// Columns of a panel that are walked before the next tokens come: 16 KiB of the first-level cache on AVX-512.
 const STRETCH: usize = 512;
 
-/// How many rows ahead weights are asked for: one panel.
-const AHEAD: usize = 32;
+/// Groups of tokens that share the asking for the next panel's weights: sixteen short streams at once defeat the hardware's
+/// prefetch, and while a panel meets its tokens memory has nothing to do.
+const ASKING: usize = 4;
 
 /// Runs all jobs on the threads of `compute`.
 pub(super) fn run(compute: &Compute, x: &Activations, jobs: &[Job<'_>]) {
@@ -144,7 +145,6 @@ impl<U> Fill<'_, U> {
         let rows = self.memory.add(self.layout.rows);
         let at = |kind: usize, row: usize| rows.add((kind * S::LANES + row) * vector);
         let zero = s.splat_byte(U::ZERO as u8 as i8);
-        let chunk_bytes = matrix.row_bytes * (8 * S::LANES) / matrix.cols;
         for r in 0..S::LANES {
             let row = side * S::LANES + r;
             if row >= panel.rows {
@@ -152,11 +152,6 @@ impl<U> Fill<'_, U> {
                 continue;
             }
             let w = matrix.bytes.as_ptr().add((panel.row + row) * matrix.row_bytes);
-            // Sixteen short streams at once defeat the hardware's prefetch: the same place of the next panel is asked for.
-            let ahead = w.wrapping_add(AHEAD * matrix.row_bytes + chunk * chunk_bytes);
-            for line in 0..chunk_bytes.div_ceil(64) {
-                prefetch(ahead.wrapping_add(line * 64));
-            }
             let w = U::chunk::<FULL>(s, w, matrix.row_bytes, chunk);
             for part in 0..2 {
                 s.store_i(at(part, r), s.sub_bytes(w.q[part], zero));
@@ -261,12 +256,20 @@ impl Panel<'_> {
     #[inline(always)]
     unsafe fn multiply<S: Simd, U: Unpack<S>>(self, s: S, layout: Layout, memory: *const u8) {
         let blocks = self.x.padded() / 32;
+        let matrix = &self.job.matrix;
+        let next = matrix.bytes.as_ptr().wrapping_add((self.row + 2 * S::LANES) * matrix.row_bytes);
+        // Lines that each of the first groups asks for beside each block.
+        let asking = self.tokens.div_ceil(TILE).clamp(1, ASKING);
+        // Groups of nearly the same size: a group of one or two tokens would wait for its sums.
+        let each = self.tokens.div_ceil(self.tokens.div_ceil(TILE).max(1));
+        let lines = (2 * S::LANES * matrix.row_bytes).div_ceil(64 * asking * blocks);
         for block in (0..blocks).step_by(STRETCH / 32) {
             let stretch = (block, blocks.min(block + STRETCH / 32));
             let mut token = self.first;
             let end = self.first + self.tokens;
             while token < end {
-                let tokens = TILE.min(end - token);
+                let tokens = each.min(end - token);
+                let index = (token - self.first) / each;
                 macro_rules! tile {
                     ($T:literal) => {
                         s.enter(Tile::<U, $T> {
@@ -275,6 +278,8 @@ impl Panel<'_> {
                             memory,
                             token,
                             stretch,
+                            next: next.wrapping_add(index * lines * blocks * 64),
+                            lines: if index < asking { lines } else { 0 },
                             of: PhantomData,
                         })
                     };
@@ -317,6 +322,9 @@ struct Tile<'a, U, const T: usize> {
     token: usize,
     /// Blocks from, to.
     stretch: (usize, usize),
+    /// What to ask for ahead: this many lines from here beside each block.
+    next: *const u8,
+    lines: usize,
     of: PhantomData<U>,
 }
 
@@ -338,6 +346,9 @@ impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Tile<'_, U, T> {
         // A loop that the compiler cannot unroll: unrolled, it moves loads up until the sums leave the registers.
         let quarter = std::hint::black_box(4);
         for block in self.stretch.0..self.stretch.1 {
+            for line in 0..self.lines {
+                prefetch_l2(self.next.wrapping_add((block * self.lines + line) * 64));
+            }
             let mut acc = [[s.zero_i(); 2]; T];
             for part in 0..2 {
                 if part == 0 || U::SPLIT {

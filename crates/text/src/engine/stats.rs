@@ -28,6 +28,10 @@ pub struct EngineStats {
     pub cached_tokens: u64,
     /// Tokens generated.
     pub generated_tokens: u64,
+    /// Tokens that were guessed from a sequence's own past and computed beside the one that was due.
+    pub guessed_tokens: u64,
+    /// Of these, how many were what the sampler drew.
+    pub guessed_right: u64,
     /// Sequences that gave up their blocks for others and were resumed later.
     pub preemptions: u64,
     /// Steps computed.

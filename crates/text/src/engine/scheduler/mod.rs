@@ -5,6 +5,7 @@
 //! Prefill in pieces, decoding, the reuse of a known beginning and starting over after losing its blocks are the same to it.
 
 mod blocks;
+mod draft;
 mod sequence;
 mod share;
 
@@ -17,6 +18,7 @@ use blocks::{Blocks, ROOT};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{KV_BLOCK, KvFormat};
 use share::Share;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,7 +117,8 @@ impl Scheduler {
             release(books, &mut sequence);
             ended.push(sequence);
         }
-        ended.iter_mut().for_each(|sequence| sequence.events.flush());
+        let all = self.running.iter_mut().chain(&mut self.waiting).chain(&mut *ended);
+        all.for_each(|sequence| sequence.events.flush());
         ended.retain(|sequence| !sequence.events.is_flushed() && !sequence.events.is_closed());
     }
 
@@ -131,24 +134,36 @@ impl Scheduler {
 
     /// Lets waiting sequences take part while there is room: the client with the fewest sequences first.
     fn admit(&mut self) {
-        while self.running.len() < self.limits.sequences {
+        // Who rests takes no part in steps, and no place.
+        while self.running.iter().filter(|s| s.events.is_flushed()).count() < self.limits.sequences {
             let held = |client: &str| self.running.iter().filter(|s| s.client == client).count();
-            let candidates = self.waiting.iter().enumerate().filter(|(_, s)| !self.is_on_its_way(s));
+            let candidates = self.waiting.iter().enumerate();
+            let candidates = candidates.filter(|(_, s)| s.events.is_flushed() && !self.is_on_its_way(s));
             // Of equals the one that has waited longest.
             let next = candidates.min_by_key(|(at, sequence)| (held(&sequence.client), *at));
             let Some((at, sequence)) = next else { return };
             let found = self.books.find(&sequence.known);
-            let needed = (sequence.known.len() + 1).div_ceil(KV_BLOCK) - found.blocks.len();
+            let needed = blocks_for(sequence) - found.blocks.len();
             let available =
                 self.books.total() - self.books.held() - found.blocks.len().min(self.books.cached());
-            if needed > available && !self.running.is_empty() {
-                return;
+            if needed + self.promised() > available && !self.running.is_empty() {
+                // Blocks of one whose reader is behind are of more use to one that is read.
+                let resting = self.running.iter().position(|s| !s.events.is_flushed());
+                let Some(resting) = resting else { return };
+                self.give_way(resting);
+                continue;
             }
             let Some(mut sequence) = self.waiting.remove(at) else { return };
             self.place(&mut sequence, &found);
             sequence.begin();
             self.running.push(sequence);
         }
+    }
+
+    /// Blocks that running sequences will take soon: those of prompts that are not computed yet, and one each to grow into.
+    /// Without this, sequences would be let in only to lose to each other what they have computed.
+    fn promised(&self) -> usize {
+        self.running.iter().map(|s| blocks_for(s).saturating_sub(s.place.blocks.len()) + 1).sum()
     }
 
     /// Whether a running sequence is about to compute a beginning that this one can then take over.
@@ -197,12 +212,16 @@ impl Scheduler {
         if shares.iter().all(|share| share.tokens == 0) {
             return false;
         }
-        let batch: Vec<Span<'_>> = (self.running.iter().zip(&shares))
-            .map(|(sequence, share)| {
-                let from = sequence.place.computed;
-                let wanted = if share.tokens == sequence.missing() { Logits::Last } else { Logits::None };
-                let tokens = &sequence.known[from..from + share.tokens];
-                Span { tokens, offset: from, blocks: &sequence.place.blocks, wanted }
+        let staged: Vec<_> =
+            self.running.iter().zip(&shares).map(|(sequence, share)| sequence.staged(share.tokens)).collect();
+        let batch: Vec<Span<'_>> = (self.running.iter().zip(&staged))
+            .map(|(sequence, tokens)| {
+                let wanted = match tokens.len().cmp(&sequence.missing()) {
+                    Ordering::Less => Logits::None,
+                    Ordering::Equal => Logits::Last,
+                    Ordering::Greater => Logits::All,
+                };
+                Span { tokens, offset: sequence.place.computed, blocks: &sequence.place.blocks, wanted }
             })
             .filter(|span| !span.tokens.is_empty())
             .collect();
@@ -216,7 +235,7 @@ impl Scheduler {
             return true;
         }
         for (sequence, share) in self.running.iter_mut().zip(&shares).filter(|(_, share)| share.tokens > 0) {
-            sequence.advance(share.tokens);
+            sequence.advance(share.tokens.min(sequence.missing()));
             note(&mut self.books, sequence);
         }
         self.draw(&shares);
@@ -224,9 +243,12 @@ impl Scheduler {
     }
 
     /// How many tokens each running sequence computes in the next step.
-    fn shares(&self) -> Vec<Share> {
+    fn shares(&mut self) -> Vec<Share> {
+        let few = self.running.iter().filter(|s| s.is_decoding()).count() <= draft::FEW;
+        self.running.iter_mut().for_each(|sequence| sequence.guess(few));
         let resting = |sequence: &Sequence| !sequence.events.is_flushed();
-        let missing = self.running.iter().map(|s| if resting(s) { 0 } else { s.missing() });
+        let missing =
+            self.running.iter().map(|s| if resting(s) { 0 } else { s.missing() + s.place.guess.len() });
         let decoding = self.running.iter().map(Sequence::is_decoding);
         share::divide(missing.zip(decoding))
     }
@@ -237,9 +259,8 @@ impl Scheduler {
         let mut order: Vec<u64> = self.running.iter().map(|s| s.place.number).collect();
         order.sort_unstable();
         for number in order {
-            loop {
-                // It may have given way to another in the meantime.
-                let Some(at) = self.running.iter().position(|s| s.place.number == number) else { break };
+            // It may give way to another in the meantime.
+            while let Some(at) = self.running.iter().position(|s| s.place.number == number) {
                 let needed = (self.running[at].place.computed + shares[at].tokens).div_ceil(KV_BLOCK);
                 if self.running[at].place.blocks.len() >= needed {
                     break;
@@ -255,32 +276,50 @@ impl Scheduler {
     fn preempt(&mut self, shares: &mut Vec<Share>) {
         let last = (0..self.running.len()).max_by_key(|&at| self.running[at].place.number);
         let Some(last) = last else { return };
-        let mut sequence = self.running.remove(last);
         shares.remove(last);
+        if self.running.len() > 1 {
+            return self.give_way(last);
+        }
+        let mut sequence = self.running.remove(last);
+        release(&mut self.books, &mut sequence);
+        let (needed, limit) = (sequence.known.len(), self.books.total() * KV_BLOCK);
+        sequence.fail(Error::context_overflow(needed, limit));
+        self.ended.push(sequence);
+    }
+
+    /// Takes a running sequence's blocks; it starts over when its turn comes again.
+    fn give_way(&mut self, at: usize) {
+        let mut sequence = self.running.remove(at);
         release(&mut self.books, &mut sequence);
         self.stats.preemptions += 1;
-        if self.running.is_empty() {
-            let (needed, limit) = (sequence.known.len(), self.books.total() * KV_BLOCK);
-            sequence.fail(Error::context_overflow(needed, limit));
-            self.ended.push(sequence);
-        } else {
-            self.waiting.push_front(sequence);
-        }
+        self.waiting.push_front(sequence);
     }
 
     /// Every sequence that has caught up draws a token, all threads at once.
     fn draw(&mut self, shares: &[Share]) {
         let vocab = self.decoder.blueprint().vocab;
-        let caught_up =
-            self.running.iter_mut().zip(shares).filter(|(s, share)| share.tokens > 0 && s.missing() == 0);
-        let draws: Vec<_> =
-            caught_up.map(|(s, _)| s).zip(self.logits.chunks_exact_mut(vocab)).map(Mutex::new).collect();
-        self.stats.generated_tokens += draws.len() as u64;
+        let mut rest = &mut self.logits[..];
+        let mut draws = Vec::new();
+        for (sequence, share) in self.running.iter_mut().zip(shares) {
+            if share.tokens == 0 || sequence.missing() > 0 || sequence.has_ended() {
+                continue;
+            }
+            let rows = (1 + sequence.place.guess.len()) * vocab;
+            let Some((own, others)) = std::mem::take(&mut rest).split_at_mut_checked(rows) else { break };
+            rest = others;
+            draws.push(Mutex::new((sequence, own, 0)));
+        }
         self.decoder.compute().pool().run(draws.len(), |index| {
             let mut draw = draws[index].lock().unwrap_or_else(PoisonError::into_inner);
-            let (sequence, logits) = &mut *draw;
-            sequence.draw(logits);
+            let (sequence, logits, right) = &mut *draw;
+            *right = sequence.draw(logits, vocab);
         });
+        for draw in draws {
+            let (_, logits, right) = draw.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.stats.generated_tokens += 1 + right as u64;
+            self.stats.guessed_tokens += (logits.len() / vocab - 1) as u64;
+            self.stats.guessed_right += right as u64;
+        }
     }
 
     fn tell(&mut self) {
@@ -293,6 +332,11 @@ impl Scheduler {
         stats.blocks_cached = self.books.cached() as u64;
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = *stats;
     }
+}
+
+/// Blocks that hold a sequence's known tokens and the next.
+fn blocks_for(sequence: &Sequence) -> usize {
+    (sequence.known.len() + 1).div_ceil(KV_BLOCK)
 }
 
 /// Puts the full blocks that a sequence has computed into the books.

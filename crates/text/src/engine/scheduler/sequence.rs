@@ -4,12 +4,14 @@
 use super::super::Shared;
 use super::super::events::EventSender;
 use super::blocks::NodeId;
+use super::draft::Drafting;
 use crate::answer::AnswerStream;
 use crate::grammar::Constraint;
 use crate::sampler::{LogProbability, Sampler};
 use parasol_core::{
     Error, FinishReason, GenerationEvent, Part, Result, Timings, TokenLogprob, TokenReport, Usage,
 };
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,6 +44,9 @@ pub(crate) struct Place {
     /// Full blocks that are in the books, and the node of the last; `None` when they cannot be continued there.
     pub(super) noted: usize,
     pub(super) node: Option<NodeId>,
+    /// Tokens that are computed in the next step though they are only guessed, and the luck with them.
+    pub(super) guess: Vec<u32>,
+    pub(super) drafting: Drafting,
     /// Order of admission.
     pub(super) number: u64,
     /// Prompt tokens that were found in the cache when it was first admitted.
@@ -98,11 +103,44 @@ impl Sequence {
         }
     }
 
-    /// Draws the next token from the logits of its last one, (vocab), and sends what becomes of it.
-    pub(super) fn draw(&mut self, logits: &mut [f32]) {
-        if let Err(error) = self.try_draw(logits) {
-            self.fail(error);
+    /// Guesses what follows, where guesses are wanted.
+    pub(super) fn guess(&mut self, wanted: bool) {
+        self.place.guess.clear();
+        if wanted && self.is_decoding() && self.events.is_flushed() {
+            let room = self.context.saturating_sub(self.known.len());
+            let left =
+                self.max_tokens.map_or(room, |most| room.min(most.saturating_sub(self.generated() + 1)));
+            self.place.guess = self.place.drafting.propose(&self.known, left);
         }
+    }
+
+    /// The tokens that its share of a step computes: known ones, then the guessed.
+    pub(super) fn staged(&self, tokens: usize) -> Cow<'_, [u32]> {
+        let missing = &self.known[self.place.computed..];
+        match tokens.checked_sub(missing.len()) {
+            None | Some(0) => Cow::Borrowed(&missing[..tokens]),
+            Some(_) => Cow::Owned([missing, &self.place.guess].concat()),
+        }
+    }
+
+    /// Draws the next token from the logits of its last one, and more as far as the guesses are right: `logits` is
+    /// (1 + guessed, vocab). Sends what becomes of each; returns how many guesses were right.
+    pub(super) fn draw(&mut self, logits: &mut [f32], vocab: usize) -> usize {
+        let guess = std::mem::take(&mut self.place.guess);
+        let mut right = 0;
+        for row in logits.chunks_exact_mut(vocab) {
+            if let Err(error) = self.try_draw(row) {
+                self.fail(error);
+            }
+            if self.has_ended() || guess.get(right) != self.known.last() {
+                break;
+            }
+            // It has been computed already.
+            self.place.computed += 1;
+            right += 1;
+        }
+        self.place.drafting.learn(guess.len(), right);
+        right
     }
 
     fn try_draw(&mut self, logits: &mut [f32]) -> Result<()> {
