@@ -76,7 +76,7 @@ def test_errors():
 
 def test_cancelled_stream_stops_the_work():
     stream = model(max_tokens=4000).stream("Tell a very long story.")
-    next(stream)
+    assert any(chunk.content for chunk in stream)
     assert metric("running") == 1
     stream.close()
     assert_idle()

@@ -63,7 +63,7 @@ def test_tools(client):
             {"role": "assistant", "content": "It rains."},
         ]
 
-    asked = [m for city in ("Paris", "Rome", "Berlin") for m in turn(city)] + turn("Oslo")[:1]
+    asked = turn("Oslo") * 5 + turn("Oslo")[:1]
     options = {"temperature": 0, "num_predict": 60}
     answer = client.chat(model=MODEL, messages=asked, tools=[weather], options=options)
     [call] = answer.message.tool_calls
@@ -119,7 +119,7 @@ def test_errors(client):
 
 def test_cancelled_stream_stops_the_work(client):
     stream = client.chat(model=MODEL, messages=LONG, options={"num_predict": 4000}, stream=True)
-    next(stream)
+    assert any(part.message.content for part in stream)
     assert metric("running") == 1
     stream.close()
     assert_idle()

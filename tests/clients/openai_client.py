@@ -82,7 +82,7 @@ def test_forced_tool_and_its_result(client):
     question = [{"role": "user", "content": "What is the weather in Oslo?"}]
     tools = {"tools": [WEATHER], "tool_choice": FORCED, "max_completion_tokens": 200}
     choice = ask(client, messages=question, **tools).choices[0]
-    assert choice.finish_reason == "tool_calls" or choice.finish_reason == "stop", choice
+    assert choice.finish_reason == "tool_calls", choice
     [call] = choice.message.tool_calls
     assert call.function.name == "weather" and isinstance(json.loads(call.function.arguments)["city"], str)
     result = {"role": "tool", "tool_call_id": call.id, "content": "rain"}
@@ -153,7 +153,8 @@ def test_cancelled_stream_stops_the_work(client):
     long = [{"role": "user", "content": "Tell a very long story."}]
     before = metric("answers_total")
     stream = ask(client, messages=long, max_completion_tokens=4000, stream=True, logit_bias={"2": -100})
-    next(iter(stream))
+    # The first chunk comes before the first token is computed.
+    assert any(chunk.choices[0].delta.content for chunk in stream)
     assert metric("running") == 1
     stream.close()
     assert_idle()

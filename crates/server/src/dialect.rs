@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use parasol_core::{Error, ErrorKind};
 use serde_json::json;
@@ -35,6 +35,8 @@ impl Dialect {
         } else if under("/v1beta")
             || under("/gemini")
             || (under("/v1/models") && headers.contains_key("x-goog-api-key"))
+            // Google's clients with the stable version of the API.
+            || names_a_gemini_method(path)
         {
             Self::Gemini
         } else if under("/v1/messages")
@@ -98,7 +100,7 @@ impl Dialect {
 /// `anthropic::routes()` therefore serves its models at `/anthropic/v1/models…`, `gemini::routes()` everything at
 /// `/v1beta/…`. What comes as `/anthropic/v1/messages` or `/gemini/v1beta/…` (a base URL with that prefix) is handed to the
 /// same routes.
-pub(crate) fn rewritten(dialect: Dialect, method: &Method, uri: &Uri) -> Option<Uri> {
+pub(crate) fn rewritten(dialect: Dialect, uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let to = match dialect {
         Dialect::Anthropic if path == "/v1/models" || path.starts_with("/v1/models/") => {
@@ -114,10 +116,6 @@ pub(crate) fn rewritten(dialect: Dialect, method: &Method, uri: &Uri) -> Option<
                 Some(rest) => format!("/v1beta/{rest}"),
                 None => rest.to_owned(),
             }
-        }
-        // Google's clients with the stable version of the API.
-        Dialect::OpenAi if *method == Method::POST && names_a_gemini_method(path) => {
-            format!("/v1beta{}", path.strip_prefix("/v1")?)
         }
         _ => return None,
     };
@@ -208,21 +206,13 @@ mod tests {
 
     #[test]
     fn shared_paths_are_told_apart() {
-        let to = |dialect, method: &Method, uri: &str| {
-            rewritten(dialect, method, &uri.parse().unwrap()).map(|u| u.to_string())
-        };
-        let (get, post) = (Method::GET, Method::POST);
-        assert_eq!(
-            to(Dialect::Anthropic, &get, "/v1/models?limit=2").unwrap(),
-            "/anthropic/v1/models?limit=2"
-        );
-        assert_eq!(to(Dialect::Anthropic, &post, "/anthropic/v1/messages").unwrap(), "/v1/messages");
-        assert_eq!(to(Dialect::Anthropic, &post, "/v1/messages"), None);
-        assert_eq!(to(Dialect::OpenAi, &get, "/v1/models/a"), None);
-        assert_eq!(
-            to(Dialect::OpenAi, &post, "/v1/models/a:countTokens").unwrap(),
-            "/v1beta/models/a:countTokens"
-        );
-        assert_eq!(to(Dialect::Gemini, &get, "/gemini/v1beta/models").unwrap(), "/v1beta/models");
+        let to = |dialect, uri: &str| rewritten(dialect, &uri.parse().unwrap()).map(|u| u.to_string());
+        assert_eq!(to(Dialect::Anthropic, "/v1/models?limit=2").unwrap(), "/anthropic/v1/models?limit=2");
+        assert_eq!(to(Dialect::Anthropic, "/anthropic/v1/messages").unwrap(), "/v1/messages");
+        assert_eq!(to(Dialect::Anthropic, "/v1/messages"), None);
+        assert_eq!(to(Dialect::OpenAi, "/v1/models/a"), None);
+        let stable = "/v1/models/a:countTokens";
+        assert_eq!(to(of(stable), stable).unwrap(), "/v1beta/models/a:countTokens");
+        assert_eq!(to(Dialect::Gemini, "/gemini/v1beta/models").unwrap(), "/v1beta/models");
     }
 }

@@ -30,6 +30,9 @@ impl AppState {
         mut request: ChatRequest,
     ) -> Result<EventStream<GenerationEvent>> {
         ctx.client().clone_into(&mut request.client);
+        if self.options().log_prompts {
+            log_prompt(ctx, serde_json::to_string(&request.messages).unwrap_or_default());
+        }
         self.generate(ctx, model, move |lease| lease.chat()?.chat(request)).await
     }
 
@@ -44,6 +47,9 @@ impl AppState {
         mut request: CompleteRequest,
     ) -> Result<EventStream<GenerationEvent>> {
         ctx.client().clone_into(&mut request.client);
+        if self.options().log_prompts {
+            log_prompt(ctx, request.prompt.clone());
+        }
         self.generate(ctx, model, move |lease| lease.complete()?.complete(request)).await
     }
 
@@ -66,7 +72,7 @@ impl AppState {
     /// # Errors
     /// When there is no such model, or it cannot be loaded.
     pub(crate) async fn recommended(&self, ctx: &RequestContext, model: &str) -> Result<SamplingChoice> {
-        self.with_model(ctx, model, |lease| Ok(lease.recommended().clone())).await
+        self.with_model(ctx, model, |lease| Ok(*lease.recommended())).await
     }
 
     /// Runs `work` on a loaded model, off the threads that serve connections.
@@ -136,6 +142,10 @@ fn allow_model(ctx: &RequestContext, model: &str) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+fn log_prompt(ctx: &RequestContext, prompt: String) {
+    tracing::info!(request = ctx.id(), prompt, "prompt");
 }
 
 fn fault() -> Error {
@@ -222,6 +232,8 @@ struct Record {
     begun: Instant,
     prompt: usize,
     tokens: usize,
+    /// What was said, where the log holds it.
+    said: Option<String>,
     ended: bool,
 }
 
@@ -229,13 +241,17 @@ impl Record {
     fn new(state: &AppState, ctx: &RequestContext, model: &str, begun: Instant) -> Self {
         let key = ctx.key().map(|k| k.name.clone()).unwrap_or_default();
         let of = ByAnswer { model: model.to_owned(), key };
-        Self { state: state.clone(), ctx: ctx.clone(), of, begun, prompt: 0, tokens: 0, ended: false }
+        let said = state.options().log_prompts.then(String::new);
+        Self { state: state.clone(), ctx: ctx.clone(), of, begun, prompt: 0, tokens: 0, said, ended: false }
     }
 
     fn see(&mut self, event: Option<&Result<GenerationEvent>>) {
         match event {
             Some(Ok(GenerationEvent::Started { prompt_tokens, .. })) => self.prompt = *prompt_tokens,
-            Some(Ok(GenerationEvent::Token(_) | GenerationEvent::ToolCall(_))) => {
+            Some(Ok(event @ (GenerationEvent::Token(_) | GenerationEvent::ToolCall(_)))) => {
+                if let (Some(said), GenerationEvent::Token(token)) = (&mut self.said, event) {
+                    said.push_str(&token.text);
+                }
                 if self.tokens == 0 {
                     self.state.metrics().first_token(&self.of, self.begun.elapsed());
                 }
@@ -273,6 +289,7 @@ impl Record {
             generated_tokens = self.tokens,
             milliseconds = self.begun.elapsed().as_secs_f64() * 1000.0,
             outcome,
+            text = self.said.take(),
             "answer"
         );
     }

@@ -19,6 +19,7 @@ mod logs;
 mod metrics;
 mod ollama;
 mod openai;
+mod openapi;
 mod options;
 mod pages;
 mod router;

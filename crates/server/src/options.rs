@@ -46,10 +46,8 @@ pub struct ServerOptions {
     pub home: PathBuf,
     /// The model that pages and health checks speak of.
     pub default_model: Option<String>,
-    /// Put prompts and answers into the log.
+    /// Put prompts and answers into the log, at the level `info`.
     pub log_prompts: bool,
-    /// Where traces go: the base address of an OpenTelemetry collector that takes OTLP over HTTP.
-    pub otlp: Option<String>,
 }
 
 /// The files of a TLS identity.
@@ -84,7 +82,6 @@ impl ServerOptions {
             home: home.into(),
             default_model: None,
             log_prompts: false,
-            otlp: None,
         }
     }
 }

@@ -64,6 +64,6 @@ async fn front(State(state): State<AppState>, headers: HeaderMap) -> Response {
 }
 
 /// Text that stands in HTML as it is.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -12,5 +12,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(crate::ollama::routes())
         .merge(crate::admin::routes())
         .merge(crate::pages::routes())
+        .merge(crate::openapi::routes())
         .with_state(state)
 }

@@ -1,8 +1,9 @@
 //! Reading a JSON object field by field, so that every complaint names the field by its path and nothing that was sent
 //! stays unread: what is left at the end is refused by name. Which fields there are is each protocol's.
 
+use crate::trace;
 use parasol_core::{Error, ErrorKind, Result};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// How a protocol spells its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +87,13 @@ impl Fields {
         invalid(self.at(name), what)
     }
 
+    fn asked(&self, name: &str, schema: impl FnOnce() -> Value) {
+        trace::asked(|| self.at(name), schema);
+    }
+
     /// Takes a field; null counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.asked(name, || json!({}));
         let mut found = self.map.shift_remove(name);
         if self.spelling == Spelling::Protobuf && found.is_none() {
             found = self.map.shift_remove(&snake(name));
@@ -102,18 +108,21 @@ impl Fields {
 
     /// Takes a string.
     pub(crate) fn string(&mut self, name: &str) -> Result<Option<String>> {
+        self.asked(name, || json!({ "type": "string" }));
         let path = self.at(name);
         self.take(name).map(|v| string(v, &path)).transpose()
     }
 
     /// Takes a string that has to be there.
     pub(crate) fn need_string(&mut self, name: &str) -> Result<String> {
+        self.asked(name, || json!({ "type": "string" }));
         let path = self.at(name);
         string(self.need(name)?, &path)
     }
 
     /// Takes a boolean.
     pub(crate) fn bool(&mut self, name: &str) -> Result<Option<bool>> {
+        self.asked(name, || json!({ "type": "boolean" }));
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(b)) => Ok(Some(b)),
@@ -123,6 +132,7 @@ impl Fields {
 
     /// Takes a number between `least` and `most`.
     pub(crate) fn number(&mut self, name: &str, least: f32, most: f32) -> Result<Option<f32>> {
+        self.asked(name, || json!({ "type": "number", "minimum": least, "maximum": most }));
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.as_f64().map(|x| x as f32) {
             Some(x) if (least..=most).contains(&x) => Ok(Some(x)),
@@ -135,6 +145,7 @@ impl Fields {
 
     /// Takes a whole number, of either sign.
     pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i64>> {
+        self.asked(name, || json!({ "type": "integer", "format": "int64" }));
         let Some(value) = self.take(name) else { return Ok(None) };
         let whole = match &value {
             Value::Number(n) => n.as_i64().or_else(|| n.as_f64().and_then(exact)),
@@ -151,6 +162,7 @@ impl Fields {
 
     /// Takes a whole number of at least `least`.
     pub(crate) fn count(&mut self, name: &str, least: usize) -> Result<Option<usize>> {
+        self.asked(name, || json!({ "type": "integer", "minimum": least, "format": "int64" }));
         let Some(n) = self.integer(name)? else { return Ok(None) };
         match usize::try_from(n) {
             Ok(n) if n >= least => Ok(Some(n)),
@@ -160,6 +172,7 @@ impl Fields {
 
     /// Takes a list.
     pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<Value>>> {
+        self.asked(name, || json!({ "type": "array" }));
         match self.take(name) {
             None => Ok(None),
             Some(Value::Array(list)) => Ok(Some(list)),
@@ -169,6 +182,7 @@ impl Fields {
 
     /// Takes a list of strings.
     pub(crate) fn strings(&mut self, name: &str) -> Result<Option<Vec<String>>> {
+        self.asked(name, || json!({ "type": "array", "items": { "type": "string" } }));
         let path = self.at(name);
         let Some(list) = self.list(name)? else { return Ok(None) };
         let each = list.into_iter().enumerate().map(|(i, v)| string(v, &format!("{path}.{i}")));
@@ -177,12 +191,14 @@ impl Fields {
 
     /// Takes an object.
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>> {
+        self.asked(name, || json!({ "type": "object" }));
         let (path, spelling) = (self.at(name), self.spelling);
         self.take(name).map(|v| Self::new(v, path, spelling)).transpose()
     }
 
     /// Takes a list of objects.
     pub(crate) fn objects(&mut self, name: &str) -> Result<Option<Vec<Self>>> {
+        self.asked(name, || json!({ "type": "array", "items": { "type": "object" } }));
         let (path, spelling) = (self.at(name), self.spelling);
         let Some(list) = self.list(name)? else { return Ok(None) };
         let each = list.into_iter().enumerate();
@@ -192,6 +208,7 @@ impl Fields {
     /// Takes what is accepted though it changes nothing, and remembers in `noted` that it was sent.
     pub(crate) fn note(&mut self, names: &[&str], noted: &mut Vec<String>) {
         for name in names {
+            trace::noted(|| self.at(name));
             if self.take(name).is_some() {
                 noted.push(self.at(name));
             }
@@ -200,6 +217,7 @@ impl Fields {
 
     /// Refuses a field by name if it is there, saying why.
     pub(crate) fn refuse(&mut self, name: &str, why: &str) -> Result<()> {
+        trace::refused(|| self.at(name));
         match self.take(name) {
             Some(Value::Array(list)) if list.is_empty() => Ok(()),
             Some(_) => Err(self.wrong(name, why)),

@@ -2,9 +2,11 @@
 //! directions, so that serving a dialect and calling a provider that speaks it are one module. No I/O.
 
 pub mod anthropic;
+pub mod describe;
 mod fields;
 pub mod gemini;
 pub mod ollama;
 pub mod openai;
 mod outcome;
 pub mod sse;
+mod trace;

@@ -1,6 +1,8 @@
 //! A whole answer gathered from its events, for protocols that send it in one piece. How it is written is each protocol's.
 
-use parasol_core::{FinishReason, GenerationEvent, Part, TokenReport, ToolCall, ToolCallDelta, Usage};
+use parasol_core::{
+    FinishReason, GenerationEvent, Part, TokenLogprob, TokenReport, ToolCall, ToolCallDelta, Usage,
+};
 use serde_json::Value;
 
 /// A piece of an answer.
@@ -33,6 +35,19 @@ impl Call {
             text => serde_json::from_str::<Value>(text).ok().filter(Value::is_object).ok_or(text),
         }
     }
+}
+
+/// The likeliest tokens at a token's place, as many as were asked for. The chosen one is listed where it ranks among them, as
+/// protocols want; where a provider has listed it already, its list stays.
+pub(crate) fn likeliest(token: &TokenReport) -> Vec<&TokenLogprob> {
+    let Some((chosen, rest)) = token.logprobs.split_first() else { return Vec::new() };
+    let mut top: Vec<&TokenLogprob> = rest.iter().collect();
+    if !top.iter().any(|one| one.id == chosen.id && one.bytes == chosen.bytes) {
+        let rank = top.partition_point(|one| one.logprob > chosen.logprob);
+        top.insert(rank, chosen);
+        top.truncate(rest.len());
+    }
+    top
 }
 
 /// An answer so far.

@@ -173,6 +173,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "LEVEL", env = "PARASOL_LOG_LEVEL", hide_env_values = true, default_value = "info",
           value_parser = ["off", "error", "warn", "info", "debug", "trace"], help_heading = "Logs")]
     pub(crate) log_level: String,
+    /// Put prompts and answers into the log; without this it holds none
+    #[arg(long, env = "PARASOL_LOG_PROMPTS", hide_env_values = true, help_heading = "Logs")]
+    pub(crate) log_prompts: bool,
 }
 
 /// The value of `--models`.

@@ -115,6 +115,7 @@ fn options(args: &ServeArgs, home: &Path) -> Result<ServerOptions> {
         max_connections: args.max_connections,
         max_queue: args.max_queue,
         grace: args.grace,
+        log_prompts: args.log_prompts,
         ..ServerOptions::at(home)
     })
 }

@@ -96,7 +96,7 @@ pub(super) fn open_to(options: &ServerOptions, origin: &HeaderValue, headers: &m
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("x-request-id, retry-after"),
+            HeaderValue::from_static("x-request-id, request-id, retry-after, x-parasol-without-effect"),
         );
     }
 }

@@ -54,6 +54,10 @@ pub(crate) async fn enter(
         host::open_to(state.options(), &origin, response.headers_mut());
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
+        if dialect == Dialect::Anthropic {
+            // Where its clients look for the id, of what the door refuses too.
+            response.headers_mut().insert("request-id", value.clone());
+        }
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
@@ -102,7 +106,7 @@ async fn route(
     mut request: Request<Body>,
     context: RequestContext,
 ) -> Response {
-    if let Some(uri) = dialect::rewritten(dialect, request.method(), request.uri()) {
+    if let Some(uri) = dialect::rewritten(dialect, request.uri()) {
         *request.uri_mut() = uri;
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());

@@ -55,7 +55,7 @@ async fn run(state: &AppState, ctx: &RequestContext, shape: Shape, call: Call) -
             Some(KeepAlive::Always) => lease.keep_alive(None),
             Some(KeepAlive::For(time)) => lease.keep_alive(Some(time)),
         }
-        Ok((lease.recommended().clone(), lease.context()))
+        Ok((*lease.recommended(), lease.context()))
     };
     let (recommended, context) = state.with_model(ctx, &model, facts).await?;
     let loading = begun.elapsed();

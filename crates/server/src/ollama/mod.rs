@@ -39,7 +39,8 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// An error as this dialect reports it, with the status that belongs to its kind.
 pub(crate) fn error(error: &Error) -> Response {
-    let status = StatusCode::from_u16(wire::status(error.kind())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(wire::status(error.kind())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(wire::error_body(error))).into_response()
 }
 

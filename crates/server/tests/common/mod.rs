@@ -30,6 +30,42 @@ pub struct Answer {
     pub body: String,
 }
 
+/// The toy Qwen3 of the fixtures as a folder that can chat, think and call tools, with a long context; it says nonsense.
+/// The fixture itself is a base model.
+pub fn toy() -> String {
+    static MADE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    MADE.get_or_init(make_toy).clone()
+}
+
+fn make_toy() -> String {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/toy-qwen3");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toy-chat-65536");
+    // Other tests may be making the same: the folder gets its name when it is complete.
+    let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for name in ["model.safetensors", "tokenizer.json"] {
+        std::fs::copy(from.join(name), made.path().join(name)).unwrap();
+    }
+    let config = std::fs::read_to_string(from.join("config.json")).unwrap();
+    let long = config.replace("\"max_position_embeddings\": 256", "\"max_position_embeddings\": 65536");
+    assert_ne!(config, long);
+    std::fs::write(made.path().join("config.json"), long).unwrap();
+    std::fs::write(made.path().join("chat_template.jinja"), TEMPLATE).unwrap();
+    if std::fs::rename(made.path(), &to).is_err() {
+        assert_eq!(
+            std::fs::read_to_string(to.join("chat_template.jinja")).unwrap(),
+            TEMPLATE,
+            "{to:?} is old"
+        );
+    }
+    to.to_str().unwrap().to_owned()
+}
+
+const TEMPLATE: &str = "{%- if tools %}<tools>{% for t in tools %}{{ t | tojson }}{% endfor %}</tools>\
+Call as <tool_call>{\"name\": ..., \"arguments\": ...}</tool_call>{% endif -%}\
+{%- for m in messages %}<|user|>{{ m['role'] }}: {{ m['content'] }}\
+{%- for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}<|end|>{% endfor -%}\
+<|begin|>{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}";
+
 /// The options of a server on a port of the system's choice.
 pub fn options(home: &Path) -> ServerOptions {
     ServerOptions { listen: vec!["127.0.0.1:0".parse().unwrap()], ..ServerOptions::at(home) }

@@ -94,7 +94,9 @@ impl ChatTemplate {
     /// The program that renders a conversation, with or without tools on offer: what it mentions is what the model knows.
     pub(crate) fn source(&self, tools: bool) -> String {
         let name = self.with_tools.filter(|_| tools).unwrap_or(DEFAULT);
-        self.environment.get_template(name).map_or_else(|_| String::new(), |template| template.source().to_owned())
+        self.environment
+            .get_template(name)
+            .map_or_else(|_| String::new(), |template| template.source().to_owned())
     }
 
     /// Renders a conversation.

@@ -4,7 +4,7 @@
 //! Spec: <https://ai.google.dev/api/generate-content#generatecontentresponse>.
 
 use super::Style;
-use crate::outcome::{Call, Outcome, Piece};
+use crate::outcome::{Call, Outcome, Piece, likeliest};
 use parasol_core::{
     Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, TokenLogprob, TokenReport, Usage,
 };
@@ -67,10 +67,9 @@ fn logprobs(tokens: &[TokenReport], candidate: &mut Value) {
         return;
     }
     let sum: f64 = chosen.iter().map(|t| f64::from(t.logprob)).sum();
-    let top = tokens.iter().map(|t| {
-        let rest = t.logprobs.get(1..).unwrap_or_default();
-        json!({ "candidates": rest.iter().map(candidate_logprob).collect::<Vec<_>>() })
-    });
+    let top = tokens.iter().map(
+        |t| json!({ "candidates": likeliest(t).into_iter().map(candidate_logprob).collect::<Vec<_>>() }),
+    );
     candidate["avgLogprobs"] = json!(sum / chosen.len() as f64);
     candidate["logprobsResult"] = json!({
         "topCandidates": top.collect::<Vec<_>>(),

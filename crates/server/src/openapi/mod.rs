@@ -1,0 +1,170 @@
+//! The server described by itself: an OpenAPI 3.1 document at `/openapi.json` and the same as a page at `/docs`. Bodies are
+//! described by the readers that read them (`parasol_wire::describe`); which routes there are stands in [`routes`], which
+//! `tests/openapi.rs` holds against the router.
+
+mod page;
+mod routes;
+
+use crate::AppState;
+use axum::Router;
+use axum::http::header;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use parasol_wire::describe::Body;
+use routes::{Answer, OPERATIONS, Operation};
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+
+/// The routes of the document.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/openapi.json", get(json_document)).route("/docs", get(docs))
+}
+
+/// Made once: it depends on nothing but the program.
+static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+
+async fn json_document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.to_string()).into_response()
+}
+
+async fn docs() -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page::page(&DOCUMENT))).into_response()
+}
+
+/// The document.
+fn document() -> Value {
+    let mut paths = Map::new();
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path.to_owned()).or_insert_with(|| json!({}));
+        path[operation.method] = describe(operation);
+    }
+    let bodies = Body::ALL.iter().map(|body| (body.name().to_owned(), body.schema()));
+    let schemas: Map<String, Value> = bodies.chain(errors()).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Parasol",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "One server for applications that speak OpenAI, Anthropic, Gemini or Ollama. A parameter that is not \
+                named here is refused, never ignored; the header x-parasol-without-effect names those that were accepted and \
+                change nothing.",
+        },
+        "tags": routes::TAGS.map(|(name, says)| json!({ "name": name, "description": says })),
+        "paths": paths,
+        "security": [{}, { "bearer": [] }, { "x-api-key": [] }, { "x-goog-api-key": [] }],
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer" },
+                "x-api-key": { "type": "apiKey", "in": "header", "name": "x-api-key" },
+                "x-goog-api-key": { "type": "apiKey", "in": "header", "name": "x-goog-api-key" },
+            },
+        },
+    })
+}
+
+fn describe(operation: &Operation) -> Value {
+    let mut it = json!({
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "responses": {
+            "200": answer(operation.answer),
+            "default": {
+                "description": "What went wrong, in the protocol's own words",
+                "content": { "application/json": { "schema": reference(error_name(operation.tag)) } },
+            },
+        },
+    });
+    let named = operation.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let in_path = named.map(|name| {
+        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 } })
+    });
+    let in_query = operation.query.iter().map(|(name, kind, says)| {
+        json!({ "name": name, "in": "query", "description": says, "schema": { "type": kind } })
+    });
+    let parameters: Vec<Value> = in_path.chain(in_query).collect();
+    if !parameters.is_empty() {
+        it["parameters"] = json!(parameters);
+    }
+    if let Some(body) = operation.body {
+        it["requestBody"] = json!({ "required": true, "content": { "application/json": {
+            "schema": reference(body.name()), "example": body.example("smollm2"),
+        } } });
+    } else if operation.id == "stop" {
+        // The administration's one body.
+        it["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": {
+            "type": "object", "properties": { "model": { "type": "string" } }, "required": ["model"],
+            "additionalProperties": false,
+        } } } });
+    }
+    it
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn answer(answer: Answer) -> Value {
+    let object = |required: &[&str]| json!({ "schema": { "type": "object", "required": required } });
+    let text = || json!({ "schema": { "type": "string" } });
+    let content = match answer {
+        Answer::Object(required) => json!({ "application/json": object(required) }),
+        Answer::ObjectOrEvents(required) => {
+            json!({ "application/json": object(required), "text/event-stream": text() })
+        }
+        Answer::Events => {
+            json!({ "application/json": { "schema": { "type": "array" } }, "text/event-stream": text() })
+        }
+        Answer::ObjectOrLines(required) => {
+            json!({ "application/json": object(required), "application/x-ndjson": text() })
+        }
+        Answer::Text(kind) => json!({ kind: text() }),
+        Answer::Nothing => return json!({ "description": "Done" }),
+    };
+    json!({ "description": "The answer", "content": content })
+}
+
+fn error_name(tag: &str) -> &'static str {
+    match tag {
+        "OpenAI" => "OpenAiError",
+        "Anthropic" => "AnthropicError",
+        "Gemini" => "GeminiError",
+        "Ollama" => "OllamaError",
+        _ => "ParasolError",
+    }
+}
+
+/// The shapes of errors, by name.
+fn errors() -> impl Iterator<Item = (String, Value)> {
+    let object = |required: &[&str], fields: Value| {
+        json!({ "type": "object", "required": ["error"], "properties": { "error": {
+            "type": "object", "required": required, "properties": fields } } })
+    };
+    let string = json!({ "type": "string" });
+    let maybe = json!({ "type": ["string", "null"] });
+    let all = [
+        (
+            "OpenAiError",
+            object(
+                &["message", "type"],
+                json!({ "message": string, "type": string, "param": maybe, "code": maybe }),
+            ),
+        ),
+        ("AnthropicError", object(&["type", "message"], json!({ "type": string, "message": string }))),
+        (
+            "GeminiError",
+            object(
+                &["code", "message", "status"],
+                json!({ "code": { "type": "integer" }, "message": string, "status": string }),
+            ),
+        ),
+        (
+            "OllamaError",
+            json!({ "type": "object", "required": ["error"], "properties": { "error": string } }),
+        ),
+        ("ParasolError", object(&["kind", "message"], json!({ "kind": string, "message": string }))),
+    ];
+    all.into_iter().map(|(name, schema)| (name.to_owned(), schema))
+}

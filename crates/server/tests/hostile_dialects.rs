@@ -1,0 +1,154 @@
+//! Requests that mean harm, in every dialect: each is refused in the dialect's own shape, soon, and the server serves on.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Running;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// A dialect's chat: where it is, what its body looks like around `EXTRA`, and how one tells its errors.
+struct Door {
+    path: &'static str,
+    body: &'static str,
+    is_error: fn(&Value) -> bool,
+}
+
+const DOORS: [Door; 4] = [
+    Door {
+        path: "/v1/chat/completions",
+        body: r#"{"model":"MODEL","messages":[{"role":"user","content":"Hi"}]EXTRA}"#,
+        is_error: |v| v["error"]["message"].is_string() && v["error"]["type"].is_string(),
+    },
+    Door {
+        path: "/v1/messages",
+        body: r#"{"model":"MODEL","max_tokens":4,"messages":[{"role":"user","content":"Hi"}]EXTRA}"#,
+        is_error: |v| v["type"] == "error" && v["error"]["type"].is_string(),
+    },
+    Door {
+        path: "/v1beta/models/MODEL:generateContent",
+        body: r#"{"contents":[{"parts":[{"text":"Hi"}]}]EXTRA}"#,
+        is_error: |v| v["error"]["status"].is_string() && v["error"]["code"].is_number(),
+    },
+    Door {
+        path: "/api/chat",
+        body: r#"{"model":"MODEL","messages":[{"role":"user","content":"Hi"}]EXTRA}"#,
+        is_error: |v| v["error"].is_string(),
+    },
+];
+
+/// Sends raw bytes to every door, each with `model` in its place, and expects a refusal in the dialect within a second.
+fn refused(server: &Running, model: &str, extra: &str, doors: &[usize]) {
+    let toy = common::toy();
+    for door in doors.iter().map(|i| &DOORS[*i]) {
+        let model = if model.is_empty() { &toy } else { model };
+        let in_path = model.replace('%', "%25").replace('/', "%2F").replace('\\', "%5C");
+        let path = door.path.replace("MODEL", &in_path.replace("%5Cu0000", "%00"));
+        let body = door.body.replace("MODEL", model).replace("EXTRA", extra);
+        let began = Instant::now();
+        let answer = server.send("POST", &path, &[], &body);
+        let shown: String = extra.chars().take(100).collect();
+        assert!(began.elapsed() < Duration::from_secs(1), "{path} took {:?}: {shown}", began.elapsed());
+        assert!((400..600).contains(&answer.status), "{path} {shown}: {answer:?}");
+        let body: Value =
+            serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{path} {shown}: {e}: {answer:?}"));
+        assert!((door.is_error)(&body), "{path} {shown}: {body}");
+    }
+    let well = server.get("/healthz", &[]);
+    assert_eq!(well.status, 200, "{well:?}");
+}
+
+const ALL: [usize; 4] = [0, 1, 2, 3];
+
+#[test]
+fn malformed_json_is_refused_in_every_dialect() {
+    let server = Running::start(|_| {});
+    let deep = format!(",\"tools\":{}", "[".repeat(200_000));
+    let deeper = format!(",\"tools\":[{}1{}]", "{\"a\":".repeat(50_000), "}".repeat(50_000));
+    for extra in
+        [",", ",\"temperature\":NaN", ",\"temperature\":1e999", ",\"x\":\"\\ud800\"", "}}", &deep, &deeper]
+    {
+        refused(&server, "", extra, &ALL);
+    }
+}
+
+#[test]
+fn unknown_parameters_and_wrong_types_are_refused() {
+    let server = Running::start(|_| {});
+    for extra in [",\"frobnicate\":1", ",\"tools\":3", ",\"tools\":[3]", ",\"tools\":{\"a\":[]}"] {
+        refused(&server, "", extra, &[0, 1, 2]);
+    }
+    for extra in [
+        ",\"max_tokens\":-1",
+        ",\"max_tokens\":99999999999999999999",
+        ",\"temperature\":-1",
+        ",\"temperature\":\"hot\"",
+        ",\"top_p\":7",
+    ] {
+        refused(&server, "", extra, &[0, 1]);
+        refused(
+            &server,
+            "",
+            &format!(",\"generationConfig\":{{{}}}", extra[1..].replace("max_tokens", "maxOutputTokens")),
+            &[2],
+        );
+    }
+}
+
+#[test]
+fn names_of_models_reach_no_files() {
+    let server = Running::start(|_| {});
+    for name in [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "/dev/zero",
+        "a\\u0000b",
+        "..",
+        "http://127.0.0.1:1/x",
+        "%2e%2e/x",
+    ] {
+        refused(&server, name, "", &ALL);
+    }
+}
+
+#[test]
+fn schemas_that_bomb_or_lie_are_refused() {
+    let server = Running::start(|_| {});
+    let outside = r##"{"$ref":"http://127.0.0.1:1/schema.json"}"##;
+    let lies = r#"{"type":"object","properties":{"a":{"type":"colour"}},"required":["a"]}"#;
+    for schema in [outside, lies] {
+        let format = format!(r#","output_config":{{"format":{{"type":"json_schema","schema":{schema}}}}}"#);
+        refused(&server, "", &format, &[1]);
+        let format = format!(
+            r#","generationConfig":{{"responseMimeType":"application/json","responseJsonSchema":{schema}}}"#
+        );
+        refused(&server, "", &format, &[2]);
+        let format = format!(
+            r#","response_format":{{"type":"json_schema","json_schema":{{"name":"x","schema":{schema}}}}}"#
+        );
+        refused(&server, "", &format, &[0]);
+    }
+}
+
+/// Expressions are unfolded as they are needed: such an answer may be refused or cut, and neither takes long.
+#[test]
+fn a_pattern_that_would_fill_the_memory_is_answered_soon() {
+    let server = Running::start(|_| {});
+    let schema = r#"{"type":"string","pattern":"^(((a{1,1000}){1,1000}){1,1000}){1,1000}$"}"#;
+    let body = format!(
+        r#"{{"model":"{}","messages":[{{"role":"user","content":"Hi"}}],"max_tokens":300,"reasoning_effort":"none","response_format":{{"type":"json_schema","json_schema":{{"name":"x","schema":{schema}}}}}}}"#,
+        common::toy()
+    );
+    let began = Instant::now();
+    let answer = server.send("POST", "/v1/chat/completions", &[], &body);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let object: Value = serde_json::from_str(&answer.body).unwrap();
+    if answer.status == 200 {
+        let said = object["choices"][0]["message"]["content"].as_str().unwrap();
+        assert!(said.strip_prefix('"').unwrap().trim_end_matches('"').bytes().all(|b| b == b'a'), "{said}");
+    } else {
+        assert!((DOORS[0].is_error)(&object), "{answer:?}");
+    }
+    assert_eq!(server.get("/healthz", &[]).status, 200);
+}
