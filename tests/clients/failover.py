@@ -86,7 +86,9 @@ def independent(folder):
     if not LLAMA:
         return parasol(folder, "a")
     port = free_port()
-    flags = {"model": weights(), "model_alias": MODEL, "host": "127.0.0.1", "port": port, "n_ctx": 2048, "n_threads": 1}
+    # By its default every request breaks off the answer that is being streamed, even one that only lists the models.
+    usual = {"host": "127.0.0.1", "port": port, "n_ctx": 2048, "n_threads": 1, "interrupt_requests": "false"}
+    flags = {"model": weights(), "model_alias": MODEL} | usual
     command = [LLAMA, "-m", "llama_cpp.server", *(str(word) for k, v in flags.items() for word in (f"--{k}", v))]
     return Process(command, port, "/v1/models", folder / "a.log")
 

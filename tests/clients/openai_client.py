@@ -54,7 +54,8 @@ def test_plain(client):
 
 def test_streamed_says_what_the_whole_says(client):
     asked = {"temperature": 0, "max_completion_tokens": 24}
-    whole = ask(client, **asked)
+    # Asked twice, so that both find the prompt in the cache: how it is cut into batches can tip the scales between words.
+    whole = [ask(client, **asked) for _ in range(2)][-1]
     chunks = list(ask(client, **asked, stream=True, stream_options={"include_usage": True}))
     assert len({chunk.id for chunk in chunks}) == 1
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
