@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const VERSION: &str = "anthropic-version: 2023-06-01";
 
 fn ask(server: &Running, more: Value) -> Answer {
-    let mut body = json!({"model": toy(), "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]});
+    let mut body = json!({"model": toy(), "max_tokens": 5, "temperature": 0, "messages": [{"role": "user", "content": "Hi"}]});
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
     }

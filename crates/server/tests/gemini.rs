@@ -13,7 +13,7 @@ fn ask(server: &Running, method: &str, body: &Value) -> Answer {
 }
 
 fn hello() -> Value {
-    json!({"contents": [{"parts": [{"text": "Hi"}]}], "generation_config": {"maxOutputTokens": 5}})
+    json!({"contents": [{"parts": [{"text": "Hi"}]}], "generation_config": {"maxOutputTokens": 5, "temperature": 0}})
 }
 
 fn json(answer: &Answer) -> Value {

@@ -69,8 +69,11 @@ fn a_conversation_is_answered_and_held_to_its_form() {
     );
     let said: Value = serde_json::from_str(object["message"]["content"].as_str().unwrap()).unwrap();
     assert!(said["on"].is_boolean(), "{said}");
-    let streamed =
-        lines(&post(&server, "/api/chat", json!({"messages": messages, "options": {"num_predict": 3}})));
+    let streamed = lines(&post(
+        &server,
+        "/api/chat",
+        json!({"messages": messages, "options": {"num_predict": 3, "temperature": 0}}),
+    ));
     assert_eq!(streamed.last().unwrap()["eval_count"], 3);
 }
 

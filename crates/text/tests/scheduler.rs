@@ -128,6 +128,17 @@ fn when_memory_runs_out_sequences_give_way_and_come_back() {
 }
 
 #[test]
+fn prompts_that_do_not_fit_together_wait_instead_of_undoing_each_other() {
+    // Each takes three blocks in the end; without counting what is promised, all eight would be let in at once.
+    let model = load("llama", options(96, 320));
+    let prompts: Vec<_> = (0..8).map(|i| format!("{i} ").repeat(30)).collect();
+    let streams: Vec<_> = prompts.iter().map(|p| model.complete(request(p, 8, p)).unwrap()).collect();
+    streams.into_iter().for_each(|stream| assert_eq!(answer(stream).1, FinishReason::Length));
+    assert_eq!(model.stats().preemptions, 0, "{:?}", model.stats());
+    check_idle(&model);
+}
+
+#[test]
 fn a_beginning_that_is_being_computed_is_not_computed_twice() {
     let model = load("llama", options(256, 2048));
     let shared = "many words stand before the question that each of them asks ".repeat(3);
