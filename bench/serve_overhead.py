@@ -21,12 +21,16 @@ import time
 WORDS = """river stone window garden letter winter music table morning paper village forest silver engine teacher bridge market
 island summer doctor candle mirror harbour blanket question answer number machine colour shadow orange pencil""".split()
 
+# The default model's tokens that end an answer: all answers are to be of the same length.
+NEVER = ("0", "2")
+
 
 class Answer:
     """One streamed completion on a connection of its own."""
 
     def __init__(self, port, model, prompt, tokens):
         body = {"model": model, "prompt": prompt, "max_tokens": tokens, "temperature": 0, "stream": True}
+        body["logit_bias"] = {token: -100 for token in NEVER}
         body = json.dumps(body | {"stream_options": {"include_usage": True}}).encode()
         head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self.socket = socket.create_connection(("127.0.0.1", port))
