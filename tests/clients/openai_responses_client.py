@@ -104,7 +104,8 @@ def test_forced_tool_and_its_result(client):
 
 
 def test_streamed_tool(client):
-    events = list(ask(client, tools=[WEATHER], tool_choice="required", max_output_tokens=200, stream=True))
+    events = list(ask(client, tools=[WEATHER], tool_choice="required", parallel_tool_calls=False,
+                      max_output_tokens=200, stream=True))
     deltas = [e.delta for e in events if e.type == "response.function_call_arguments.delta"]
     [done] = [e for e in events if e.type == "response.function_call_arguments.done"]
     assert "".join(deltas) == done.arguments and set(json.loads(done.arguments)) == {"city"}

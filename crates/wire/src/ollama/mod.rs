@@ -15,13 +15,13 @@ pub const PROTOCOL: &str = "0.12.6";
 /// The HTTP status of an error.
 pub fn status(kind: &ErrorKind) -> u16 {
     match kind {
-        ErrorKind::InvalidRequest | ErrorKind::ContextOverflow { .. } => 400,
+        // What a model cannot do is the request's fault in this protocol, and trying again does not help.
+        ErrorKind::InvalidRequest | ErrorKind::ContextOverflow { .. } | ErrorKind::Unsupported => 400,
         ErrorKind::Unauthenticated => 401,
         ErrorKind::Denied => 403,
         ErrorKind::NotFound => 404,
         ErrorKind::RateLimited { .. } => 429,
         ErrorKind::Cancelled => 499,
-        ErrorKind::Unsupported => 501,
         ErrorKind::Network => 502,
         ErrorKind::Overloaded | ErrorKind::OutOfMemory => 503,
         ErrorKind::Timeout => 504,

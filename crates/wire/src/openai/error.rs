@@ -39,8 +39,11 @@ fn words(kind: &ErrorKind) -> (&'static str, Option<&'static str>) {
 /// The body, also of an error inside a stream.
 pub fn body(error: &Error) -> Value {
     let (kind, code) = words(error.kind());
+    let param = param(error);
+    // Clients that start a conversation over look for this code.
+    let code = if param == Some("previous_response_id") { Some("previous_response_not_found") } else { code };
     json!({ "error": {
-        "message": error.message(), "type": kind, "param": param(error), "code": code,
+        "message": error.message(), "type": kind, "param": param, "code": code,
     } })
 }
 
