@@ -98,6 +98,8 @@ impl Scheduler {
     pub(super) fn step(&mut self) -> bool {
         self.clear();
         self.admit();
+        // Who reads a first token finds its sequence counted.
+        self.tell();
         // A step that panics is this project's fault: its sequences are told, the others go on.
         let result = catch_unwind(AssertUnwindSafe(|| self.compute()));
         let computed = result.unwrap_or_else(|_| {
