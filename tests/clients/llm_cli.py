@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from running_server import KEY, MODEL, URL, assert_idle, metric
+from running_server import KEY, MODEL, URL, assert_at_work, assert_idle
 
 MODELS = f"""
 - model_id: parasol
@@ -83,10 +83,10 @@ def test_errors(settings):
 
 
 def test_interrupted_answer_stops_the_work(settings):
-    long = command("prompt", "-m", "parasol", "-o", "max_tokens", "4000", "Tell a very long story.")
+    long = command("prompt", "-m", "parasol", "-o", "max_tokens", "4000", "-o", "temperature", "0", "Tell a very long story.")
     with subprocess.Popen(long, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.read(1)
-        assert metric("running") == 1
+        assert_at_work()
         process.send_signal(signal.SIGINT)
         process.wait(timeout=10)
     assert_idle()

@@ -16,6 +16,12 @@ export async function metric(name) {
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
+/** Something is computed: the engine tells once a step is done, so a moment after its first token. */
+export async function assertAtWork(within = 5) {
+  const until = Date.now() + within * 1000;
+  while ((await metric("running")) === 0) assert.ok(Date.now() < until, `nothing is computed ${within} s later`);
+}
+
 /** Nothing is computed, nothing waits and no cache block is held, `within` seconds from now at the latest. */
 export async function assertIdle(within = 5) {
   const until = Date.now() + within * 1000;

@@ -17,6 +17,14 @@ def metric(name, url=URL):
     return sum(float(value) for _, value in found)
 
 
+def assert_at_work(within=5, url=URL):
+    """Something is computed: the engine tells once a step is done, so a moment after its first token."""
+    until = time.monotonic() + within
+    while not metric("running", url):
+        assert time.monotonic() < until, f"nothing is computed {within} s later"
+        time.sleep(0.01)
+
+
 def assert_idle(within=5, url=URL):
     """Nothing is computed, nothing waits and no cache block is held, `within` seconds from now at the latest."""
     until = time.monotonic() + within
