@@ -31,7 +31,9 @@ pub struct Sampling {
     pub penalty_window: usize,
     /// Added to the logits of these token ids.
     pub logit_bias: BTreeMap<u32, f32>,
-    /// Same seed, same request, same machine: same text. `None` draws a fresh seed.
+    /// Same seed, same request, same machine: same draws, and the same text as long as the logits are the same to the last
+    /// bit. Those of quantised models also depend a little on what else is in the batch and how much of the prompt was
+    /// cached. `None` draws a fresh seed.
     pub seed: Option<u64>,
 }
 

@@ -209,33 +209,35 @@ impl Calls {
     }
 
     fn object(&mut self, mut reader: Box<CallReader>, c: char, input: &mut Vec<char>, out: &mut Vec<Piece>) {
-        match reader.push(c, &self.tools, out) {
-            Ok(true) => self.completed(),
-            Ok(false) => {
-                if reader.started {
-                    self.raw.clear();
-                } else {
-                    self.raw.push(c);
-                }
-                self.state = State::Object(reader);
-            }
-            Err(Broken) => {
-                input.push(c);
-                self.give_back(input, out);
-            }
-        }
+        let read = reader.push(c, &self.tools, out);
+        self.follow(read, reader.started, State::Object(reader), c, input, out);
     }
 
     fn function(&mut self, mut reader: FunctionReader, c: char, input: &mut Vec<char>, out: &mut Vec<Piece>) {
-        match reader.push(c, &self.tools, out) {
+        let read = reader.push(c, &self.tools, out);
+        self.follow(read, reader.started, State::Function(reader), c, input, out);
+    }
+
+    /// Goes on after a reader took `c`: `next` unless the call is complete or was none. What was read can be given back until
+    /// the call has started.
+    fn follow(
+        &mut self,
+        read: Result<bool, Broken>,
+        started: bool,
+        next: State,
+        c: char,
+        input: &mut Vec<char>,
+        out: &mut Vec<Piece>,
+    ) {
+        match read {
             Ok(true) => self.completed(),
             Ok(false) => {
-                if reader.started {
+                if started {
                     self.raw.clear();
                 } else {
                     self.raw.push(c);
                 }
-                self.state = State::Function(reader);
+                self.state = next;
             }
             Err(Broken) => {
                 input.push(c);
