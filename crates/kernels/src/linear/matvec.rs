@@ -8,7 +8,7 @@ use super::{Job, float, spans};
 use crate::activations::Activations;
 use crate::compute::Compute;
 use crate::simd::{AnyOp, Op, Simd, dispatch, prefetch};
-use crate::unpack::{Unpack, Unpackers, with_unpacker};
+use crate::unpack::{Chunk, Unpack, Unpackers, with_unpacker};
 
 /// Tasks are at least this many bytes of weights, so that taking one costs little beside reading it …
 const LEAST_BYTES: usize = 8 << 10;
@@ -72,6 +72,80 @@ impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Int8<'_, U, T> {
     }
 }
 
+/// What one chunk of columns of all tokens brings to every row.
+struct Inputs<S: Simd, const T: usize> {
+    a: [[S::I; 2]; T],
+    scale: [S::F; T],
+    /// What a sum starts from, to undo the offset of weights.
+    start: [[S::I; 2]; T],
+    /// scale · Σ a in each lane, for minimums.
+    sums: [[S::F; 2]; T],
+}
+
+impl<S: Simd, const T: usize> Inputs<S, T> {
+    #[inline(always)]
+    unsafe fn of<U: Unpack<S>>(s: S, x: &Activations, chunk: usize) -> Self {
+        let padded = x.padded();
+        let ones = s.splat_byte(1);
+        let zero = [s.splat(0.0); 2];
+        let mut inputs = Self {
+            a: [[s.zero_i(); 2]; T],
+            scale: [zero[0]; T],
+            start: [[s.zero_i(); 2]; T],
+            sums: [zero; T],
+        };
+        for t in 0..T {
+            let q = x.q.as_slice().as_ptr().add(t * padded + chunk * 8 * S::LANES).cast::<u8>();
+            let a = [s.load_i(q), s.load_i(q.add(4 * S::LANES))];
+            let scale = s.load_each4(x.scale.as_slice().as_ptr().add(t * padded / 32 + chunk * S::LANES / 4));
+            (inputs.a[t], inputs.scale[t]) = (a, scale);
+            if U::ZERO == 0 && !U::MIN {
+                continue;
+            }
+            let mut lanes = [s.dot(s.zero_i(), ones, a[0]), s.zero_i()];
+            if U::SPLIT {
+                lanes[1] = s.dot(s.zero_i(), ones, a[1]);
+            } else {
+                lanes[0] = s.dot(lanes[0], ones, a[1]);
+            }
+            for part in 0..if U::SPLIT { 2 } else { 1 } {
+                if U::MIN {
+                    inputs.sums[t][part] = s.mul(s.to_float(lanes[part]), scale);
+                }
+                if U::ZERO != 0 {
+                    inputs.start[t][part] = s.mul_i(lanes[part], s.splat_i(-U::ZERO));
+                }
+            }
+        }
+        inputs
+    }
+
+    /// Adds the products with one chunk of a row to `sums`.
+    #[inline(always)]
+    unsafe fn add<U: Unpack<S>>(&self, s: S, w: &Chunk<S>, sums: &mut [S::F; T]) {
+        let dot = |acc, q, a| if U::WIDE { s.dot_wide(acc, q, a) } else { s.dot(acc, q, a) };
+        for t in 0..T {
+            let (start, a, scale) = (self.start[t], self.a[t], self.scale[t]);
+            let mut sum = sums[t];
+            if U::SPLIT {
+                for part in 0..2 {
+                    let products = s.to_float(dot(start[part], w.q[part], a[part]));
+                    sum = s.fma(products, s.mul(w.d[part], scale), sum);
+                }
+            } else {
+                let products = s.to_float(dot(dot(start[0], w.q[0], a[0]), w.q[1], a[1]));
+                sum = s.fma(products, s.mul(w.d[0], scale), sum);
+            }
+            if U::MIN {
+                for part in 0..if U::SPLIT { 2 } else { 1 } {
+                    sum = s.fma(self.sums[t][part], w.m[part], sum);
+                }
+            }
+            sums[t] = sum;
+        }
+    }
+}
+
 impl<U, const T: usize> Int8<'_, U, T> {
     /// The products of `R` rows, `stream` rows apart.
     #[inline(always)]
@@ -80,92 +154,63 @@ impl<U, const T: usize> Int8<'_, U, T> {
         U: Unpack<S>,
     {
         let matrix = &self.0.job.matrix;
-        let chunks = matrix.cols / (8 * S::LANES);
+        let columns = if U::PAIRED { 16 * S::LANES } else { 8 * S::LANES };
+        let steps = matrix.cols / columns;
         let mut acc = [[s.splat(0.0); T]; R];
-        for chunk in 0..chunks {
-            self.chunk::<S, R, true>(s, row, stream, chunk, &mut acc);
+        for step in 0..steps {
+            self.step::<S, R, true>(s, row, stream, step, &mut acc);
         }
-        if matrix.cols > chunks * 8 * S::LANES {
-            self.chunk::<S, R, false>(s, row, stream, chunks, &mut acc);
+        if matrix.cols > steps * columns {
+            self.step::<S, R, false>(s, row, stream, steps, &mut acc);
         }
         let out = &self.0.job.out;
-        for r in 0..R {
-            for t in 0..T {
-                out.put(t, row + r * stream, s.sum(acc[r][t]));
+        for t in 0..T {
+            if R == 4 {
+                let sums = s.sum4(std::array::from_fn(|r| acc[r % R][t]));
+                for (r, sum) in sums.into_iter().enumerate() {
+                    out.put(t, row + r * stream, sum);
+                }
+            } else {
+                for r in 0..R {
+                    out.put(t, row + r * stream, s.sum(acc[r][t]));
+                }
             }
         }
     }
 
-    /// Adds the products of one chunk of `R` rows to `acc`.
+    /// Adds the products of one chunk of `R` rows, or of a pair of chunks, to `acc`.
     #[inline(always)]
-    unsafe fn chunk<S: Simd, const R: usize, const FULL: bool>(
+    unsafe fn step<S: Simd, const R: usize, const FULL: bool>(
         &self,
         s: S,
         row: usize,
         stream: usize,
-        chunk: usize,
+        step: usize,
         acc: &mut [[S::F; T]; R],
     ) where
         U: Unpack<S>,
     {
         let (x, matrix) = (self.0.x, &self.0.job.matrix);
-        let padded = x.padded();
-        let ones = s.splat_byte(1);
-        // The same for all rows: activations, their scales, and what the weights' offset adds.
-        let mut a = [[s.zero_i(); 2]; T];
-        let mut scale = [s.splat(0.0); T];
-        let mut start = [[s.zero_i(); 2]; T];
-        let mut sums = [[s.splat(0.0); 2]; T];
-        for t in 0..T {
-            let q = x.q.as_slice().as_ptr().add(t * padded + chunk * 8 * S::LANES).cast::<u8>();
-            a[t] = [s.load_i(q), s.load_i(q.add(4 * S::LANES))];
-            scale[t] = s.load_each4(x.scale.as_slice().as_ptr().add(t * padded / 32 + chunk * S::LANES / 4));
-            if U::ZERO == 0 && !U::MIN {
-                continue;
-            }
-            let mut lanes = [s.dot(s.zero_i(), ones, a[t][0]), s.zero_i()];
-            if U::SPLIT {
-                lanes[1] = s.dot(s.zero_i(), ones, a[t][1]);
-            } else {
-                lanes[0] = s.dot(lanes[0], ones, a[t][1]);
-            }
-            for part in 0..if U::SPLIT { 2 } else { 1 } {
-                if U::MIN {
-                    sums[t][part] = s.mul(s.to_float(lanes[part]), scale[t]);
-                }
-                if U::ZERO != 0 {
-                    start[t][part] = s.mul_i(lanes[part], s.splat_i(-U::ZERO));
-                }
-            }
-        }
-        // The row that follows in each stream is read next; the hardware alone stops at the end of every page.
-        let chunk_bytes = matrix.row_bytes * (8 * S::LANES) / matrix.cols;
-        let lines = chunk_bytes.div_ceil(64);
+        let bytes = const {
+            let columns = if U::PAIRED { 16 * S::LANES } else { 8 * S::LANES };
+            U::FORMAT.block_bytes() * columns / U::FORMAT.block_len()
+        };
+        // The same for all rows.
+        let first = Inputs::of::<U>(s, x, if U::PAIRED { 2 * step } else { step });
+        let second = U::PAIRED.then(|| Inputs::of::<U>(s, x, 2 * step + 1));
         for r in 0..R {
             let w = matrix.bytes.as_ptr().add((row + r * stream) * matrix.row_bytes);
-            let ahead = w.wrapping_add(chunk * chunk_bytes + PREFETCH);
-            for line in 0..lines {
+            // The row that follows in each stream is read next; the hardware alone stops at the end of every page.
+            let ahead = w.wrapping_add(step * bytes + PREFETCH);
+            for line in 0..bytes.div_ceil(64) {
                 prefetch(ahead.wrapping_add(line * 64));
             }
-            let w = U::chunk::<FULL>(s, w, matrix.row_bytes, chunk);
-            let dot = |acc, q, a| if U::WIDE { s.dot_wide(acc, q, a) } else { s.dot(acc, q, a) };
-            for t in 0..T {
-                let mut sum = acc[r][t];
-                if U::SPLIT {
-                    for part in 0..2 {
-                        let products = s.to_float(dot(start[t][part], w.q[part], a[t][part]));
-                        sum = s.fma(products, s.mul(w.d[part], scale[t]), sum);
-                    }
-                } else {
-                    let products = s.to_float(dot(dot(start[t][0], w.q[0], a[t][0]), w.q[1], a[t][1]));
-                    sum = s.fma(products, s.mul(w.d[0], scale[t]), sum);
-                }
-                if U::MIN {
-                    for part in 0..if U::SPLIT { 2 } else { 1 } {
-                        sum = s.fma(sums[t][part], w.m[part], sum);
-                    }
-                }
-                acc[r][t] = sum;
+            if let Some(second) = &second {
+                let pair = U::pair(s, w, matrix.row_bytes, step);
+                first.add::<U>(s, &pair[0], &mut acc[r]);
+                second.add::<U>(s, &pair[1], &mut acc[r]);
+            } else {
+                first.add::<U>(s, &U::chunk::<FULL>(s, w, matrix.row_bytes, step), &mut acc[r]);
             }
         }
     }

@@ -86,6 +86,14 @@ impl Simd for Avx2 {
         _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
     }
     #[inline(always)]
+    unsafe fn sum4(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        let parts = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        let one = _mm_add_ps(_mm256_castps256_ps128(parts), _mm256_extractf128_ps::<1>(parts));
+        let mut sums = [0.0; 4];
+        _mm_storeu_ps(sums.as_mut_ptr(), one);
+        sums
+    }
+    #[inline(always)]
     unsafe fn largest(self, a: __m256) -> f32 {
         let four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
         let two = _mm_max_ps(four, _mm_movehl_ps(four, four));

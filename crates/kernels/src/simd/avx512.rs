@@ -77,6 +77,19 @@ impl Simd for Avx512Vnni {
         _mm512_reduce_add_ps(a)
     }
     #[inline(always)]
+    unsafe fn sum4(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        let pairs = |a, b| _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        let (ab, cd) = (_mm512_castps_pd(pairs(a, b)), _mm512_castps_pd(pairs(c, d)));
+        // Each 128-bit part now holds a sum of every vector.
+        let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+        let parts = _mm512_add_ps(low, _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+        let two = _mm256_add_ps(_mm512_castps512_ps256(parts), _mm512_extractf32x8_ps::<1>(parts));
+        let one = _mm_add_ps(_mm256_castps256_ps128(two), _mm256_extractf128_ps::<1>(two));
+        let mut sums = [0.0; 4];
+        _mm_storeu_ps(sums.as_mut_ptr(), one);
+        sums
+    }
+    #[inline(always)]
     unsafe fn largest(self, a: __m512) -> f32 {
         _mm512_reduce_max_ps(a)
     }

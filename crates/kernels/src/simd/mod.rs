@@ -109,6 +109,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn min(self, a: Self::F, b: Self::F) -> Self::F;
     unsafe fn abs(self, a: Self::F) -> Self::F;
     unsafe fn sum(self, a: Self::F) -> f32;
+    /// The sum of each of four vectors: cheaper together, and with less waiting.
+    unsafe fn sum4(self, a: [Self::F; 4]) -> [f32; 4];
     unsafe fn largest(self, a: Self::F) -> f32;
     /// Nearest integer, ties to even, as a float.
     unsafe fn round(self, a: Self::F) -> Self::F;

@@ -84,6 +84,10 @@ impl Simd for Portable {
         ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
     }
     #[inline(always)]
+    unsafe fn sum4(self, a: [Self::F; 4]) -> [f32; 4] {
+        a.map(|a| self.sum(a))
+    }
+    #[inline(always)]
     unsafe fn largest(self, a: F) -> f32 {
         a.into_iter().fold(f32::NEG_INFINITY, f32::max)
     }

@@ -2,6 +2,7 @@
 //! one 128-bit half of a vector, so that nothing but scales has to cross from one half to the other.
 
 use super::{Chunk, IQ4_VALUES, Unpack, Unpackers};
+use crate::format::Format;
 use crate::isa::Avx2;
 use std::arch::x86_64::*;
 
@@ -167,6 +168,7 @@ macro_rules! unpacker {
         #[doc = $doc]
         pub(crate) struct $name;
         impl Unpack<S> for $name {
+            const FORMAT: Format = Format::$name;
             const ZERO: i32 = $zero;
             $(const $flag: bool = true;)*
             #[inline(always)]
@@ -181,6 +183,7 @@ macro_rules! unpacker {
         #[doc = $doc]
         pub(crate) struct $name;
         impl Unpack<S> for $name {
+            const FORMAT: Format = Format::$name;
             const ZERO: i32 = $zero;
             $(const $flag: bool = true;)*
             #[inline(always)]

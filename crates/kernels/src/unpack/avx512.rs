@@ -2,6 +2,7 @@
 //! stored blocks by `vpermb`, scales by `vpermw`.
 
 use super::{Chunk, IQ4_VALUES, Unpack, Unpackers, scales_and_mins, scales_q3};
+use crate::format::Format;
 use crate::isa::Avx512Vnni;
 use crate::simd::Simd;
 use std::arch::x86_64::*;
@@ -26,14 +27,15 @@ impl Unpackers for S {
 /// Where to pick bytes for the 64 places of a vector (place 16b + j belongs to block b) out of four blocks that two
 /// overlapping loads cover: the first 64 bytes, and the last 64.
 struct Pick {
+    /// Bit 6 chooses the last load.
     index: [u8; 64],
-    from_last: u64,
+    both: bool,
 }
 
 impl Pick {
     /// For place (b, j), byte `at + j / each` of block b, blocks being `size` bytes.
     const fn bytes(size: usize, at: usize, each: usize) -> Self {
-        let (mut index, mut from_last) = ([0; 64], 0);
+        let (mut index, mut both) = ([0; 64], false);
         let mut place = 0;
         while place < 64 {
             let byte = size * (place / 16) + at + place % 16 / each;
@@ -42,37 +44,38 @@ impl Pick {
             if last_of_block < 64 {
                 index[place] = byte as u8;
             } else {
-                index[place] = (byte + 64 - size * 4) as u8;
-                from_last |= 1 << place;
+                index[place] = (byte + 64 - size * 4) as u8 | 64;
+                both = true;
             }
             place += 1;
         }
-        Self { index, from_last }
+        Self { index, both }
     }
 }
 
 /// Where to pick the half-precision scale of each of sixteen lanes.
 struct PickScale {
+    /// Bit 5 chooses the last load.
     index: [u16; 32],
-    from_last: u32,
+    both: bool,
 }
 
 impl PickScale {
     /// Lane l gets the two bytes at `at` of block l / 4.
     const fn halves(size: usize, at: usize) -> Self {
-        let (mut index, mut from_last) = ([0; 32], 0);
+        let (mut index, mut both) = ([0; 32], false);
         let mut lane = 0;
         while lane < 16 {
             let byte = size * (lane / 4) + at;
             if byte + 2 <= 64 {
                 index[lane] = (byte / 2) as u16;
             } else {
-                index[lane] = ((byte + 64 - size * 4) / 2) as u16;
-                from_last |= 1 << lane;
+                index[lane] = ((byte + 64 - size * 4) / 2) as u16 | 32;
+                both = true;
             }
             lane += 1;
         }
-        Self { index, from_last }
+        Self { index, both }
     }
 }
 
@@ -107,20 +110,21 @@ impl Four {
     #[inline(always)]
     unsafe fn pick(&self, pick: &'static Pick) -> __m512i {
         let index = _mm512_loadu_si512(pick.index.as_ptr().cast());
-        let picked = _mm512_permutexvar_epi8(index, self.first);
-        if pick.from_last == 0 {
-            return picked;
+        if pick.both {
+            _mm512_permutex2var_epi8(self.first, index, self.last)
+        } else {
+            _mm512_permutexvar_epi8(index, self.first)
         }
-        _mm512_mask_permutexvar_epi8(picked, pick.from_last, index, self.last)
     }
 
     #[inline(always)]
     unsafe fn scale(&self, pick: &'static PickScale) -> __m512 {
         let index = _mm512_loadu_si512(pick.index.as_ptr().cast());
-        let mut picked = _mm512_permutexvar_epi16(index, self.first);
-        if pick.from_last != 0 {
-            picked = _mm512_mask_permutexvar_epi16(picked, pick.from_last, index, self.last);
-        }
+        let picked = if pick.both {
+            _mm512_permutex2var_epi16(self.first, index, self.last)
+        } else {
+            _mm512_permutexvar_epi16(index, self.first)
+        };
         _mm512_cvtph_ps(_mm512_castsi512_si256(picked))
     }
 }
@@ -190,14 +194,24 @@ unsafe fn pairs_each4(bytes: u64) -> [__m512; 2] {
 }
 
 macro_rules! unpacker {
-    ($name:ident, $doc:literal, zero $zero:expr $(, $flag:ident)*; |$s:ident, $row:ident, $bytes:ident, $index:ident| $body:block) => {
+    ($name:ident, $doc:literal, zero $zero:expr $(, $flag:ident)*; |$s:ident, $row:ident, $bytes:ident, $index:ident| $body:block
+     $(, pair |$p:ident| $pair:block)?) => {
         #[doc = $doc]
         pub(crate) struct $name;
         impl Unpack<S> for $name {
+            const FORMAT: Format = Format::$name;
             const ZERO: i32 = $zero;
             $(const $flag: bool = true;)*
             #[inline(always)]
             unsafe fn chunk<const FULL: bool>($s: S, $row: *const u8, $bytes: usize, $index: usize) -> Chunk<S> $body
+            $(
+                const PAIRED: bool = true;
+                #[inline(always)]
+                unsafe fn pair(_: S, row: *const u8, _: usize, index: usize) -> [Chunk<S>; 2] {
+                    let $p = row.add(index * const { Format::$name.block_bytes() });
+                    $pair
+                }
+            )?
         }
     };
 }
@@ -315,6 +329,31 @@ unpacker!(Q3K, "32 bytes of third bits, 64 bytes of 2-bit values, 12 bytes of 6-
     }
 });
 
+/// Eight bytes as floats.
+#[inline(always)]
+unsafe fn eight(bytes: u64) -> __m256 {
+    _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes as i64)))
+}
+
+/// Eight numbers, each in four neighbouring lanes.
+#[inline(always)]
+unsafe fn each4(x: __m256) -> [__m512; 2] {
+    let x = _mm512_castps256_ps512(x);
+    let first = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    [_mm512_permutexvar_ps(first, x), _mm512_permutexvar_ps(_mm512_add_epi32(first, _mm512_set1_epi32(4)), x)]
+}
+
+/// d and m of the eight blocks of a Q4_K or Q5_K super-block at `p`, for each of its chunks.
+#[inline(always)]
+unsafe fn scales_k_pair(p: *const u8) -> ([__m512; 2], [__m512; 2]) {
+    let (scales, mins) = scales_and_mins(p.add(4));
+    let both = |words: [u32; 2]| u64::from(words[0]) | u64::from(words[1]) << 32;
+    let halves = _mm_cvtph_ps(_mm_cvtsi32_si128(p.cast::<i32>().read_unaligned()));
+    let (d, dmin) = (_mm256_broadcastss_ps(halves), _mm256_broadcastss_ps(_mm_movehdup_ps(halves)));
+    let m = _mm256_mul_ps(_mm256_sub_ps(_mm256_setzero_ps(), dmin), eight(both(mins)));
+    (each4(_mm256_mul_ps(d, eight(both(scales)))), each4(m))
+}
+
 /// d and m of the four blocks of a half of a Q4_K or Q5_K super-block at `p`.
 #[inline(always)]
 unsafe fn scales_k(p: *const u8, half: usize) -> (__m512, __m512) {
@@ -332,12 +371,17 @@ unpacker!(Q4K, "d, dmin: f16, 12 bytes of 6-bit scales and minimums, 128 bytes o
     let (d, m) = scales_k(p, half);
     let nibbles = _mm512_loadu_si512(p.add(16 + half * 64).cast());
     Chunk { q: split_alternating(low_nibbles(nibbles), high_nibbles(nibbles)), d: [d; 2], m: [m; 2] }
+}, pair |p| {
+    let (d, m) = scales_k_pair(p);
+    let nibbles = [_mm512_loadu_si512(p.add(16).cast()), _mm512_loadu_si512(p.add(80).cast())];
+    let q0 = split_alternating(low_nibbles(nibbles[0]), high_nibbles(nibbles[0]));
+    let q1 = split_alternating(low_nibbles(nibbles[1]), high_nibbles(nibbles[1]));
+    [Chunk { q: q0, d: [d[0]; 2], m: [m[0]; 2] }, Chunk { q: q1, d: [d[1]; 2], m: [m[1]; 2] }]
 });
 
-unpacker!(Q5K, "As Q4_K, with 32 bytes of fifth bits before the nibbles.", zero 0, MIN; |_s, row, _bytes, index| {
-    let p = row.add(index / 2 * 176);
-    let half = index % 2;
-    let (d, m) = scales_k(p, half);
+/// The bytes of half `half` of the Q5_K super-block at `p`.
+#[inline(always)]
+unsafe fn five_bits_k(p: *const u8, half: usize) -> [__m512i; 2] {
     let nibbles = _mm512_loadu_si512(p.add(48 + half * 64).cast());
     let fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(p.add(16).cast()));
     // Bit 4·half + b of byte j belongs to weight j of block b.
@@ -346,8 +390,17 @@ unpacker!(Q5K, "As Q4_K, with 32 bytes of fifth bits before the nibbles.", zero 
         let bits = _mm512_inserti64x4::<1>(_mm512_set1_epi8(bit(b)), _mm256_set1_epi8(bit(b + 2)));
         _mm512_mask_add_epi8(x, _mm512_test_epi8_mask(fifth, bits), x, _mm512_set1_epi8(16))
     };
-    let (even, odd) = (with_fifth(low_nibbles(nibbles), 0), with_fifth(high_nibbles(nibbles), 1));
-    Chunk { q: split_alternating(even, odd), d: [d; 2], m: [m; 2] }
+    split_alternating(with_fifth(low_nibbles(nibbles), 0), with_fifth(high_nibbles(nibbles), 1))
+}
+
+unpacker!(Q5K, "As Q4_K, with 32 bytes of fifth bits before the nibbles.", zero 0, MIN; |_s, row, _bytes, index| {
+    let p = row.add(index / 2 * 176);
+    let (d, m) = scales_k(p, index % 2);
+    Chunk { q: five_bits_k(p, index % 2), d: [d; 2], m: [m; 2] }
+}, pair |p| {
+    let (d, m) = scales_k_pair(p);
+    let (q0, q1) = (five_bits_k(p, 0), five_bits_k(p, 1));
+    [Chunk { q: q0, d: [d[0]; 2], m: [m[0]; 2] }, Chunk { q: q1, d: [d[1]; 2], m: [m[1]; 2] }]
 });
 
 unpacker!(Q6K, "128 bytes of low nibbles, 64 bytes of upper 2 bits, 16 signed scales, d: f16.", zero 32, SPLIT; |_s, row, _bytes, index| {

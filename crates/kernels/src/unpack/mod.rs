@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use crate::format::Format;
 use crate::simd::Simd;
 
 /// One chunk of a row.
@@ -24,6 +25,8 @@ pub(crate) struct Chunk<S: Simd> {
 
 /// How one format unpacks on one instruction set.
 pub(crate) trait Unpack<S: Simd> {
+    /// What it unpacks.
+    const FORMAT: Format;
     /// What `q` is offset by.
     const ZERO: i32;
     /// Scales change every 16 weights.
@@ -39,6 +42,21 @@ pub(crate) trait Unpack<S: Simd> {
     /// # Safety
     /// Inside [`Simd::enter`]; `row` is valid for `row_bytes` bytes and has whole blocks.
     unsafe fn chunk<const FULL: bool>(s: S, row: *const u8, row_bytes: usize, index: usize) -> Chunk<S>;
+
+    /// Two neighbouring chunks are a super-block, and unpacking them together costs less than twice one.
+    const PAIRED: bool = false;
+
+    /// Chunks 2 · `index` and 2 · `index` + 1 of a row.
+    ///
+    /// # Safety
+    /// As [`Unpack::chunk`], and both chunks lie inside the row.
+    #[inline(always)]
+    unsafe fn pair(s: S, row: *const u8, row_bytes: usize, index: usize) -> [Chunk<S>; 2] {
+        [
+            Self::chunk::<true>(s, row, row_bytes, 2 * index),
+            Self::chunk::<true>(s, row, row_bytes, 2 * index + 1),
+        ]
+    }
 }
 
 /// The unpacker of every quantised format.

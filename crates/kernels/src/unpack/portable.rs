@@ -1,6 +1,7 @@
 //! Unpackers in plain Rust: a chunk is two blocks of 32 weights.
 
 use super::{Chunk, IQ4_VALUES, Unpack, Unpackers, scales_and_mins, scales_q3};
+use crate::format::Format;
 use crate::half::f16_to_f32;
 use crate::isa::Portable;
 
@@ -73,6 +74,7 @@ macro_rules! unpacker {
     ($name:ident, blocks of $size:literal, zero $zero:expr $(, $flag:ident)*; |$p:ident| $body:expr) => {
         pub(crate) struct $name;
         impl Unpack<S> for $name {
+            const FORMAT: Format = Format::$name;
             const ZERO: i32 = $zero;
             $(const $flag: bool = true;)*
             #[inline(always)]
@@ -92,6 +94,7 @@ macro_rules! unpacker {
     ($name:ident, super-blocks of $size:literal, zero $zero:expr $(, $flag:ident)*; |$p:ident, $b:ident| $body:expr) => {
         pub(crate) struct $name;
         impl Unpack<S> for $name {
+            const FORMAT: Format = Format::$name;
             const ZERO: i32 = $zero;
             $(const $flag: bool = true;)*
             #[inline(always)]
