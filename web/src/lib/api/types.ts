@@ -1,0 +1,166 @@
+// What the studio's routes send and take, by hand until it is generated from the server's OpenAPI document.
+
+export interface Session {
+  required: boolean;
+  signed_in: boolean;
+  name: string | null;
+  admin: boolean;
+}
+
+export interface Parameters {
+  temperature?: number;
+  top_k?: number;
+  top_p?: number;
+  min_p?: number;
+  repetition_penalty?: number;
+  max_tokens?: number;
+  seed?: number;
+  reasoning?: "on" | "off";
+  stop?: string[];
+}
+
+export interface Conversation {
+  id: string;
+  title: string;
+  folder: string | null;
+  pinned: boolean;
+  created: string;
+  updated: string;
+  model: string | null;
+  system: string | null;
+  parameters: Parameters;
+  head: string | null;
+}
+
+export interface FoundConversation extends Conversation {
+  /** Words around a hit, with U+0001 and U+0002 about what was searched. */
+  snippet: string | null;
+}
+
+export interface Folder {
+  name: string;
+  count: number;
+}
+
+export interface ConversationPage {
+  conversations: FoundConversation[];
+  folders: Folder[];
+  next: string | null;
+}
+
+export type MessageState = "complete" | "running" | "stopped" | "interrupted" | "failed";
+
+export interface ToolCall {
+  id: string;
+  name: string;
+  arguments: string;
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  cached_tokens: number;
+  generated_tokens: number;
+  reasoning_tokens: number;
+}
+
+export interface Timings {
+  first_token_ms: number;
+  prefill_ms: number;
+  decode_ms: number;
+}
+
+export interface Message {
+  id: string;
+  parent: string | null;
+  role: "user" | "assistant";
+  content: string;
+  reasoning: string | null;
+  tool_calls: ToolCall[];
+  model: string | null;
+  created: string;
+  state: MessageState;
+  error: string | null;
+  finish_reason: string | null;
+  usage: Usage | null;
+  timings: Timings | null;
+}
+
+export interface Preset {
+  name: string;
+  model: string | null;
+  system: string | null;
+  parameters: Parameters;
+}
+
+export interface ContextCount {
+  prompt_tokens: number | null;
+  context: number | null;
+}
+
+export interface ImportReport {
+  imported: number;
+  skipped: { title: string; why: string }[];
+}
+
+export interface LoadedModel {
+  state: string;
+  bytes: number;
+  since: string;
+  last_used: string;
+  in_use: number;
+  sequences: number;
+}
+
+export interface Model {
+  name: string;
+  title: string;
+  family: string;
+  description: string;
+  goals: string[];
+  capabilities: string[];
+  parameters: number | null;
+  quantisation: string | null;
+  context: number | null;
+  bytes: number | null;
+  memory_needed: number | null;
+  fits: "yes" | "tight" | "no";
+  licence: string | null;
+  licence_asks: boolean;
+  installed: boolean;
+  remote: boolean;
+  loaded: LoadedModel | null;
+  pinned: boolean;
+  default: boolean;
+}
+
+export interface Machine {
+  memory_total: number;
+  memory_free: number;
+  budget: number;
+  used: number;
+  threads: number;
+}
+
+export interface ModelList {
+  machine: Machine;
+  models: Model[];
+}
+
+export interface Pull {
+  id: string;
+  model: string;
+  state: "running" | "paused" | "failed" | "done";
+  file: string | null;
+  done: number;
+  total: number | null;
+  bytes_per_second: number;
+  error: string | null;
+}
+
+/** What GET /events tells of, by event name. */
+export interface HubEvents {
+  conversation: { id: string; change: "created" | "updated" | "deleted" | "restored" };
+  answer: { conversation: string; message: string; state: MessageState };
+  pull: Pull;
+  models: Record<string, never>;
+}

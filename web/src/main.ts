@@ -1,0 +1,13 @@
+// Starts the studio: styles, the theme, the page.
+import { mount } from "svelte";
+import "./styles/fonts.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/floating.css";
+import App from "./App.svelte";
+import { theme } from "$lib/prefs/theme.svelte";
+
+theme.apply();
+const target = document.getElementById("app");
+if (!target) throw new Error("index.html has no element #app.");
+mount(App, { target });

@@ -1,0 +1,7 @@
+// Every component is written with runes.
+import { vitePreprocess } from "@sveltejs/vite-plugin-svelte";
+
+export default {
+  preprocess: vitePreprocess({ style: false }),
+  compilerOptions: { runes: true },
+};
