@@ -4,6 +4,7 @@ import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/floating.css";
+import "./styles/prose.css";
 import App from "./App.svelte";
 import { theme } from "$lib/prefs/theme.svelte";
 

@@ -2,8 +2,8 @@
 import type { Component } from "svelte";
 import type { Params } from "$lib/router";
 
-/** A page: takes the parameters of its address and nothing else. */
-export type Page = Component<{ params: Params }>;
+/** A page: takes the parameters of its address, if any, and nothing else. */
+export type Page = Component<{ params: Params }> | Component<Record<string, never>>;
 
 export interface Route {
   /** See `lib/router/match.ts`. */

@@ -1,0 +1,25 @@
+// How full a model's context is, and what to say about it. Pure.
+
+export interface Fullness {
+  used: number;
+  context: number;
+  share: number;
+  level: "calm" | "near" | "over";
+}
+
+/** Room that an answer should have; less than this left is worth a warning. */
+const ANSWER = 512;
+
+export function fullness(used: number | null, context: number | null, answer: number | undefined): Fullness | null {
+  if (used === null || context === null || context <= 0) return null;
+  const share = used / context;
+  const wanted = Math.min(answer ?? ANSWER, context / 4);
+  const level = used >= context ? "over" : share >= 0.85 || used + wanted > context ? "near" : "calm";
+  return { used, context, share, level };
+}
+
+/** The figures of a finished answer. */
+export function speed(generated: number, decodeMs: number): number | null {
+  // One token has no time between tokens.
+  return generated > 1 && decodeMs > 0 ? (generated * 1000) / decodeMs : null;
+}

@@ -1,0 +1,63 @@
+// How large the text is, how much moves, and which model a new chat starts with; kept in this browser.
+
+export type TextSize = "small" | "medium" | "large" | "larger";
+export type Motion = "system" | "less";
+
+/** Per cent of the browser's own text size, which the person may have set already. */
+const SIZES: Record<TextSize, string> = { small: "93.75%", medium: "", large: "112.5%", larger: "125%" };
+
+class Display {
+  text = $state<TextSize>(stored("parasol.text", ["small", "medium", "large", "larger"]) ?? "medium");
+  motion = $state<Motion>(stored("parasol.motion", ["system", "less"]) ?? "system");
+  /** Empty: the server's default. */
+  model = $state<string>(read("parasol.model") ?? "");
+
+  setText(size: TextSize): void {
+    this.text = size;
+    keep("parasol.text", size === "medium" ? null : size);
+    this.apply();
+  }
+
+  setMotion(motion: Motion): void {
+    this.motion = motion;
+    keep("parasol.motion", motion === "system" ? null : motion);
+    this.apply();
+  }
+
+  setModel(name: string): void {
+    this.model = name;
+    keep("parasol.model", name || null);
+  }
+
+  apply(): void {
+    const root = document.documentElement;
+    root.style.fontSize = SIZES[this.text];
+    if (this.motion === "less") root.dataset.motion = "less";
+    else delete root.dataset.motion;
+  }
+}
+
+function read(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    // A browser without storage starts with what is usual.
+    return null;
+  }
+}
+
+function stored<T extends string>(key: string, among: readonly T[]): T | null {
+  const value = read(key);
+  return among.find((known) => known === value) ?? null;
+}
+
+function keep(key: string, value: string | null): void {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // The choice lasts until the page goes.
+  }
+}
+
+export const display = new Display();
