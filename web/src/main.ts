@@ -6,9 +6,13 @@ import "./styles/base.css";
 import "./styles/floating.css";
 import "./styles/prose.css";
 import App from "./App.svelte";
+import { palette } from "$lib/palette/open.svelte";
+import { display } from "$lib/prefs/display.svelte";
 import { theme } from "$lib/prefs/theme.svelte";
 
 theme.apply();
+display.apply();
+palette.listen();
 const target = document.getElementById("app");
 if (!target) throw new Error("index.html has no element #app.");
 mount(App, { target });

@@ -15,3 +15,8 @@ export { default as Slider } from "./Slider.svelte";
 export { default as Spinner } from "./Spinner.svelte";
 export { toasts } from "./toasts.svelte";
 export { tooltip } from "./tooltip.svelte";
+export { default as Chip } from "./Chip.svelte";
+export { default as CopyButton } from "./CopyButton.svelte";
+export { default as Facts, type Fact } from "./Facts.svelte";
+export { default as Switch } from "./Switch.svelte";
+export { default as Tag } from "./Tag.svelte";

@@ -1,0 +1,28 @@
+// What the palette offers besides places: actions that rooms register while they are shown.
+import type { Component } from "svelte";
+
+export interface Command {
+  id: string;
+  title: string;
+  icon?: Component<{ size?: number }>;
+  /** Other words by which it is found. */
+  words?: string;
+  /** Shown beside it; the key itself is listened to by whoever owns the command. */
+  keys?: string;
+  run: () => void | Promise<void>;
+}
+
+class Commands {
+  all = $state.raw<Command[]>([]);
+
+  /** Offers commands; gives the function that takes them back (fit for an effect's return). */
+  offer(...offered: Command[]): () => void {
+    const ids = new Set(offered.map((command) => command.id));
+    this.all = [...this.all.filter((command) => !ids.has(command.id)), ...offered];
+    return () => {
+      this.all = this.all.filter((command) => !offered.includes(command));
+    };
+  }
+}
+
+export const commands = new Commands();
