@@ -20,9 +20,10 @@ export function bytes(value: number): string {
   return `${size.toLocaleString(undefined, { maximumFractionDigits: digits })} ${SIZES[unit]}`;
 }
 
-/** Millions and billions of parameters: `1.7 B`. */
+/** Large counts as they stand in models' names: `135M`, `1.7B`, `8k`. */
 export function short(value: number): string {
-  return new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 }).format(value);
+  const [size, unit] = value >= 999.5e6 ? [value / 1e9, "B"] : value >= 999.5e3 ? [value / 1e6, "M"] : value >= 1000 ? [value / 1000, "k"] : [value, ""];
+  return size.toLocaleString(undefined, { maximumFractionDigits: size < 10 ? 1 : 0 }) + unit;
 }
 
 /** A duration in milliseconds: `320 ms`, `4.1 s`, `3 min 20 s`, `2 h 5 min`. */

@@ -2,6 +2,7 @@
 import { router } from "../router";
 import { toasts } from "../ui/toasts.svelte";
 import { fresh } from "./draft.svelte";
+import { rivals } from "./rivals.svelte";
 import { conversations } from "./routes";
 
 /** True when the conversation exists and its address is open. */
@@ -14,6 +15,7 @@ export async function begin(content: string, models: string[]): Promise<boolean>
       await conversations.answer(made.id, { parent: said.id, model, ...(index > 0 ? { head: false } : {}) });
     }
     fresh.clear();
+    rivals.choose(made.id, models[1] ?? null);
     router.go(`/c/${made.id}`);
     return true;
   } catch (error) {

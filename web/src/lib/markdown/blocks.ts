@@ -48,18 +48,17 @@ export class GrowingMarkdown {
     const groups = group(tokens);
     const lines = lineStarts(rest);
     const blocks: Block[] = [];
-    // The last block may still change; so may one that a trailing blank line has not closed.
-    const settle = finished ? groups.length : groups.length - 1;
+    const settle = finished ? groups.length : settled(groups, lines.length - 1);
     for (const [index, tokensOf] of groups.entries()) {
       const block = this.#draw(tokensOf, this.#next + index, rest, finished);
       if (index < settle) this.#settled.push(block);
       else blocks.push(block);
     }
-    this.#next += Math.max(0, settle);
-    const last = groups.at(-1);
+    this.#next += settle;
+    const first = groups[settle];
     if (finished) this.#from = this.#source.length;
-    else this.#from += lines[last?.[0]?.map?.[0] ?? 0] ?? 0;
-    if (!finished && last && this.#cutList(last)) return this.#read(finished);
+    else this.#from += lines[first?.[0]?.map?.[0] ?? 0] ?? 0;
+    if (!finished && first && settle === groups.length - 1 && this.#cutList(first)) return this.#read(finished);
     return [...this.#settled, ...blocks];
   }
 
@@ -70,6 +69,9 @@ export class GrowingMarkdown {
     if (rest.length < LONG_LIST || !open || !open.type.endsWith("_list_open")) return false;
     const items = tokens.filter((token) => token.type === "list_item_open" && token.level === 1);
     const lastItem = items.at(-1);
+    const endLine = open.map ? open.map[0] + lineStarts(rest).length - 1 : 0;
+    // An item whose first line is still being written may turn out to be a rule: `- - -`.
+    if ((lastItem?.map?.[0] ?? 0) >= endLine) return false;
     if (items.length < 2 || !lastItem?.map || !open.map) return false;
     const cut = lineStarts(rest)[lastItem.map[0] - open.map[0]];
     if (!cut) return false;
@@ -93,6 +95,15 @@ export class GrowingMarkdown {
 /** The blocks of a text that is not growing. */
 export function blocksOf(source: string): Block[] {
   return new GrowingMarkdown().update(source, true);
+}
+
+/**
+ * How many blocks no further text can change: all but the last, which may go on. If the last one is only begun, in the line that is
+ * still being written, it may yet turn out to belong to the one before (`3` becomes `3.` and goes on with a list), which stays open too.
+ */
+function settled(groups: Token[][], lastLine: number): number {
+  const begun = (groups.at(-1)?.[0]?.map?.[0] ?? 0) >= lastLine;
+  return Math.max(0, groups.length - (begun ? 2 : 1));
 }
 
 /** Tokens by the top-level block that they make. */
