@@ -79,14 +79,18 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/api/parasol/ps", get(ps)).route("/api/parasol/stop", post(stop))
 }
 
-/// Refuses who is neither the server's own user nor an administrator.
-fn allow(state: &AppState, ctx: &RequestContext, headers: &HeaderMap) -> Result<(), Refused> {
+/// Whether the request carries the running server's own token.
+pub(crate) fn token_is_right(state: &AppState, headers: &HeaderMap) -> bool {
     let token = headers.get(TOKEN_HEADER).and_then(|v| v.to_str().ok());
-    let right = match (token, state.token()) {
+    match (token, state.token()) {
         (Some(given), Some(own)) => bool::from(digest(given).as_bytes().ct_eq(digest(own).as_bytes())),
         _ => false,
-    };
-    if right || ctx.key().is_some_and(|key| key.admin) {
+    }
+}
+
+/// Refuses who is neither the server's own user nor an administrator.
+fn allow(state: &AppState, ctx: &RequestContext, headers: &HeaderMap) -> Result<(), Refused> {
+    if token_is_right(state, headers) || ctx.key().is_some_and(|key| key.admin) {
         return Ok(());
     }
     let says = "the administration needs a key made with `parasol keys create --admin`, or the user that runs the server";

@@ -129,9 +129,9 @@ fn names_a_gemini_method(path: &str) -> bool {
     matches!(method, Some("generateContent" | "streamGenerateContent" | "countTokens" | "embedContent"))
 }
 
-/// An error of Parasol's own pages: `{"error": {"message": …, "kind": …}}`.
+/// An error of Parasol's own pages: `{"error": {"code": …, "message": …}}`.
 pub(crate) fn plain(error: &Error) -> Response {
-    let body = json!({ "error": { "kind": kind_name(error.kind()), "message": error.message() } });
+    let body = json!({ "error": { "code": kind_name(error.kind()), "message": error.message() } });
     (status(error.kind()), Json(body)).into_response()
 }
 

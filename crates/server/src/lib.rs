@@ -25,10 +25,11 @@ mod pages;
 mod router;
 mod state;
 mod storage;
+mod studio;
 
 pub use admin::{RunFile, Running};
 pub use keys::{Key, KeyFile, KeyTerms};
 pub use listen::Server;
 pub use logs::{LogFormat, start_logging};
-pub use options::{DEFAULT_PORT, ServerOptions, TlsFiles};
+pub use options::{DEFAULT_PORT, ServerOptions, Setting, TlsFiles};
 pub use state::AppState;

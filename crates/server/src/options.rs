@@ -1,5 +1,7 @@
 //! How a server is set up. The command fills this from flags, environment and the configuration file.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,6 +50,21 @@ pub struct ServerOptions {
     pub default_model: Option<String>,
     /// Put prompts and answers into the log, at the level `info`.
     pub log_prompts: bool,
+    /// All settings as they were given, for administrators to read.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting as a person set it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Setting {
+    /// What it is called in the configuration file.
+    pub key: String,
+    /// What it is set to; empty where it is left open.
+    pub value: String,
+    /// Where that was said: a flag, a variable, a line of the file, or `default`.
+    pub source: String,
+    /// What it does.
+    pub meaning: String,
 }
 
 /// The files of a TLS identity.
@@ -82,6 +99,7 @@ impl ServerOptions {
             home: home.into(),
             default_model: None,
             log_prompts: false,
+            settings: Vec::new(),
         }
     }
 }

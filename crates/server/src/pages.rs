@@ -1,6 +1,7 @@
 //! Pages of the server's own: what it is, whether it works, what it measures.
 
 use crate::AppState;
+use crate::context::RequestContext;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -37,8 +38,11 @@ async fn metrics(State(state): State<AppState>) -> Response {
     }
 }
 
-/// A page for a browser; one line for a program.
-async fn front(State(state): State<AppState>, headers: HeaderMap) -> Response {
+/// The studio for a browser, or a page that says how to add it; one line for a program.
+async fn front(State(state): State<AppState>, ctx: RequestContext, headers: HeaderMap) -> Response {
+    if let Some(page) = crate::studio::page(&headers) {
+        return page;
+    }
     let accepts = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !accepts.contains("text/html") {
         return "Parasol is running\n".into_response();
@@ -46,17 +50,18 @@ async fn front(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("127.0.0.1");
     let scheme = if state.options().tls.is_some() { "https" } else { "http" };
     let base = escape(&format!("{scheme}://{host}"));
-    let loaded: String =
+    let required = state.keys().required();
+    let names: String =
         state.models().loaded().iter().map(|m| format!("<li>{}</li>", escape(&m.name))).collect();
-    let loaded = if loaded.is_empty() {
-        "<li>none yet: a model loads when it is first asked for</li>".into()
-    } else {
-        loaded
+    let loaded = match names.as_str() {
+        _ if required && ctx.key().is_none() => "<li>told to who sends an API key</li>",
+        "" => "<li>none yet: a model loads when it is first asked for</li>",
+        names => names,
     };
-    let key = if state.keys().required() { "needs an API key" } else { "takes any API key" };
+    let key = if required { "needs an API key" } else { "takes any API key" };
     let page = include_str!("front.html")
         .replace("{{base}}", &base)
-        .replace("{{loaded}}", &loaded)
+        .replace("{{loaded}}", loaded)
         .replace("{{key}}", key)
         .replace("{{version}}", env!("CARGO_PKG_VERSION"));
     ([(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'")], Html(page))

@@ -12,6 +12,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(crate::ollama::routes())
         .merge(crate::admin::routes())
         .merge(crate::pages::routes())
+        .merge(crate::studio::routes())
         .merge(crate::openapi::routes())
         .with_state(state)
 }

@@ -6,6 +6,7 @@ use crate::keys::throttle::Throttle;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::storage::Storage;
+use crate::studio::House;
 use parasol_core::Result;
 use parasol_runtime::Models;
 use std::sync::atomic::AtomicUsize;
@@ -25,6 +26,7 @@ struct Inner {
     throttle: Throttle,
     metrics: Metrics,
     token: OnceLock<String>,
+    house: House,
 }
 
 impl AppState {
@@ -45,6 +47,7 @@ impl AppState {
             throttle: Throttle::default(),
             metrics: Metrics::new(),
             token: OnceLock::new(),
+            house: House::default(),
         })))
     }
 
@@ -92,6 +95,11 @@ impl AppState {
     /// The token of the administration, where there is one.
     pub(crate) fn token(&self) -> Option<&str> {
         self.0.token.get().map(String::as_str)
+    }
+
+    /// Sessions, pulls and measurements of the studio.
+    pub(crate) fn house(&self) -> &House {
+        &self.0.house
     }
 
     /// Answers that are being made or wait to be.

@@ -47,6 +47,8 @@ pub struct ModelInfo {
     pub context: usize,
     /// Layers of the decoder.
     pub layers: usize,
+    /// Heads of the attention that ask.
+    pub heads: usize,
     /// Width of the residual stream.
     pub hidden: usize,
     /// Tokens in the vocabulary.
@@ -112,6 +114,7 @@ impl ModelInfo {
             formats,
             context: blueprint.context,
             layers: blueprint.layers.len(),
+            heads: blueprint.heads,
             hidden: blueprint.hidden,
             vocab: blueprint.vocab,
             chat_template,

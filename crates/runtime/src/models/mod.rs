@@ -22,7 +22,7 @@ use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::{Cancel, Hub, Licence, Located, human_bytes};
 use parasol_remote::{RemoteModel, Remotes};
 use shelf::Shelf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -162,6 +162,16 @@ impl Models {
             self.shelf.pin(&self.key(name), pinned);
         }
         Ok(())
+    }
+
+    /// The models that are never unloaded for others, by the name that finds them, whether they are loaded or not.
+    pub fn pinned(&self) -> BTreeSet<String> {
+        self.shelf.pinned()
+    }
+
+    /// Threads that models compute with where nothing else is said for one.
+    pub fn threads(&self) -> usize {
+        self.options.load.threads.unwrap_or_else(crate::machine::usable_threads)
     }
 
     /// Bytes that all loaded models together may take.

@@ -239,6 +239,11 @@ impl<E> Shelf<E> {
         self.0.changed.notify_all();
     }
 
+    /// What is kept, loaded or not.
+    pub(super) fn pinned(&self) -> BTreeSet<String> {
+        self.0.lock().pinned.clone()
+    }
+
     /// Everything on the shelf.
     pub(super) fn list(&self) -> Vec<Shown<E>> {
         let (now, clock) = (Instant::now(), SystemTime::now());

@@ -81,6 +81,22 @@ fn check_origin(options: &ServerOptions, origin: &HeaderValue, host: &Authority)
     )))
 }
 
+/// Whether the request says that it comes from this server's own page, as browsers do. [`check`] has looked at it before.
+pub(super) fn is_own_page(request: &Request<Body>) -> bool {
+    let headers = request.headers();
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    match (text("origin"), text("sec-fetch-site")) {
+        (Some(origin), _) => {
+            // The scheme may be another in front of a proxy that speaks TLS.
+            let host = text("host").unwrap_or_default();
+            !host.is_empty()
+                && origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host))
+        }
+        (None, Some(site)) => site == "same-origin" || (site == "none" && request.method().is_safe()),
+        (None, None) => request.method().is_safe(),
+    }
+}
+
 fn denied(says: String) -> Refusal {
     (StatusCode::FORBIDDEN, Error::new(ErrorKind::Denied, says))
 }
@@ -107,7 +123,7 @@ pub(super) fn preflight(asked: &HeaderMap) -> Response {
     let headers = response.headers_mut();
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, HEAD, POST, DELETE, OPTIONS"),
+        HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
     );
     if let Some(wanted) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());

@@ -4,7 +4,7 @@
 mod auth;
 mod host;
 
-pub(crate) use auth::listening_is_safe;
+pub(crate) use auth::{check_secret, listening_is_safe};
 
 use crate::AppState;
 use crate::context::RequestContext;
@@ -86,11 +86,14 @@ fn admit(state: &AppState, peer: Peer, dialect: Dialect, id: &str, request: &mut
     {
         return Admitted::Preflight(host::preflight(request.headers()));
     }
-    let key = match auth::identify(state, peer, request) {
-        Ok(key) => key,
+    let identity = match auth::identify(state, peer, request) {
+        Ok(identity) => identity,
         Err(error) => return Admitted::No(None, error),
     };
-    if let Some(Err(error)) = key.as_deref().map(|key| state.limits().request(key)) {
+    // A page that looks on asks often and computes nothing: that is not what a key's rate is for.
+    let looks = identity.session && request.method().is_safe();
+    let key = identity.key;
+    if let Some(Err(error)) = key.as_deref().filter(|_| !looks).map(|key| state.limits().request(key)) {
         return Admitted::No(None, error);
     }
     let context = RequestContext::new(id.to_owned(), dialect, peer.address, key);

@@ -173,10 +173,37 @@ impl Keys {
         found.filter(|key| !key.expired())
     }
 
-    /// Reads the file again if it is not what it was. One that cannot be read leaves the keys as they are.
+    /// The key with this id, unless it was revoked or has ended.
+    pub(crate) fn by_id(&self, id: &str) -> Option<Arc<Key>> {
+        self.look();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.keys.iter().find(|key| key.id == id && !key.expired()).map(Arc::clone)
+    }
+
+    /// All keys, those that have ended too.
+    pub(crate) fn all(&self) -> Vec<Arc<Key>> {
+        self.look();
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).keys.clone()
+    }
+
+    /// The file, for changing keys; [`Self::refresh`] then makes the change known at once.
+    pub(crate) fn file(&self) -> &KeyFile {
+        &self.file
+    }
+
+    /// Looks at the file now.
+    pub(crate) fn refresh(&self) {
+        self.look_if(Duration::ZERO);
+    }
+
     fn look(&self) {
+        self.look_if(FRESH);
+    }
+
+    /// Reads the file again if it is not what it was. One that cannot be read leaves the keys as they are.
+    fn look_if(&self, age: Duration) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.looked.elapsed() < FRESH {
+        if known.looked.elapsed() < age {
             return;
         }
         known.looked = Instant::now();

@@ -105,6 +105,7 @@ impl Server {
             tasks.spawn(accept_unix(listener, shared.clone()));
         }
         drop(shared);
+        tasks.spawn(crate::studio::keep(self.state.clone()));
         // A sender that is gone has nobody left to ask for an end: that is one too.
         let _ = stop.wait_for(|stop| *stop).await;
         tasks.shutdown().await;
@@ -112,6 +113,7 @@ impl Server {
         let grace = self.state.options().grace;
         tracing::info!(requests = connections.busy(), seconds = grace.as_secs(), "finishing what runs");
         let _ = tokio::time::timeout(grace, connections.all_gone()).await;
+        crate::studio::end(&self.state);
         connections.busy()
     }
 }

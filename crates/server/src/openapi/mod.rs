@@ -164,7 +164,7 @@ fn errors() -> impl Iterator<Item = (String, Value)> {
             "OllamaError",
             json!({ "type": "object", "required": ["error"], "properties": { "error": string } }),
         ),
-        ("ParasolError", object(&["kind", "message"], json!({ "kind": string, "message": string }))),
+        ("ParasolError", object(&["code", "message"], json!({ "code": string, "message": string }))),
     ];
     all.into_iter().map(|(name, schema)| (name.to_owned(), schema))
 }

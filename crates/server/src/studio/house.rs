@@ -1,0 +1,108 @@
+//! What the studio's side of the house keeps while the server runs: sessions, pulls, measurements. Also what happens once a
+//! second and at the end.
+
+use super::News;
+use super::pulls::Pulls;
+use super::session::Sessions;
+use super::stats::Meter;
+use crate::AppState;
+use parasol_core::Result;
+use parasol_runtime::{Ceilings, LoadedModel, LoadedState};
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::broadcast;
+
+/// The state of the models, pulls, system and keys routes.
+pub(crate) struct House {
+    /// When the server began.
+    pub(super) started: Instant,
+    /// Who is signed in.
+    pub(crate) sessions: Sessions,
+    /// What is being fetched.
+    pub(super) pulls: Pulls,
+    /// Tells every page what happens to models and pulls.
+    pub(crate) news: broadcast::Sender<News>,
+    /// What the engines do.
+    pub(super) meter: Meter,
+    /// What the machine was measured to do.
+    pub(super) ceilings: Mutex<Option<Ceilings>>,
+    /// Set while it is measured.
+    pub(super) measuring: AtomicBool,
+    /// Memory that models without a catalogue entry need, by name and time of their file: reading a header takes a while.
+    needs: Mutex<HashMap<String, (Option<SystemTime>, Option<u64>)>>,
+}
+
+/// News that a listener may be behind with before it misses the oldest.
+const BEHIND: usize = 256;
+
+impl Default for House {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            sessions: Sessions::default(),
+            pulls: Pulls::default(),
+            news: broadcast::Sender::new(BEHIND),
+            meter: Meter::default(),
+            ceilings: Mutex::default(),
+            measuring: AtomicBool::new(false),
+            needs: Mutex::default(),
+        }
+    }
+}
+
+impl House {
+    /// What was found out for this model with a file of this time, or what `find` finds.
+    pub(super) fn need(
+        &self,
+        model: &str,
+        modified: Option<SystemTime>,
+        find: impl FnOnce() -> Option<u64>,
+    ) -> Option<u64> {
+        let known = self.needs.lock().unwrap_or_else(PoisonError::into_inner).get(model).copied();
+        if let Some((_, need)) = known.filter(|(at, _)| *at == modified) {
+            return need;
+        }
+        let need = find();
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(model.to_owned(), (modified, need));
+        need
+    }
+}
+
+/// How often the engines' counters are read and changes of what is loaded are looked for.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Takes up what the last run of the server left, then watches the models until the server ends.
+pub(crate) async fn keep(state: AppState) {
+    if let Err(error) = super::access::blocking(&state, restore).await {
+        tracing::error!(%error, "what was being fetched before could not be read");
+    }
+    let mut ticks = tokio::time::interval(TICK);
+    let mut before = Vec::new();
+    loop {
+        ticks.tick().await;
+        let loaded = state.models().loaded();
+        state.house().meter.sample(&loaded);
+        let now = outline(&loaded);
+        // Also what requests of other protocols loaded, and what went to make room.
+        if now != before {
+            super::publish_models(&state);
+            before = now;
+        }
+    }
+}
+
+fn restore(state: &AppState) -> Result<()> {
+    state.house().pulls.restore(state)
+}
+
+/// Stops what is being fetched; it goes on from there when it is asked to.
+pub(crate) fn end(state: &AppState) {
+    state.house().pulls.stop();
+}
+
+/// What a change of is worth telling.
+fn outline(loaded: &[LoadedModel]) -> Vec<(String, LoadedState, bool)> {
+    loaded.iter().map(|model| (model.name.clone(), model.state, model.pinned)).collect()
+}
