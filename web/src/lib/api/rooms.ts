@@ -8,6 +8,8 @@ export interface MemoryAt {
 }
 
 export interface ModelDetails extends Model {
+  /** Where the terms can be read. */
+  licence_url?: string | null;
   architecture: string | null;
   layers: number | null;
   heads: number | null;
@@ -40,6 +42,12 @@ export interface SystemInfo {
   read_bandwidth: number | null;
   /** 8-bit multiply-adds each second, likewise. */
   int8_peak: number | null;
+  /** Single precision, likewise. */
+  f32_peak?: number | null;
+  /** The processor's extensions that matter to models. */
+  features?: string[];
+  cores?: number | null;
+  caches?: { level: number; bytes: number; shared_by: number }[];
   settings: Setting[];
 }
 
@@ -71,6 +79,10 @@ export interface Key {
   name: string;
   admin: boolean;
   created?: string | null;
+  /** Whether it has ended. */
+  expired?: boolean;
+  /** Whether this page is signed in with it. */
+  current?: boolean;
   expires?: string | null;
   last_used?: string | null;
   requests_per_minute?: number | null;

@@ -1,5 +1,6 @@
 // What a person does to a model, with its questions and its notices. Failures are told in the server's words.
 import { api, ApiError, path, type Model, type Pull } from "$lib/api";
+import type { ModelDetails } from "$lib/api/rooms";
 import { ask, toasts } from "$lib/ui";
 import { store } from "./store.svelte";
 
@@ -35,10 +36,10 @@ export async function remove(model: Model): Promise<boolean> {
   return sure && attempt(() => api.delete(route(model.name)), `${model.title} is removed.`);
 }
 
-function accept(name: string, licence: string | null): Promise<boolean> {
+function accept(name: string, licence: string | null, url?: string | null): Promise<boolean> {
   return ask.confirm({
     title: "Accept the licence?",
-    text: `${name} comes under ${licence ? `the terms “${licence}”` : "terms of its own"}. Its makers ask that you read and accept them before it is fetched. They are kept beside the model.`,
+    text: `${name} comes under ${licence ? `the terms “${licence}”` : "terms of its own"}. Its makers ask that you read and accept them before it is fetched${url ? `: ${url}` : ""}. They are kept beside the model.`,
     action: "Accept and pull",
   });
 }
@@ -47,7 +48,7 @@ function accept(name: string, licence: string | null): Promise<boolean> {
 export async function pull(name: string, model?: Model): Promise<string | null> {
   let accepted = false;
   if (model?.licence_asks) {
-    accepted = await accept(model.title, model.licence);
+    accepted = await accept(model.title, model.licence, (model as ModelDetails).licence_url);
     if (!accepted) return null;
   }
   try {

@@ -15,7 +15,8 @@ export interface Wanted {
 const GOALS: Record<string, string> = {
   chat: "Chat",
   code: "Write code",
-  write: "Write texts",
+  write: "Continue texts",
+  search: "Search",
   complete: "Continue texts",
   summarise: "Summarise",
   translate: "Translate",
