@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::Settings;
 use parasol_runtime::{BackendEntry, Limits};
+use parasol_server::Setting;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -286,14 +287,24 @@ pub(crate) fn command(args: &ConfigArgs, matches: &ArgMatches) -> Outcome {
     }
 }
 
-/// Every setting, its value and its source.
+/// Prints every setting, its value and its source.
 fn show(named: Option<&PathBuf>, matches: &ArgMatches) -> Outcome {
+    let mut rows = vec![["SETTING", "VALUE", "FROM"].map(str::to_owned).to_vec()];
+    rows.extend(listed(named, matches)?.into_iter().map(|it| vec![it.key, it.value, it.source]));
+    output::write(&output::table(&rows, &[], Style::stdout()))
+}
+
+/// Every setting, its value and its source.
+///
+/// # Errors
+/// What is wrong with the configuration file.
+pub(crate) fn listed(named: Option<&PathBuf>, matches: &ArgMatches) -> Result<Vec<Setting>> {
     let file = file(named)?;
     let command = args::command();
-    let Some(found) = settings(matches) else { return Ok(()) };
+    let Some(found) = settings(matches) else { return Ok(Vec::new()) };
     let serve =
         command.find_subcommand("serve").map(|c| c.get_arguments().collect::<Vec<_>>()).unwrap_or_default();
-    let mut rows = vec![["SETTING", "VALUE", "FROM"].map(str::to_owned).to_vec()];
+    let mut rows = Vec::new();
     for arg in serve {
         let Some(name) = arg.get_long().filter(|n| !["help", "version", "quiet"].contains(n)) else {
             continue;
@@ -302,7 +313,7 @@ fn show(named: Option<&PathBuf>, matches: &ArgMatches) -> Outcome {
         let raw = found.try_get_raw(id).ok().flatten();
         let value: Vec<_> = raw.into_iter().flatten().map(|v| v.to_string_lossy().into_owned()).collect();
         let in_file = file.as_ref().and_then(|f| Some((f, f.values.get(name)?.1)));
-        let from = match (found.value_source(id), in_file) {
+        let source = match (found.value_source(id), in_file) {
             (Some(ValueSource::CommandLine), _) => format!("--{name}"),
             (Some(ValueSource::EnvVariable), _) => {
                 arg.get_env().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default()
@@ -310,9 +321,10 @@ fn show(named: Option<&PathBuf>, matches: &ArgMatches) -> Outcome {
             (_, Some((file, line))) => format!("{}, line {line}", file.path.display()),
             _ => "default".into(),
         };
-        rows.push(vec![name.to_owned(), value.join(", "), from]);
+        let meaning = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        rows.push(Setting { key: name.to_owned(), value: value.join(", "), source, meaning });
     }
-    output::write(&output::table(&rows, &[], Style::stdout()))
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn dispatch(command: &Command, matches: &clap::ArgMatches) -> Outcome {
         Command::List(args) => commands::list::list(&commands::runtime()?, args),
         Command::Show(args) => commands::show::show(&commands::runtime()?, args),
         Command::Rm(args) => commands::rm::rm(&commands::runtime()?, args),
-        Command::Serve(args) => commands::serve::serve(args),
+        Command::Serve(args) => commands::serve::serve(args, matches),
         Command::Ps(args) => commands::admin::ps(args),
         Command::Stop(args) => commands::admin::stop(args),
         Command::Keys(args) => commands::keys::keys(args),

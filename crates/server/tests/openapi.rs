@@ -23,14 +23,30 @@ fn operations(document: &Value) -> Vec<(String, String)> {
     each.collect()
 }
 
+/// Where only a browser finds something, and only with the studio.
+const PAGES: [&str; 6] = ["/c/{id}", "/models", "/models/{name}", "/system", "/settings", "/studio/{path}"];
+
+/// The path with `m` for everything that is named in it; a `:` after it stays.
+fn filled(path: &str) -> String {
+    let mut parts = path.split('{');
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |all, part| format!("{all}m{}", part.split_once('}').unwrap().1))
+}
+
 #[test]
 fn everything_that_is_described_is_there() {
     let server = Running::start(|_| {});
     for (method, path) in operations(&document(&server)) {
-        let real = path.replace("{id}", "m").replace("{model}", "m");
+        // An event stream has no end to wait for.
+        if path == "/api/parasol/events" {
+            continue;
+        }
+        let real = filled(&path);
         let answer = server.send(&method, &real, &[], "");
         assert_ne!(answer.status, 405, "{method} {path}");
-        assert!(!answer.body.contains("there is nothing at"), "{method} {path}: {}", answer.body);
+        // A program gets no page at the addresses of the studio's.
+        let page = PAGES.contains(&path.as_str());
+        assert!(page || !answer.body.contains("there is nothing at"), "{method} {path}: {}", answer.body);
         assert!(answer.status < 500, "{method} {path}: {}", answer.body);
     }
 }

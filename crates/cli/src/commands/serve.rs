@@ -5,6 +5,7 @@ use crate::config::ModelEntry;
 use crate::exit::{Outcome, Stop};
 use crate::interrupt::Listener;
 use crate::output;
+use clap::ArgMatches;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_runtime::{LoadOptions, Models, ModelsOptions, Policy, RemoteEntry};
 use parasol_server::{AppState, LogFormat, Running, Server, ServerOptions, TlsFiles, start_logging};
@@ -19,7 +20,7 @@ const THREADS: usize = 2;
 ///
 /// # Errors
 /// When the server cannot start; `Interrupted` when it had to cut requests off.
-pub(crate) fn serve(args: &ServeArgs) -> Outcome {
+pub(crate) fn serve(args: &ServeArgs, matches: &ArgMatches) -> Outcome {
     let format = match args.log_format {
         LogForm::Text => LogFormat::Text,
         LogForm::Json => LogFormat::Json,
@@ -27,7 +28,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Outcome {
     start_logging(format, &args.log_level)?;
     let runtime = super::runtime()?;
     let home = runtime.home().to_owned();
-    let options = options(args, &home)?;
+    let settings = crate::config::listed(args.config.as_ref(), matches)?;
+    let options = ServerOptions { settings, ..options(args, &home)? };
     let models = Models::new(runtime, models(args))?;
     let state = AppState::new(models, options)?;
     let threads = tokio::runtime::Builder::new_multi_thread()

@@ -1,9 +1,10 @@
 //! The server described by itself: an OpenAPI 3.1 document at `/openapi.json` and the same as a page at `/docs`. Bodies are
-//! described by the readers that read them (`parasol_wire::describe`); which routes there are stands in [`routes`], which
-//! `tests/openapi.rs` holds against the router.
+//! described by the readers that read them (`parasol_wire::describe`), those of the studio by its types; which routes there are
+//! stands in [`routes`] and [`studio`], which `tests/openapi.rs` holds against the router.
 
 mod page;
 mod routes;
+mod studio;
 
 use crate::AppState;
 use axum::Router;
@@ -40,7 +41,8 @@ fn document() -> Value {
         path[operation.method] = describe(operation);
     }
     let bodies = Body::ALL.iter().map(|body| (body.name().to_owned(), body.schema()));
-    let schemas: Map<String, Value> = bodies.chain(errors()).collect();
+    let mut schemas: Map<String, Value> = bodies.chain(errors()).collect();
+    studio::describe(&mut paths, &mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -48,7 +48,8 @@ fn operation(out: &mut String, document: &Value, method: &str, path: &str, it: &
         let example = serde_json::to_string_pretty(&content["example"]).unwrap_or_default();
         let _ = write!(out, "<p>For example</p><pre>{}</pre>", escape(&example));
     }
-    let answers = fields(&it["responses"]["200"]["content"]).map(|(kind, _)| kind.as_str());
+    let well = fields(&it["responses"]).filter(|(status, _)| status.starts_with('2'));
+    let answers = well.flat_map(|(_, answer)| fields(&answer["content"])).map(|(kind, _)| kind.as_str());
     let answers = answers.collect::<Vec<_>>().join(" or ");
     if !answers.is_empty() {
         let _ = write!(out, "<p>Answers with <code>{}</code></p>", escape(&answers));
@@ -87,7 +88,11 @@ fn rows(out: &mut String, schema: &Value, within: &str, required: &[&str]) {
 }
 
 fn kind(schema: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str().and_then(|to| to.rsplit('/').next()) {
+        return escape(name);
+    }
     match &schema["type"] {
+        Value::Array(kinds) => escape(&kinds.iter().map(text).collect::<Vec<_>>().join(" or ")),
         Value::String(kind) if kind == "array" && schema["items"]["type"].is_string() => {
             format!("array of {}", escape(text(&schema["items"]["type"])))
         }

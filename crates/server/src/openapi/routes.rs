@@ -64,6 +64,9 @@ const fn post(
     Operation { method: "post", path, id, tag, summary, body: Some(body), query: &[], answer }
 }
 
+/// The studio's page.
+const STUDIO: Answer = Answer::Text("text/html; charset=utf-8");
+
 /// `alt=sse`, which Google's clients send.
 const ALT: &[(&str, &str, &str)] = &[("alt", "string", "sse sends server-sent events, else one JSON array")];
 
@@ -292,6 +295,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Say that the server runs; to browsers as a page",
         Answer::Text("text/plain; charset=utf-8"),
     ),
+    get("/c/{id}", "chatPage", "Parasol", "A conversation on the studio's page, to browsers", STUDIO),
+    get("/models", "modelsPage", "Parasol", "The models on the studio's page, to browsers", STUDIO),
+    get("/models/{name}", "modelPage", "Parasol", "A model on the studio's page, to browsers", STUDIO),
+    get("/system", "systemPage", "Parasol", "The system on the studio's page, to browsers", STUDIO),
+    get("/settings", "settingsPage", "Parasol", "The settings on the studio's page, to browsers", STUDIO),
+    get("/studio/{path}", "studioFile", "Parasol", "A file of the studio's page", Answer::Text("*/*")),
     get("/docs", "docs", "Parasol", "This document as a page", Answer::Text("text/html; charset=utf-8")),
     get("/openapi.json", "openapi", "Parasol", "This document", Answer::Object(&["openapi", "paths"])),
     get("/healthz", "healthz", "Parasol", "Whether it runs", Answer::Text("text/plain; charset=utf-8")),

@@ -17,6 +17,17 @@ use crate::AppState;
 use axum::Router;
 use pulls::Pull;
 
+/// The types that the OpenAPI document describes.
+pub(crate) mod described {
+    pub(crate) use super::keys::{KeyList, MadeKey, NewKey};
+    pub(crate) use super::models::Pin;
+    pub(crate) use super::models::view::{Model, ModelDetails, ModelList};
+    pub(crate) use super::pulls::{NewPull, Pull, PullList};
+    pub(crate) use super::session::{Session, SignIn};
+    pub(crate) use super::stats::Stats;
+    pub(crate) use super::system::System;
+}
+
 /// The routes of the studio.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
