@@ -1,5 +1,7 @@
 // What a person does to a model, with its questions and its notices. Failures are told in the server's words.
 import { api, ApiError, path, type Model, type Pull } from "$lib/api";
+import { fresh } from "$lib/chat/draft.svelte";
+import { router } from "$lib/router";
 import type { ModelDetails } from "$lib/api/rooms";
 import { ask, toasts } from "$lib/ui";
 import { store } from "./store.svelte";
@@ -42,6 +44,12 @@ function accept(name: string, licence: string | null, url?: string | null): Prom
     text: `${name} comes under ${licence ? `the terms “${licence}”` : "terms of its own"}. Its makers ask that you read and accept them before it is fetched${url ? `: ${url}` : ""}. They are kept beside the model.`,
     action: "Accept and pull",
   });
+}
+
+/** Opens a new chat with this model. */
+export function chat(name: string): void {
+  fresh.choose(name);
+  router.go("/");
 }
 
 /** Starts to fetch a model, asking for its licence first where its makers want that. Gives the error's words when refused. */
