@@ -16,7 +16,8 @@ class Fresh {
   parameters = $state.raw<Parameters>({});
   folder = $state<string | null>(null);
 
-  choose(model: string): void {
+  /** Null goes back to the server's default. */
+  choose(model: string | null): void {
     this.model = model;
     set(localStorage, MODEL, model);
   }

@@ -1,5 +1,4 @@
 // The models that can chat, for the picker: read once, read again when something was loaded, fetched or removed.
-import { display } from "$lib/prefs/display.svelte";
 import { api, hub, type Model, type ModelList } from "$lib/api";
 
 class ChatModels {
@@ -8,7 +7,7 @@ class ChatModels {
   /** Those that can be asked now. */
   readonly ready = $derived(this.all.filter((model) => (model.installed || model.remote) && canChat(model)));
   /** What is asked when nobody chose. */
-  readonly first = $derived(this.ready.find((model) => model.name === display.model) ?? this.ready.find((model) => model.default) ?? this.ready.find((model) => model.loaded) ?? this.ready[0] ?? null);
+  readonly first = $derived(this.ready.find((model) => model.default) ?? this.ready.find((model) => model.loaded) ?? this.ready[0] ?? null);
 
   start(): () => void {
     void this.read();

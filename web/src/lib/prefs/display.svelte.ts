@@ -1,4 +1,4 @@
-// How large the text is, how much moves, and which model a new chat starts with; kept in this browser.
+// How large the text is and how much moves; kept in this browser.
 
 export type TextSize = "small" | "medium" | "large" | "larger";
 export type Motion = "system" | "less";
@@ -9,8 +9,6 @@ const SIZES: Record<TextSize, string> = { small: "93.75%", medium: "", large: "1
 class Display {
   text = $state<TextSize>(stored("parasol.text", ["small", "medium", "large", "larger"]) ?? "medium");
   motion = $state<Motion>(stored("parasol.motion", ["system", "less"]) ?? "system");
-  /** Empty: the server's default. */
-  model = $state<string>(read("parasol.model") ?? "");
 
   setText(size: TextSize): void {
     this.text = size;
@@ -22,11 +20,6 @@ class Display {
     this.motion = motion;
     keep("parasol.motion", motion === "system" ? null : motion);
     this.apply();
-  }
-
-  setModel(name: string): void {
-    this.model = name;
-    keep("parasol.model", name || null);
   }
 
   apply(): void {
