@@ -232,6 +232,7 @@ test("code is coloured by class, by any of its names, and unknown languages stay
 
 test("headings stand below the page's own, tables align by class", () => {
   expect(plain(blocksOf("# A"))).toEqual(["<h3>A</h3>\n"]);
+  expect(plain(blocksOf("### A\n\n#### B\n\n# C\n\n###### D")).join("")).toBe("<h3>A</h3>\n<h4>B</h4>\n<h3>C</h3>\n<h4>D</h4>\n");
   const table = plain(blocksOf("| a | b |\n|:-:|--:|\n| 1 | 2 |")).join();
   expect(table).toContain('<th class="centre">');
   expect(table).toContain('<td class="end">');

@@ -1,6 +1,6 @@
 // Cuts Markdown into the blocks it is made of, so that while an answer grows only its last block is read and drawn again.
 import type { Token } from "markdown-it";
-import { language, markdown } from "./parser";
+import { language, markdown, type Reading } from "./parser";
 import { cleanText } from "./sanitise";
 
 export type Block =
@@ -22,7 +22,9 @@ export class GrowingMarkdown {
   #source = "";
   #next = 0;
   #finished = false;
-  #env: Record<string, unknown> = {};
+  #env: Reading & Record<string, unknown> = {};
+  /** The level of the last settled heading. */
+  #heading: number | undefined;
 
   /** The blocks of `source`. When it continues what was given before, settled blocks are the same objects as then. */
   update(source: string, finished = false): Block[] {
@@ -40,6 +42,7 @@ export class GrowingMarkdown {
     this.#from = 0;
     this.#next = 0;
     this.#env = {};
+    this.#heading = undefined;
   }
 
   #read(finished: boolean): Block[] {
@@ -49,11 +52,14 @@ export class GrowingMarkdown {
     const lines = lineStarts(rest);
     const blocks: Block[] = [];
     const settle = finished ? groups.length : settled(groups, lines.length - 1);
+    this.#env.heading = this.#heading;
     for (const [index, tokensOf] of groups.entries()) {
+      if (index === settle) this.#heading = this.#env.heading;
       const block = this.#draw(tokensOf, this.#next + index, rest, finished);
       if (index < settle) this.#settled.push(block);
       else blocks.push(block);
     }
+    if (settle === groups.length) this.#heading = this.#env.heading;
     this.#next += settle;
     const first = groups[settle];
     if (finished) this.#from = this.#source.length;
@@ -76,7 +82,9 @@ export class GrowingMarkdown {
     const cut = lineStarts(rest)[lastItem.map[0] - open.map[0]];
     if (!cut) return false;
     const head = markdown.parse(rest.slice(0, cut), this.#env);
+    this.#env.heading = this.#heading;
     this.#settled.push(this.#draw(head, this.#next, rest, false));
+    this.#heading = this.#env.heading;
     this.#next += 1;
     this.#from += cut;
     return true;

@@ -18,12 +18,22 @@ rules["image"] = (tokens, index) => {
   return `<a class="picture" href="${escape(source)}">${escape(words)}</a>`;
 };
 
-rules["heading_open"] = (tokens, index) => `<${lower(tokens[index]?.tag)}>`;
-rules["heading_close"] = (tokens, index) => `</${lower(tokens[index]?.tag)}>\n`;
-
-function lower(tag = "h1"): string {
-  return `h${Math.min(Number(tag.slice(1)) + 2, 6)}`;
+/** What drawing one block tells the next. */
+export interface Reading {
+  /** The level of the last heading, as the page counts. */
+  heading?: number;
 }
+
+/** The page's own headings end here: an answer stands below the second level. */
+const ABOVE = 2;
+
+/** A heading is at most one level below the one before it, however the text skips: screen readers walk along them. */
+rules["heading_open"] = (tokens, index, _options, env: Reading) => {
+  const level = Math.min(Number(tokens[index]?.tag.slice(1) ?? 1) + ABOVE, (env.heading ?? ABOVE) + 1, 6);
+  env.heading = level;
+  return `<h${level}>`;
+};
+rules["heading_close"] = (_tokens, _index, _options, env: Reading) => `</h${env.heading ?? ABOVE + 1}>\n`;
 
 const ALIGN: Record<string, string> = { left: "start", center: "centre", right: "end" };
 for (const name of ["th_open", "td_open"]) {
@@ -32,9 +42,13 @@ for (const name of ["th_open", "td_open"]) {
     if (!token) return "";
     const align = /text-align:(\w+)/.exec(String(token.attrGet("style") ?? ""))?.[1];
     token.attrs = align ? [["class", ALIGN[align] ?? "start"]] : null;
+    // An empty corner heads nothing.
+    if (name === "th_open" && tokens[index + 1]?.content === "") token.tag = "td";
     return self.renderToken(tokens, index, options);
   };
 }
+
+rules["th_close"] = (tokens, index) => (tokens[index - 1]?.content === "" ? "</td>\n" : "</th>\n");
 
 /** Code inside a list or a quotation; code on its own is a block of its own, see blocks.ts. */
 rules["fence"] = (tokens, index) => {
