@@ -1,6 +1,9 @@
 // The models, the machine's memory and the pulls, kept up by events.
 import { api, hub, type Machine, type Model, type ModelList, type Pull } from "$lib/api";
 
+/** A running pull is told of more often than this. */
+const SILENT = 2000;
+
 class ModelStore {
   all = $state.raw<Model[]>([]);
   machine = $state.raw<Machine | null>(null);
@@ -10,14 +13,19 @@ class ModelStore {
   #users = 0;
   #ends: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #heard = 0;
 
   /** Follows the server while a page looks; gives the function that ends it. */
   start(): () => void {
     if (this.#users++ === 0) {
       this.#ends = [
         hub.on("models", () => this.#soon()),
-        hub.on("pull", (pull) => this.take(pull)),
+        hub.on("pull", (pull) => {
+          this.#heard = Date.now();
+          this.take(pull);
+        }),
         hub.onAgain(() => void this.read()),
+        this.#ask(),
       ];
     }
     void this.read();
@@ -46,6 +54,15 @@ class ModelStore {
     const known = this.pulls.some((other) => other.id === pull.id);
     this.pulls = known ? this.pulls.map((other) => (other.id === pull.id ? pull : other)) : [...this.pulls, pull];
     if (pull.state === "done") this.#soon();
+  }
+
+  /** Where events do not come through (proxies hold streams back), progress is asked for. */
+  #ask(): () => void {
+    const timer = setInterval(() => {
+      const running = this.pulls.some((pull) => pull.state === "running");
+      if (running && Date.now() - this.#heard > SILENT && document.visibilityState === "visible") void this.read();
+    }, SILENT);
+    return () => clearInterval(timer);
   }
 
   forget(id: string): void {
