@@ -19,6 +19,8 @@ export class Thread {
   #ends: (() => void)[] = [];
   #reading: Promise<void> | null = null;
   #again = false;
+  /** Counts what was done here, so that a reading that was under way meanwhile is not believed. */
+  #version = 0;
 
   readonly tree = $derived(new Tree(this.#messages.values()));
   readonly path = $derived(this.tree.path(this.#head));
@@ -64,19 +66,25 @@ export class Thread {
   }
 
   async #fetch(): Promise<void> {
+    const version = this.#version;
     try {
       const { conversation, messages } = await conversations.read(this.id);
+      // After sending it is read again anyway.
+      if (this.sending) return;
+      if (version !== this.#version) {
+        this.#again = true;
+        return;
+      }
       const next = new Map<string, Shown>();
       for (const message of messages) {
         const known = this.#messages.get(message.id);
         if (known) known.take(message);
         next.set(message.id, known ?? this.#show(message));
       }
-      // What was sent while this was read is not in it yet.
-      for (const [id, shown] of this.#messages) if (!next.has(id) && this.sending) next.set(id, shown);
+      for (const [id, shown] of this.#messages) if (!next.has(id)) shown.leave();
       this.#messages = next;
       this.conversation = conversation;
-      if (!this.sending) this.#head = conversation.head;
+      this.#head = conversation.head;
       this.error = null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -97,6 +105,7 @@ export class Thread {
   }
 
   #add(message: Message, asHead: boolean): Shown {
+    this.#version += 1;
     const known = this.#messages.get(message.id);
     const shown = known ?? this.#show(message);
     if (!known) this.#messages = new Map(this.#messages).set(message.id, shown);
@@ -150,6 +159,7 @@ export class Thread {
       return false;
     } finally {
       this.sending = false;
+      void this.read();
     }
   }
 
@@ -170,6 +180,7 @@ export class Thread {
     this.#chosen.set(this.tree.get(id)?.parent ?? null, id);
     const leaf = this.tree.leaf(id, this.#chosen);
     if (!leaf || leaf === this.#head) return;
+    this.#version += 1;
     this.#head = leaf;
     await this.change({ head: leaf });
   }
@@ -177,8 +188,10 @@ export class Thread {
   async change(change: ConversationChange): Promise<void> {
     const before = this.conversation;
     if (before) this.conversation = { ...before, ...change, head: change.head ?? before.head };
+    this.#version += 1;
     try {
       this.conversation = await conversations.change(this.id, change);
+      this.#version += 1;
     } catch (error) {
       this.conversation = before;
       toasts.fail(`Not saved: ${words(error)}`);

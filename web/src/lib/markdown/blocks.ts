@@ -22,7 +22,7 @@ export class GrowingMarkdown {
   #source = "";
   #next = 0;
   #finished = false;
-  #env: Reading & Record<string, unknown> = {};
+  #env: Reading = {};
   /** The level of the last settled heading. */
   #heading: number | undefined;
 

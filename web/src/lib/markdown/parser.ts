@@ -1,5 +1,5 @@
 // How Markdown is read here: no HTML of its own, pictures become links, headings stand below the page's, tables align by class.
-import MarkdownIt from "markdown-it";
+import MarkdownIt, { type Env } from "markdown-it";
 import { formulas } from "./formulas";
 
 export const markdown = new MarkdownIt({ html: false, linkify: true, breaks: false, typographer: false });
@@ -19,7 +19,7 @@ rules["image"] = (tokens, index) => {
 };
 
 /** What drawing one block tells the next. */
-export interface Reading {
+export interface Reading extends Env {
   /** The level of the last heading, as the page counts. */
   heading?: number;
 }
@@ -28,12 +28,17 @@ export interface Reading {
 const ABOVE = 2;
 
 /** A heading is at most one level below the one before it, however the text skips: screen readers walk along them. */
-rules["heading_open"] = (tokens, index, _options, env: Reading) => {
+rules["heading_open"] = (tokens, index, _options, given) => {
+  const env = reading(given);
   const level = Math.min(Number(tokens[index]?.tag.slice(1) ?? 1) + ABOVE, (env.heading ?? ABOVE) + 1, 6);
   env.heading = level;
   return `<h${level}>`;
 };
-rules["heading_close"] = (_tokens, _index, _options, env: Reading) => `</h${env.heading ?? ABOVE + 1}>\n`;
+rules["heading_close"] = (_tokens, _index, _options, given) => `</h${reading(given).heading ?? ABOVE + 1}>\n`;
+
+function reading(env: Env | undefined): Reading {
+  return env ?? {};
+}
 
 const ALIGN: Record<string, string> = { left: "start", center: "centre", right: "end" };
 for (const name of ["th_open", "td_open"]) {
