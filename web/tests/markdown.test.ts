@@ -82,6 +82,15 @@ describe("injection", () => {
     const root = document.createElement("div");
     root.innerHTML = cleanMaths('<math><annotation-xml encoding="text/html"><img src=x onerror=alert(1)></annotation-xml><maction actiontype="statusline" href="javascript:alert(1)"><mi>x</mi></maction></math>');
     expectHarmless(root);
+    root.innerHTML = cleanMaths('<math><mtext><img src="https://evil.example/x.png"><a href="https://evil.example">x</a></mtext></math>');
+    expectHarmless(root);
+    expect(root.querySelector("a, img")).toBeNull();
+  });
+
+  test("links to this server itself lead nowhere: they would go with the reader's session", () => {
+    for (const to of [`${location.origin}/api/parasol/conversations/export`, `${location.origin}/`]) {
+      expect(blocksOf(`[x](${to})`)[0]).toMatchObject({ html: "<p><a>x</a></p>\n" });
+    }
   });
 
   test("pictures become links", () => {
