@@ -22,7 +22,8 @@ export function bytes(value: number): string {
 
 /** Large counts as they stand in models' names: `135M`, `1.7B`, `8k`. */
 export function short(value: number): string {
-  const [size, unit] = value >= 999.5e6 ? [value / 1e9, "B"] : value >= 999.5e3 ? [value / 1e6, "M"] : value >= 1000 ? [value / 1000, "k"] : [value, ""];
+  const [size, unit] =
+    value >= 999.5e6 ? [value / 1e9, "B"] : value >= 999.5e3 ? [value / 1e6, "M"] : value >= 1000 ? [value / 1000, "k"] : [value, ""];
   return size.toLocaleString(undefined, { maximumFractionDigits: size < 10 ? 1 : 0 }) + unit;
 }
 

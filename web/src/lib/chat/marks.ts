@@ -18,7 +18,10 @@ export function pieces(snippet: string): Piece[] {
 
 /** Marks the words of a query in a title, which comes without marks. */
 export function mark(text: string, query: string): Piece[] {
-  const words = query.split(/\s+/).filter((word) => word !== "").map(escape);
+  const words = query
+    .split(/\s+/)
+    .filter((word) => word !== "")
+    .map(escape);
   if (words.length === 0) return [{ text, hit: false }];
   return text
     .split(new RegExp(`(${words.join("|")})`, "giu"))

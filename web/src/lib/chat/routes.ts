@@ -1,8 +1,6 @@
 // The routes of conversations, answers and presets, typed.
 import { api, path, url } from "../api/client";
-import type {
-  ContextCount, Conversation, ConversationPage, ImportReport, Message, Parameters, Preset,
-} from "../api/types";
+import type { ContextCount, Conversation, ConversationPage, ImportReport, Message, Parameters, Preset } from "../api/types";
 
 export interface ConversationChange {
   title?: string;
@@ -24,8 +22,10 @@ export const conversations = {
   change: (id: string, body: ConversationChange) => api.patch<Conversation>(CONVERSATIONS + path(id), body),
   delete: (id: string) => api.delete(CONVERSATIONS + path(id)),
   restore: (id: string) => api.post<Conversation>(`${CONVERSATIONS}${path(id)}/restore`),
-  say: (id: string, parent: string | null, content: string) => api.post<Message>(`${CONVERSATIONS}${path(id)}/messages`, { parent, content }),
-  answer: (id: string, body: { parent: string; model?: string; head?: boolean }) => api.post<Message>(`${CONVERSATIONS}${path(id)}/answers`, body),
+  say: (id: string, parent: string | null, content: string) =>
+    api.post<Message>(`${CONVERSATIONS}${path(id)}/messages`, { parent, content }),
+  answer: (id: string, body: { parent: string; model?: string; head?: boolean }) =>
+    api.post<Message>(`${CONVERSATIONS}${path(id)}/answers`, body),
   context: (id: string, body: { parent: string | null; content?: string; model?: string; system?: string }, signal?: AbortSignal) =>
     api.post<ContextCount>(`${CONVERSATIONS}${path(id)}/context`, body, signal),
   import: (file: Blob) => api.post<ImportReport>(`${CONVERSATIONS}/import`, file),
@@ -40,6 +40,7 @@ export const answers = {
 
 export const presets = {
   list: () => api.get<{ presets: Preset[] }>("/presets"),
-  save: (preset: Preset) => api.put<Preset>(`/presets${path(preset.name)}`, { model: preset.model, system: preset.system, parameters: preset.parameters }),
+  save: (preset: Preset) =>
+    api.put<Preset>(`/presets${path(preset.name)}`, { model: preset.model, system: preset.system, parameters: preset.parameters }),
   delete: (name: string) => api.delete(`/presets${path(name)}`),
 };

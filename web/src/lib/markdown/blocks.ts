@@ -4,8 +4,7 @@ import { language, markdown, type Reading } from "./parser";
 import { cleanText } from "./sanitise";
 
 export type Block =
-  | { id: number; kind: "text"; html: string }
-  | { id: number; kind: "code"; language: string; code: string; open: boolean };
+  { id: number; kind: "text"; html: string } | { id: number; kind: "code"; language: string; code: string; open: boolean };
 
 /** A list that grows longer than this is cut after its finished items. */
 const LONG_LIST = 2500;

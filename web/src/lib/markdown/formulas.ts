@@ -1,7 +1,6 @@
 // Finds formulas in Markdown: $…$, $$…$$, \(…\) and \[…\]. They become <code class="math">, which maths.ts draws later.
 import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
 
-
 const DOLLAR = 0x24;
 const BACKSLASH = 0x5c;
 

@@ -3,8 +3,27 @@ import { cleanMaths } from "./sanitise";
 
 /** What a formula's own styles may set; everything else it asks for is left out. */
 const STYLES = new Set([
-  "padding-left", "padding-right", "padding-top", "padding-bottom", "padding", "color", "background-color", "text-align", "border-left", "border-right",
-  "border-top", "border-bottom", "border", "vertical-align", "width", "margin-left", "margin-right", "font-weight", "font-style", "math-depth", "math-style",
+  "padding-left",
+  "padding-right",
+  "padding-top",
+  "padding-bottom",
+  "padding",
+  "color",
+  "background-color",
+  "text-align",
+  "border-left",
+  "border-right",
+  "border-top",
+  "border-bottom",
+  "border",
+  "vertical-align",
+  "width",
+  "margin-left",
+  "margin-right",
+  "font-weight",
+  "font-style",
+  "math-depth",
+  "math-style",
 ]);
 const HARMLESS = /^[-#.%\w\s,()]*$/;
 
@@ -22,7 +41,12 @@ export async function drawMaths(root: ParentNode): Promise<void> {
     place.dataset.drawn = "yes";
     place.title = source;
     try {
-      const markup = temml.renderToString(source, { displayMode: place.classList.contains("display"), throwOnError: true, trust: false, maxExpand: 500 });
+      const markup = temml.renderToString(source, {
+        displayMode: place.classList.contains("display"),
+        throwOnError: true,
+        trust: false,
+        maxExpand: 500,
+      });
       // The page's policy ignores style attributes; the harmless ones are set one by one below.
       place.innerHTML = cleanMaths(markup.replaceAll(' style="', ' data-style="'));
       for (const element of place.querySelectorAll<HTMLElement>("[data-style]")) applyStyles(element);

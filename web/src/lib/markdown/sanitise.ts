@@ -3,8 +3,40 @@
 import DOMPurify, { type Config } from "dompurify";
 
 const TAGS = [
-  "a", "b", "blockquote", "br", "code", "del", "dd", "dl", "dt", "em", "h3", "h4", "h5", "h6", "hr", "i", "kbd", "li", "mark", "ol", "p",
-  "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
+  "a",
+  "b",
+  "blockquote",
+  "br",
+  "code",
+  "del",
+  "dd",
+  "dl",
+  "dt",
+  "em",
+  "h3",
+  "h4",
+  "h5",
+  "h6",
+  "hr",
+  "i",
+  "kbd",
+  "li",
+  "mark",
+  "ol",
+  "p",
+  "pre",
+  "s",
+  "span",
+  "strong",
+  "sub",
+  "sup",
+  "table",
+  "tbody",
+  "td",
+  "th",
+  "thead",
+  "tr",
+  "ul",
 ];
 const CLASSES = /^(?:math|display|start|centre|end|task|done|picture|language-[\w+#.-]{1,40}|hljs(?:-[a-z_]+)?|[a-z]+_)$/;
 const SAFE_LINK = /^(?:https?:|mailto:|tel:)/i;
@@ -30,7 +62,10 @@ const CODE: Config = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], ALLOW_DA
 const gate = DOMPurify();
 gate.addHook("uponSanitizeAttribute", (element, data) => {
   if (data.attrName === "class" && !(element.namespaceURI ?? "").endsWith("MathML")) {
-    data.attrValue = data.attrValue.split(/\s+/).filter((name) => CLASSES.test(name)).join(" ");
+    data.attrValue = data.attrValue
+      .split(/\s+/)
+      .filter((name) => CLASSES.test(name))
+      .join(" ");
     if (!data.attrValue) data.keepAttr = false;
   }
   if (data.attrName === "dir" && !/^(?:auto|ltr|rtl)$/.test(data.attrValue)) data.keepAttr = false;

@@ -6,7 +6,10 @@ export interface Starter {
 }
 
 const ALL: Starter[] = [
-  { title: "Say it better", words: "Rewrite this so that it is friendly and short: I can't come to the meeting tomorrow because I am ill." },
+  {
+    title: "Say it better",
+    words: "Rewrite this so that it is friendly and short: I can't come to the meeting tomorrow because I am ill.",
+  },
   { title: "Explain simply", words: "Explain to a ten-year-old why the sky is blue. Use three sentences." },
   { title: "Write a little code", words: "Write a Python function that says whether a word is a palindrome, and show how to call it." },
   { title: "Find a name", words: "Suggest five names for a small café by the sea, each with a reason." },
