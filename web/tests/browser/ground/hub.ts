@@ -14,8 +14,9 @@ interface File {
 export class Hub {
   /** Bytes each second of every answer. */
   pace = 200_000_000;
-  /** While set, answers break off after this many bytes. */
+  /** When set, the next answer breaks off after this many bytes, and nothing comes through until the line is mended. */
   breaksAfter: number | null = null;
+  #down = false;
   /** Ranges that were asked for, in order. */
   readonly ranges: string[] = [];
   #files = new Map<string, File>();
@@ -39,12 +40,22 @@ export class Hub {
     this.#repos.set(repo, [...(this.#repos.get(repo) ?? []), name]);
   }
 
+  /** Everything comes through again. */
+  mend(): void {
+    this.breaksAfter = null;
+    this.#down = false;
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((done) => this.#server.close(done));
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#down) {
+      request.destroy();
+      return;
+    }
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://hub").pathname);
     const repo = /^\/api\/models\/(.+)\/revision\/main$/.exec(path)?.[1];
     if (repo && this.#repos.has(repo)) return this.#list(repo, response);
@@ -86,6 +97,7 @@ export class Hub {
       transform: (data: Buffer, _encoding, done) => {
         sent += data.length;
         if (this.breaksAfter !== null && sent > this.breaksAfter) {
+          this.#down = true;
           response.destroy();
           return;
         }

@@ -33,7 +33,7 @@ export const test = base.extend<Tests, { shared: Ground }>({
     { scope: "worker" },
   ],
   ground: async ({ shared }, use) => {
-    shared.hub.breaksAfter = null;
+    shared.hub.mend();
     shared.hub.pace = 200_000_000;
     shared.far.script = (said) => ({ pieces: [`You said: ${said}`], every: 0 });
     await use(shared);
