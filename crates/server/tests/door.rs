@@ -168,6 +168,8 @@ fn metrics_and_pages_are_there() {
         assert!(metrics.contains(name), "{name} is not in {metrics}");
     }
     assert_eq!(server.get("/readyz", &[]).body, "ready\n");
-    assert!(server.get("/", &["accept: text/html"]).body.contains("/v1</code>"));
+    // The studio, or the page that says how to add it.
+    let page = server.get("/", &["accept: text/html"]).body;
+    assert!(page.contains("/v1</code>") || page.contains("id=\"app\""), "{page}");
     assert_eq!(server.get("/", &[]).body, "Parasol is running\n");
 }

@@ -110,6 +110,7 @@ impl Server {
         let _ = stop.wait_for(|stop| *stop).await;
         tasks.shutdown().await;
         let _ = close.send(true);
+        crate::studio::close(&self.state);
         let grace = self.state.options().grace;
         tracing::info!(requests = connections.busy(), seconds = grace.as_secs(), "finishing what runs");
         let _ = tokio::time::timeout(grace, connections.all_gone()).await;

@@ -33,8 +33,6 @@ enum Reply {
     Nothing,
     /// Server-sent events.
     Events,
-    /// A file to be kept: its media types.
-    File(&'static [&'static str]),
 }
 
 /// What any route may refuse with: a malformed request, no key, a page or host that may not, too many requests.
@@ -146,6 +144,12 @@ const HOUSE: &[Route] = &[
     },
     get("/api/parasol/system/stats", "stats", "What the engines do now", Reply::Json(200, of::<it::Stats>)),
     get(
+        "/api/parasol/events",
+        "events",
+        "What happens, as it happens: pull (a Pull) and models (something about models changed)",
+        Reply::Events,
+    ),
+    get(
         "/api/parasol/keys",
         "keys",
         "The API keys, without their secrets",
@@ -229,18 +233,16 @@ fn operation(
     taken: &mut SchemaGenerator,
 ) -> (Value, Option<Schema>) {
     let mut responses = Map::new();
-    let text = |kinds: &[&str]| {
-        let each = kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": { "type": "string" } })));
-        json!({ "description": "The answer", "content": Map::from_iter(each) })
-    };
     let (status, answer) = match route.reply {
         Reply::Json(status, make) => (
             status,
             json!({ "description": "The answer", "content": { "application/json": { "schema": make(sent) } } }),
         ),
         Reply::Nothing => (204, json!({ "description": "Done" })),
-        Reply::Events => (200, text(&["text/event-stream"])),
-        Reply::File(kinds) => (200, text(kinds)),
+        Reply::Events => (
+            200,
+            json!({ "description": "The events", "content": { "text/event-stream": { "schema": { "type": "string" } } } }),
+        ),
     };
     responses.insert(status.to_string(), answer);
     let mut refusals: Vec<u16> = ALWAYS.iter().chain(route.refusals).copied().collect();

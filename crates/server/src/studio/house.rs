@@ -1,7 +1,7 @@
 //! What the studio's side of the house keeps while the server runs: sessions, pulls, measurements. Also what happens once a
 //! second and at the end.
 
-use super::News;
+use super::events::Events;
 use super::pulls::Pulls;
 use super::session::Sessions;
 use super::stats::Meter;
@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::broadcast;
 
 /// The state of the models, pulls, system and keys routes.
 pub(crate) struct House {
@@ -23,7 +22,7 @@ pub(crate) struct House {
     /// What is being fetched.
     pub(super) pulls: Pulls,
     /// Tells every page what happens to models and pulls.
-    pub(crate) news: broadcast::Sender<News>,
+    pub(crate) events: Events,
     /// What the engines do.
     pub(super) meter: Meter,
     /// What the machine was measured to do.
@@ -34,16 +33,13 @@ pub(crate) struct House {
     needs: Mutex<HashMap<String, (Option<SystemTime>, Option<u64>)>>,
 }
 
-/// News that a listener may be behind with before it misses the oldest.
-const BEHIND: usize = 256;
-
 impl Default for House {
     fn default() -> Self {
         Self {
             started: Instant::now(),
             sessions: Sessions::default(),
             pulls: Pulls::default(),
-            news: broadcast::Sender::new(BEHIND),
+            events: Events::default(),
             meter: Meter::default(),
             ceilings: Mutex::default(),
             measuring: AtomicBool::new(false),
@@ -95,6 +91,11 @@ pub(crate) async fn keep(state: AppState) {
 
 fn restore(state: &AppState) -> Result<()> {
     state.house().pulls.restore(state)
+}
+
+/// Sends those away who listen for events: they would hold up the end of the server.
+pub(crate) fn close(state: &AppState) {
+    state.house().events.end();
 }
 
 /// Stops what is being fetched; it goes on from there when it is asked to.

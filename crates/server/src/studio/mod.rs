@@ -2,6 +2,7 @@
 
 mod access;
 mod assets;
+pub(crate) mod events;
 mod house;
 mod keys;
 mod models;
@@ -11,7 +12,7 @@ mod stats;
 mod system;
 
 pub(crate) use assets::{is_page, page};
-pub(crate) use house::{House, end, keep};
+pub(crate) use house::{House, close, end, keep};
 
 use crate::AppState;
 use axum::Router;
@@ -32,6 +33,7 @@ pub(crate) mod described {
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .merge(assets::routes())
+        .merge(events::routes())
         .merge(keys::routes())
         .merge(models::routes())
         .merge(pulls::routes())
@@ -40,22 +42,12 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(system::routes())
 }
 
-/// Something that every page wants to know, whoever looks at it.
-#[derive(Debug, Clone)]
-pub(crate) enum News {
-    /// A pull has come further, or ended.
-    Pull(Pull),
-    /// A model was loaded, unloaded, pinned, fetched or removed.
-    Models,
-}
-
 /// Tells of a pull.
 fn publish_pull(state: &AppState, pull: &Pull) {
-    // Without listeners there is nobody to tell.
-    let _ = state.house().news.send(News::Pull(pull.clone()));
+    state.house().events.publish(None, "pull", pull);
 }
 
-/// Tells that something about models changed.
+/// Tells that a model was loaded, unloaded, pinned, fetched or removed.
 fn publish_models(state: &AppState) {
-    let _ = state.house().news.send(News::Models);
+    state.house().events.publish(None, "models", &serde_json::json!({}));
 }

@@ -291,7 +291,7 @@ mod tests {
         let storage = Storage::at(home.path());
         let (mine, sessions) = (key("mine"), Sessions::default());
         let tokens: Vec<String> = (0..MOST + 2).map(|_| sessions.begin(&storage, &mine).unwrap()).collect();
-        let alive = |at: usize| sessions.key_of(&storage, &tokens[usize::try_from(at).unwrap()]).is_some();
+        let alive = |at: i64| sessions.key_of(&storage, &tokens[usize::try_from(at).unwrap()]).is_some();
         assert!(!alive(0) && !alive(1) && alive(2) && alive(MOST + 1));
     }
 

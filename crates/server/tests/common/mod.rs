@@ -73,8 +73,14 @@ pub fn options(home: &Path) -> ServerOptions {
 
 /// A server's state over an empty store.
 pub fn state(options: ServerOptions) -> AppState {
-    let runtime = Runtime::new(parasol_hub::Settings::at(&options.home)).unwrap();
-    let models = Models::new(runtime, ModelsOptions { paths: Policy::Allowed, ..ModelsOptions::default() });
+    let settings = parasol_hub::Settings::at(&options.home);
+    state_over(options, settings, Policy::Allowed)
+}
+
+/// A server's state over the store and the sources of these settings; `paths` says whether requests may name files.
+pub fn state_over(options: ServerOptions, settings: parasol_hub::Settings, paths: Policy) -> AppState {
+    let runtime = Runtime::new(settings).unwrap();
+    let models = Models::new(runtime, ModelsOptions { paths, ..ModelsOptions::default() });
     let state = AppState::new(models.unwrap(), options).unwrap();
     state.accept_token(TOKEN);
     state
@@ -83,16 +89,27 @@ pub fn state(options: ServerOptions) -> AppState {
 impl Running {
     /// Starts a server with options changed by `change`.
     pub fn start(change: impl FnOnce(&mut ServerOptions)) -> Self {
+        Self::start_over(change, parasol_hub::Settings::at, Policy::Allowed)
+    }
+
+    /// Starts one whose models come from where `settings`, given the home folder, say; [`Running::start`] allows paths, for
+    /// models of the fixtures.
+    pub fn start_over(
+        change: impl FnOnce(&mut ServerOptions),
+        settings: impl FnOnce(std::path::PathBuf) -> parasol_hub::Settings,
+        paths: Policy,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut options = options(home.path());
         change(&mut options);
+        let state = state_over(options.clone(), settings(options.home), paths);
         let (stop, stopping) = watch::channel(false);
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
-                let server = Server::bind(state(options)).await.unwrap();
+                let server = Server::bind(state).await.unwrap();
                 tell.send(server.addresses().unwrap()[0]).unwrap();
                 server.serve(stopping).await
             })

@@ -280,7 +280,13 @@ fn time(at: SystemTime) -> String {
 /// When the store cannot be read.
 pub(super) fn list(state: &AppState, key: Option<&Key>) -> Result<ModelList> {
     let models = state.models();
-    let cards = models.cards()?;
+    let mut cards = models.cards()?;
+    // Also what was loaded from elsewhere: a cache of another program's, a path where those are allowed.
+    for loaded in models.loaded() {
+        if !cards.iter().any(|card| card.name == loaded.name) {
+            cards.extend(models.card(&loaded.name).ok());
+        }
+    }
     let licences: BTreeMap<String, String> =
         models.hub().list()?.models.into_iter().map(|m| (m.name, m.licence.name)).collect();
     let licence = |name: &str| licences.get(name).map(String::as_str).filter(|text| !text.is_empty());
