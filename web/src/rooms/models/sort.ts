@@ -29,11 +29,11 @@ export function goalName(goal: string): string {
   return GOALS[goal] ?? goal.charAt(0).toUpperCase() + goal.slice(1).replaceAll(/[-_]/g, " ");
 }
 
-/** Every goal that some model serves, the most served first. */
+/** Every goal that some model serves: those with words of ours in their order, then the others. */
 export function goals(models: readonly Model[]): string[] {
-  const counts = new Map<string, number>();
-  for (const model of models) for (const goal of model.goals) counts.set(goal, (counts.get(goal) ?? 0) + 1);
-  return [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b)).map(([goal]) => goal);
+  const known = Object.keys(GOALS);
+  const place = (goal: string) => (known.includes(goal) ? known.indexOf(goal) : known.length);
+  return [...new Set(models.flatMap((model) => model.goals))].sort((a, b) => place(a) - place(b) || a.localeCompare(b));
 }
 
 export function choose(models: readonly Model[], want: Wanted): Model[] {
