@@ -4,8 +4,9 @@ import { defineConfig } from "vitest/config";
 
 const server = process.env.PARASOL_SERVER ?? "http://127.0.0.1:11435";
 
-export default defineConfig(({ mode }) => ({
-  base: "/studio/",
+export default defineConfig(({ command, mode }) => ({
+  // While it is written, the page itself is served by vite, which answers addresses below its base only.
+  base: command === "build" ? "/studio/" : "/",
   plugins: [svelte()],
   // Tests import the browser's side of Svelte.
   resolve: {
@@ -21,8 +22,12 @@ export default defineConfig(({ mode }) => ({
   },
   server: {
     proxy: {
-      "/api": { target: server, changeOrigin: true },
-      "/openapi.json": { target: server, changeOrigin: true },
+      "/api": {
+        target: server,
+        changeOrigin: true,
+        // The server refuses what another site's page asks for; this one's origin is only vite's.
+        configure: (proxy) => proxy.on("proxyReq", (request) => request.removeHeader("origin")),
+      },
     },
   },
   test: {
