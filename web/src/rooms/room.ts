@@ -5,12 +5,14 @@ import type { Params } from "$lib/router";
 /** A page: takes the parameters of its address, if any, and nothing else. */
 export type Page = Component<{ params: Params }> | Component<Record<string, never>>;
 
+/** An address and the page that it leads to. */
 export interface Route {
   /** See `lib/router/match.ts`. */
   pattern: string;
   load: () => Promise<{ default: Page }>;
 }
 
+/** A place in the studio. */
 export interface Room {
   id: string;
   /** One word, as the rail shows it. */

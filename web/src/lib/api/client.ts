@@ -1,6 +1,7 @@
 // Calls the server's JSON routes under /api/parasol and turns every failure into an ApiError.
 // What is streamed is in sse.ts; which routes exist is in routes.ts.
 
+/** Where the studio's routes are. */
 export const BASE = "/api/parasol";
 
 /** A call that failed: the server's own code and words, or `unreachable` when no answer came. */
@@ -21,8 +22,10 @@ export class ApiError extends Error {
   }
 }
 
+/** What stands after the `?`; empty values are left out. */
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
+/** What a request carries. */
 export interface CallOptions {
   query?: Query;
   body?: unknown;
@@ -30,8 +33,9 @@ export interface CallOptions {
   headers?: Record<string, string>;
 }
 
-/** Hears of calls that the server refused for want of a session; the session store shows the sign-in screen. */
 let onSignedOut: () => void = () => {};
+
+/** Hears of calls that the server refused for want of a session; the session store shows the sign-in screen. */
 export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
@@ -41,6 +45,7 @@ export function path(...parts: string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part)}`).join("");
 }
 
+/** The address of a route, for requests and for links that download. */
 export function url(route: string, query: Query = {}): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {
@@ -114,6 +119,7 @@ async function call<T>(method: string, route: string, options?: CallOptions): Pr
   }
 }
 
+/** The calls, by method; each gives the parsed answer or throws an ApiError. */
 export const api = {
   get: <T>(route: string, query?: Query, signal?: AbortSignal) => call<T>("GET", route, { query, signal }),
   post: <T>(route: string, body?: unknown, signal?: AbortSignal) => call<T>("POST", route, { body, signal }),

@@ -84,4 +84,5 @@ class Hub {
   };
 }
 
+/** The page's one line. */
 export const hub = new Hub();

@@ -46,5 +46,6 @@ class SessionStore {
   }
 }
 
+/** The page's one session. */
 export const session = new SessionStore();
 whenSignedOut(() => session.lost());

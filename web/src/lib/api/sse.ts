@@ -2,6 +2,7 @@
 // EventSource is not used because it hides the status and the error body of a refused stream.
 import { ApiError, send } from "./client";
 
+/** One event as it stood in the stream. */
 export interface ServerEvent {
   event: string;
   data: string;
@@ -73,6 +74,7 @@ export async function* readEvents(response: Response): AsyncGenerator<ServerEven
   }
 }
 
+/** What a listener is told. */
 export interface ListenOptions {
   /** Handles an event; `false` ends the listening. */
   on: (event: string, data: unknown) => boolean | void;

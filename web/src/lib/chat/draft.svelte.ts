@@ -4,6 +4,7 @@ import type { Parameters } from "$lib/api";
 const WORDS = "parasol.draft.";
 const MODEL = "parasol.model";
 
+/** Unsent words, by conversation. */
 export const words = {
   read: (id: string): string => get(sessionStorage, WORDS + id) ?? "",
   keep: (id: string, text: string): void => set(sessionStorage, WORDS + id, text || null),
@@ -30,6 +31,7 @@ class Fresh {
   }
 }
 
+/** What the next new conversation begins with. */
 export const fresh = new Fresh();
 
 // A browser may forbid storage; then drafts live as long as the page.

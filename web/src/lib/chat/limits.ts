@@ -1,5 +1,6 @@
 // How full a model's context is, and what to say about it. Pure.
 
+/** How much of a context is used, and how much that matters. */
 export interface Fullness {
   used: number;
   context: number;
@@ -10,6 +11,7 @@ export interface Fullness {
 /** Room that an answer should have; less than this left is worth a warning. */
 const ANSWER = 512;
 
+/** Judges a prompt of `used` tokens, with an answer of at most `answer` to come; null while something is not known. */
 export function fullness(used: number | null, context: number | null, answer: number | undefined): Fullness | null {
   if (used === null || context === null || context <= 0) return null;
   const share = used / context;

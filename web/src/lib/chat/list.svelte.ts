@@ -6,6 +6,7 @@ import { conversations, type ConversationChange } from "./routes";
 
 const PAGE = 50;
 
+/** Conversations under one heading. */
 export interface Group {
   title: string;
   /** A folder can be folded. */
@@ -168,4 +169,5 @@ function period(time: string, now: number): string {
   return "Earlier";
 }
 
+/** The page's one list. */
 export const list = new ConversationList();

@@ -1,10 +1,12 @@
 // Splits a search hit at U+0001 and U+0002, which the server puts around what was found.
 
+/** A stretch of text that is a hit as a whole or not at all. */
 export interface Piece {
   text: string;
   hit: boolean;
 }
 
+/** A snippet's stretches. */
 export function pieces(snippet: string): Piece[] {
   const out: Piece[] = [];
   let hit = false;

@@ -45,4 +45,5 @@ export function shortName(model: Model | undefined, name: string | null): string
   return model?.title || name?.split("/").at(-1) || "No model";
 }
 
+/** The page's one list of models to chat with. */
 export const models = new ChatModels();

@@ -49,4 +49,5 @@ function together(a: Shown, b: Shown): boolean {
   return a.stored.model !== b.stored.model && Math.abs(Date.parse(a.created) - Date.parse(b.created)) < 3000;
 }
 
+/** What is compared on this page. */
 export const rivals = new Rivals();

@@ -2,6 +2,7 @@
 import { api, path, url } from "../api/client";
 import type { ContextCount, Conversation, ConversationPage, ImportReport, Message, Parameters, Preset } from "../api/types";
 
+/** What can be changed of a conversation. */
 export interface ConversationChange {
   title?: string;
   folder?: string | null;
@@ -14,6 +15,7 @@ export interface ConversationChange {
 
 const CONVERSATIONS = "/conversations";
 
+/** Conversations and their messages. */
 export const conversations = {
   list: (query: { query?: string; folder?: string; limit?: number; before?: string }, signal?: AbortSignal) =>
     api.get<ConversationPage>(CONVERSATIONS, query, signal),
@@ -33,11 +35,13 @@ export const conversations = {
   exportOne: (id: string, format: "json" | "markdown") => url(`${CONVERSATIONS}${path(id)}/export`, { format }),
 };
 
+/** Answers under way. */
 export const answers = {
   events: (message: string) => `/answers${path(message)}/events`,
   stop: (message: string) => api.post<Message>(`/answers${path(message)}/stop`),
 };
 
+/** Settings kept under a name. */
 export const presets = {
   list: () => api.get<{ presets: Preset[] }>("/presets"),
   save: (preset: Preset) =>

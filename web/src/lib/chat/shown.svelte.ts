@@ -6,6 +6,7 @@ import { answers } from "./routes";
 type Delta = { part: "answer" | "reasoning"; text: string };
 type CallPiece = { index: number; id?: string; name?: string; arguments?: string };
 
+/** One message, live while it is being written. */
 export class Shown {
   readonly id: string;
   readonly parent: string | null;

@@ -5,6 +5,7 @@ import { conversations, answers, type ConversationChange } from "./routes";
 import { Shown } from "./shown.svelte";
 import { Tree } from "./tree";
 
+/** An open conversation; `close` ends its listening. */
 export class Thread {
   readonly id: string;
   conversation = $state.raw<Conversation | null>(null);

@@ -7,6 +7,7 @@ export interface Leafy {
   created: string;
 }
 
+/** The messages of one conversation, by what they answer. */
 export class Tree<M extends Leafy> {
   readonly #byId = new Map<string, M>();
   readonly #children = new Map<string | null, M[]>();

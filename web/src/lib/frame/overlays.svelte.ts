@@ -9,4 +9,5 @@ class Overlays {
   }
 }
 
+/** What stands above this page's rooms. */
 export const overlays = new Overlays();

@@ -3,6 +3,7 @@ import type { Token } from "markdown-it";
 import { language, markdown, type Reading } from "./parser";
 import { cleanText } from "./sanitise";
 
+/** A part that is drawn on its own. The id is its place, and stays. */
 export type Block =
   { id: number; kind: "text"; html: string } | { id: number; kind: "code"; language: string; code: string; open: boolean };
 

@@ -89,6 +89,7 @@ const block = (state: StateBlock, startLine: number, endLine: number, silent: bo
   }
 };
 
+/** Teaches a parser formulas. */
 export function formulas(md: MarkdownIt): void {
   md.inline.ruler.before("escape", "math", inline);
   md.block.ruler.before("fence", "math_block", block, { alt: ["paragraph", "reference", "blockquote", "list"] });

@@ -2,6 +2,7 @@
 import MarkdownIt, { type Env } from "markdown-it";
 import { formulas } from "./formulas";
 
+/** The one parser. */
 export const markdown = new MarkdownIt({ html: false, linkify: true, breaks: false, typographer: false });
 markdown.use(formulas);
 // Bare words such as `main.rs` or `node.js` are no addresses.

@@ -1,5 +1,6 @@
 // Path patterns: `/c/:id`, `/models/*name` (the rest, slashes included). Pure, so that it can be tested alone.
 
+/** What a pattern's names stand for, decoded. */
 export type Params = Record<string, string>;
 
 /** The parameters of a path that fits a pattern, or null. */

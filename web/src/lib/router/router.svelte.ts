@@ -52,4 +52,5 @@ class Router {
   }
 }
 
+/** The page's one router. */
 export const router = new Router();

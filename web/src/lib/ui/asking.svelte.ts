@@ -1,5 +1,6 @@
 // Questions that block: `await ask.confirm(…)`, `await ask.text(…)`. The frame shows the window (Asking.svelte).
 
+/** What is asked, and how the answers are called. */
 export interface Question {
   title: string;
   text?: string;
@@ -36,4 +37,5 @@ class Asking {
   }
 }
 
+/** The page's one asker. */
 export const ask = new Asking();

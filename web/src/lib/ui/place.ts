@@ -1,5 +1,6 @@
 // Puts a floating element beside its anchor and keeps it inside the window. Positions are set through CSSOM, as the policy allows.
 
+/** Where a floating element would like to be. */
 export interface Placing {
   side: "below" | "above";
   /** `start` and `end` follow the writing direction. */
@@ -9,6 +10,7 @@ export interface Placing {
 const GAP = 6;
 const EDGE = 8;
 
+/** Puts `floating` beside `anchor`, on the other side when there is more room. */
 export function place(floating: HTMLElement, anchor: Element, { side, align }: Placing): void {
   const at = anchor.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = floating;

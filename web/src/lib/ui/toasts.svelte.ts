@@ -1,5 +1,6 @@
 // Short notices at the page's edge. One with an undo stays longer, and none goes while the pointer or the focus is on it.
 
+/** One notice. */
 export interface Toast {
   id: number;
   text: string;
@@ -59,4 +60,5 @@ class Toasts {
   }
 }
 
+/** The page's notices. */
 export const toasts = new Toasts();

@@ -44,4 +44,5 @@ function read(): boolean {
   }
 }
 
+/** The chat room's layout. */
 export const layout = new Layout();

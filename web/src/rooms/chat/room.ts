@@ -4,6 +4,7 @@ import type { Room } from "../room";
 
 const load = () => import("./ChatPage.svelte");
 
+/** The chat room. */
 export const room: Room = {
   id: "chat",
   title: "Chat",

@@ -1,5 +1,6 @@
 // Ways to begin that a model of a few hundred million parameters manages: short, concrete, nothing to look up.
 
+/** A prompt and what it is good for. */
 export interface Starter {
   title: string;
   words: string;
