@@ -13,6 +13,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Bytes of memory by model, with the time of the file that they were read of.
+type Needs = HashMap<String, (Option<SystemTime>, Option<u64>)>;
+
 /// The state of the models, pulls, system and keys routes.
 pub(crate) struct House {
     /// When the server began.
@@ -30,7 +33,7 @@ pub(crate) struct House {
     /// Set while it is measured.
     pub(super) measuring: AtomicBool,
     /// Memory that models without a catalogue entry need, by name and time of their file: reading a header takes a while.
-    needs: Mutex<HashMap<String, (Option<SystemTime>, Option<u64>)>>,
+    needs: Mutex<Needs>,
 }
 
 impl Default for House {
