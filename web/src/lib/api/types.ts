@@ -1,11 +1,15 @@
-// What the studio's routes send and take, by hand until it is generated from the server's OpenAPI document.
+// What the studio's routes send and take: generated from the server's OpenAPI document where that tells of it, else by hand.
+import type { components } from "./schema";
 
-export interface Session {
-  required: boolean;
-  signed_in: boolean;
-  name: string | null;
-  admin: boolean;
-}
+type Schemas = components["schemas"];
+
+export type Session = Schemas["Session"];
+export type Model = Schemas["Model"];
+export type ModelList = Schemas["ModelList"];
+export type Machine = Schemas["Machine"];
+export type LoadedModel = Schemas["Loaded"];
+export type Pull = Schemas["Pull"];
+export type PullList = Schemas["PullList"];
 
 export interface Parameters {
   temperature?: number;
@@ -100,61 +104,6 @@ export interface ContextCount {
 export interface ImportReport {
   imported: number;
   skipped: { title: string; why: string }[];
-}
-
-export interface LoadedModel {
-  state: string;
-  bytes: number;
-  since: string;
-  last_used: string;
-  in_use: number;
-  sequences: number;
-}
-
-export interface Model {
-  name: string;
-  title: string;
-  family: string;
-  description: string;
-  goals: string[];
-  capabilities: string[];
-  parameters: number | null;
-  quantisation: string | null;
-  context: number | null;
-  bytes: number | null;
-  memory_needed: number | null;
-  fits: "yes" | "tight" | "no";
-  licence: string | null;
-  licence_asks: boolean;
-  installed: boolean;
-  remote: boolean;
-  loaded: LoadedModel | null;
-  pinned: boolean;
-  default: boolean;
-}
-
-export interface Machine {
-  memory_total: number;
-  memory_free: number;
-  budget: number;
-  used: number;
-  threads: number;
-}
-
-export interface ModelList {
-  machine: Machine;
-  models: Model[];
-}
-
-export interface Pull {
-  id: string;
-  model: string;
-  state: "running" | "paused" | "failed" | "done";
-  file: string | null;
-  done: number;
-  total: number | null;
-  bytes_per_second: number;
-  error: string | null;
 }
 
 /** What GET /events tells of, by event name. */
