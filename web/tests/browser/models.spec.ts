@@ -36,11 +36,11 @@ test("a pull survives a network that breaks in the middle, goes on where it was,
   await expect(row).toHaveCount(0, { timeout: 60_000 });
   expect(ground.hub.ranges.slice(before).length, "it went on instead of beginning anew").toBeGreaterThan(0);
 
-  const model = page.locator("[data-model]").filter({ hasText: /copy/ });
+  const model = page.locator(`[data-model^="${NAME}"]`);
   await expect(model).toContainText("On this machine");
   await model.getByRole("button", { name: /^Load/ }).click();
   await expect(model).toContainText("Loaded", { timeout: 30_000 });
-  await expect(page.getByRole("region", { name: "Memory" })).toContainText(/copy/);
+  await expect(page.getByRole("region", { name: "Memory" })).toContainText(/Smollm2/i);
   await model.getByRole("button", { name: /^More for/ }).click();
   await page.getByRole("menuitem", { name: /^Pin/ }).click();
   await expect(model).toContainText("Pinned");
