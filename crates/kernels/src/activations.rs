@@ -13,6 +13,14 @@ pub(crate) const MATVEC_TOKENS: usize = 4;
 /// Columns are padded with zeros to a multiple of this, the longest chunk of any instruction set.
 pub(crate) const PAD: usize = 128;
 
+/// What panels read of a block of 32 columns of one token: its bytes, offset by 128 …
+pub(crate) const RECORD: usize = 48;
+/// … its scale (f32), …
+pub(crate) const RECORD_SCALE: usize = 32;
+/// … scale · Σ of its bytes (f32), and the same of each half (two f32), where a format has minimums.
+pub(crate) const RECORD_SUM: usize = 36;
+pub(crate) const RECORD_HALF_SUMS: usize = 40;
+
 /// Which forms of its input a product needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -38,14 +46,12 @@ pub struct Activations {
     pub(crate) tokens: usize,
     pub(crate) cols: usize,
     pub(crate) needs: Needs,
-    /// (tokens, padded): signed bytes up to [`MATVEC_TOKENS`] tokens, offset by 128 above.
+    /// (tokens, padded) up to [`MATVEC_TOKENS`] tokens: signed bytes in the order of chunks (see `unpack`).
     pub(crate) q: Aligned<i8>,
-    /// (tokens, padded / 32)
+    /// (tokens, padded / 32) beside `q`.
     pub(crate) scale: Aligned<f32>,
-    /// (tokens, padded / 16): scale · Σ q of each half block; only above [`MATVEC_TOKENS`] tokens.
-    pub(crate) sum16: Aligned<f32>,
-    /// (tokens, padded / 32): the same of each block.
-    pub(crate) sum32: Aligned<f32>,
+    /// (tokens, padded / 32, RECORD) above [`MATVEC_TOKENS`] tokens.
+    pub(crate) records: Aligned<u8>,
     /// (tokens, padded)
     pub(crate) float: Aligned<f32>,
 }
@@ -81,10 +87,12 @@ impl Activations {
         let size = tokens * self.padded();
         if needs.int8 {
             assert!(cols.is_multiple_of(32), "int8 activations come in blocks of 32, not {cols} columns");
-            self.q.resize(size);
-            self.scale.resize(size / 32);
-            self.sum32.resize(size / 32);
-            self.sum16.resize(size / 16);
+            if tokens <= MATVEC_TOKENS {
+                self.q.resize(size);
+                self.scale.resize(size / 32);
+            } else {
+                self.records.resize(size / 32 * RECORD);
+            }
         }
         if needs.float {
             self.float.resize(size);
@@ -136,7 +144,7 @@ impl Compute {
         let padded = out.padded();
         let q = Parts::new(out.q.as_mut_slice());
         let scale = Parts::new(out.scale.as_mut_slice());
-        let (sum16, sum32) = (Parts::new(out.sum16.as_mut_slice()), Parts::new(out.sum32.as_mut_slice()));
+        let records = Parts::new(out.records.as_mut_slice());
         let float = Parts::new(out.float.as_mut_slice());
         let each = tokens.div_ceil(self.pool().threads() * 4).max(1);
         self.pool().run(tokens.div_ceil(each), |task| {
@@ -154,19 +162,16 @@ impl Compute {
                                 .copy_from_slice(std::slice::from_raw_parts(row, padded));
                         }
                         if needs.int8 {
-                            dispatch(
-                                self.isa(),
-                                QuantizeRow {
-                                    row,
-                                    padded,
-                                    offset: tokens > MATVEC_TOKENS,
-                                    sums: needs.sums && tokens > MATVEC_TOKENS,
+                            let blocks = padded / 32;
+                            let to = if tokens <= MATVEC_TOKENS {
+                                Int8Row::Chunks {
                                     q: q.part(token * padded, padded),
-                                    scale: scale.part(token * padded / 32, padded / 32),
-                                    sum16: sum16.part(token * padded / 16, padded / 16),
-                                    sum32: sum32.part(token * padded / 32, padded / 32),
-                                },
-                            );
+                                    scale: scale.part(token * blocks, blocks),
+                                }
+                            } else {
+                                Int8Row::Records(records.part(token * blocks * RECORD, blocks * RECORD))
+                            };
+                            dispatch(self.isa(), QuantizeRow { row, padded, sums: needs.sums, to });
                         }
                     }
                 }
@@ -269,12 +274,15 @@ impl<S: Simd> Op<S> for PrepareRow<'_> {
 struct QuantizeRow<'a> {
     row: *const f32,
     padded: usize,
-    offset: bool,
+    /// Records get sums.
     sums: bool,
-    q: &'a mut [i8],
-    scale: &'a mut [f32],
-    sum16: &'a mut [f32],
-    sum32: &'a mut [f32],
+    to: Int8Row<'a>,
+}
+
+/// Where an int8 row goes: see the fields of [`Activations`].
+enum Int8Row<'a> {
+    Chunks { q: &'a mut [i8], scale: &'a mut [f32] },
+    Records(&'a mut [u8]),
 }
 
 impl AnyOp for QuantizeRow<'_> {
@@ -289,41 +297,57 @@ impl<S: Simd> Op<S> for QuantizeRow<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run(self, s: S) {
-        let q = self.q.as_mut_ptr();
-        for block in 0..self.padded / 32 {
-            let x = self.row.add(block * 32);
-            let mut largest = s.splat(0.0);
-            for i in 0..32 / S::LANES {
-                largest = s.max(largest, s.abs(s.load(x.add(i * S::LANES))));
-            }
-            let largest = s.largest(largest);
-            // Below the smallest normal number the reciprocal would overflow; such a block is zero.
-            let (scale, inverse) = if largest > 1e-30 {
-                (largest / 127.0, s.splat(127.0 / largest))
-            } else {
-                (0.0, s.splat(0.0))
-            };
-            // Where a chunk keeps this block: first half in its first part, last half in its second.
-            let chunk = q.add(block / (S::LANES / 4) * 8 * S::LANES);
-            let at = block % (S::LANES / 4) * 16;
-            let mut sums = [0.0; 2];
-            for i in 0..32 / S::LANES {
-                let (half, within) = (i * S::LANES / 16, i * S::LANES % 16);
-                let v = s.round(s.mul(s.load(x.add(i * S::LANES)), inverse));
-                s.store_i8(chunk.add(half * 4 * S::LANES + at + within), v);
-                if self.sums {
-                    sums[half] += s.sum(v);
+        let blocks = self.padded / 32;
+        match self.to {
+            Int8Row::Chunks { q, scale } => {
+                for (block, scale) in scale.iter_mut().enumerate().take(blocks) {
+                    // Where a chunk keeps this block: first half in its first part, last half in its second.
+                    let chunk = q.as_mut_ptr().add(block / (S::LANES / 4) * 8 * S::LANES);
+                    let to = chunk.add(block % (S::LANES / 4) * 16);
+                    *scale = quantize_block(s, self.row.add(block * 32), to, 4 * S::LANES, false).0;
                 }
             }
-            self.scale[block] = scale;
-            self.sum16[block * 2] = scale * sums[0];
-            self.sum16[block * 2 + 1] = scale * sums[1];
-            self.sum32[block] = scale * (sums[0] + sums[1]);
-        }
-        if self.offset {
-            for q in self.q.iter_mut() {
-                *q ^= i8::MIN;
+            Int8Row::Records(records) => {
+                for block in 0..blocks {
+                    let to = records.as_mut_ptr().add(block * RECORD);
+                    let (scale, sums) = quantize_block(s, self.row.add(block * 32), to.cast(), 16, self.sums);
+                    for i in 0..32 {
+                        *to.add(i) ^= 128;
+                    }
+                    let all = [scale, scale * (sums[0] + sums[1]), scale * sums[0], scale * sums[1]];
+                    to.add(RECORD_SCALE).cast::<[f32; 4]>().write(all);
+                }
             }
         }
     }
+}
+
+/// The 32 values at `x` as signed bytes, the first sixteen at `to`, the last at `to + apart`; returns their scale and,
+/// where asked for, the sums of both halves' bytes.
+#[inline(always)]
+unsafe fn quantize_block<S: Simd>(
+    s: S,
+    x: *const f32,
+    to: *mut i8,
+    apart: usize,
+    sum: bool,
+) -> (f32, [f32; 2]) {
+    let mut largest = s.splat(0.0);
+    for i in 0..32 / S::LANES {
+        largest = s.max(largest, s.abs(s.load(x.add(i * S::LANES))));
+    }
+    let largest = s.largest(largest);
+    // Below the smallest normal number the reciprocal would overflow; such a block is zero.
+    let (scale, inverse) =
+        if largest > 1e-30 { (largest / 127.0, s.splat(127.0 / largest)) } else { (0.0, s.splat(0.0)) };
+    let mut sums = [0.0; 2];
+    for i in 0..32 / S::LANES {
+        let (half, within) = (i * S::LANES / 16, i * S::LANES % 16);
+        let v = s.round(s.mul(s.load(x.add(i * S::LANES)), inverse));
+        s.store_i8(to.add(half * apart + within), v);
+        if sum {
+            sums[half] += s.sum(v);
+        }
+    }
+    (scale, sums)
 }

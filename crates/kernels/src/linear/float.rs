@@ -133,7 +133,13 @@ impl<S: Simd> Op<S> for Fill<'_> {
                     };
                     s.store(rows.add(r * vector).cast(), values);
                 }
-                s.transpose(rows, vector, memory.add((col - from) * 2 * vector + side * vector), 2 * vector);
+                s.transpose(
+                    rows,
+                    vector,
+                    memory.add((col - from) * 2 * vector + side * vector),
+                    2 * vector,
+                    8 * vector,
+                );
             }
         }
     }

@@ -6,13 +6,14 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::{Job, float, spans};
-use crate::activations::{Activations, PAD};
+use crate::activations::{Activations, PAD, RECORD, RECORD_HALF_SUMS, RECORD_SCALE, RECORD_SUM};
 use crate::compute::Compute;
 use crate::simd::{AnyOp, Op, Simd, dispatch, prefetch_l2};
 use crate::unpack::{Unpack, Unpackers, with_unpacker};
+use std::hint::black_box;
 use std::marker::PhantomData;
 
-/// Tokens whose sums fit the registers beside two vectors of weights.
+/// Most tokens of a tile, on any instruction set ([`Simd::TILE`]).
 pub(super) const TILE: usize = 6;
 
 /// Columns of a panel that are walked before the next tokens come: 16 KiB of the first-level cache on AVX-512.
@@ -65,7 +66,7 @@ impl AnyOp for Panel<'_> {
         for at in (0..self.rows).step_by(width) {
             let part = Panel { row: self.row + at, rows: width.min(self.rows - at), ..self };
             with_unpacker!(self.job.matrix.format, S, U => {
-                let layout = Layout::new::<S>(part.job.matrix.cols, <U<S> as Unpack<S>>::SPLIT);
+                let layout = Layout::new::<S, U<S>>(part.job.matrix.cols);
                 crate::scratch::with(layout.bytes, |memory| {
                     s.enter(Fill::<U<S>> { panel: part, layout, memory, of: PhantomData });
                     part.multiply::<S, U<S>>(s, layout, memory);
@@ -75,14 +76,19 @@ impl AnyOp for Panel<'_> {
     }
 }
 
-/// Where the parts of an unpacked panel lie in scratch memory.
+/// Where the parts of an unpacked panel lie in scratch memory: a record for each block of 32 columns, and room for rows.
+/// With W = 8 · LANES bytes, one vector for each side of the panel, a record is
+///
+/// - 8 groups of W bytes: group g holds columns 4g ..= 4g+3 of every row, four side by side,
+/// - W bytes that sums start from, to undo the offset of activations,
+/// - W bytes of scales, and W bytes of minimums where the format has them,
+///
+/// the latter three twice where scales change every 16 weights.
 #[derive(Clone, Copy)]
 struct Layout {
-    /// Bytes (padded / 4 groups, 2 × LANES rows, 4); group g holds columns as `Activations::q` orders them.
-    q: usize,
-    /// (groups of 16 or 32 columns, 2 × LANES): what a sum starts from, to undo the offset of activations.
+    record: usize,
+    /// Within a record.
     start: usize,
-    /// (groups, 2 × LANES) scales, then minimums.
     d: usize,
     m: usize,
     /// LANES rows before they are transposed, and their scales.
@@ -91,15 +97,16 @@ struct Layout {
 }
 
 impl Layout {
-    fn new<S: Simd>(cols: usize, split: bool) -> Self {
-        let padded = cols.next_multiple_of(PAD);
-        let width = 2 * S::LANES;
-        let groups = padded / if split { 16 } else { 32 };
-        let start = padded * width;
-        let d = start + groups * width * 4;
-        let m = d + groups * width * 4;
-        let rows = m + groups * width * 4;
-        Self { q: 0, start, d, m, rows, bytes: rows + S::LANES * S::LANES * 4 * 6 }
+    #[inline(always)]
+    fn new<S: Simd, U: Unpack<S>>(cols: usize) -> Self {
+        let width = 8 * S::LANES;
+        let halves = if U::SPLIT { 2 } else { 1 };
+        let start = 8 * width;
+        let d = start + halves * width;
+        let m = d + halves * width;
+        let record = if U::MIN { m + halves * width } else { m };
+        let rows = cols.next_multiple_of(PAD) / 32 * record;
+        Self { record, start, d, m, rows, bytes: rows + S::LANES * S::LANES * 4 * 6 }
     }
 }
 
@@ -134,6 +141,12 @@ impl<S: Simd, U: Unpack<S>> Op<S> for Fill<'_, U> {
 }
 
 impl<U> Fill<'_, U> {
+    /// One side of the record of the first block of chunk `chunk`.
+    #[inline(always)]
+    unsafe fn records<S: Simd>(&self, side: usize, chunk: usize) -> *mut u8 {
+        self.memory.add(chunk * S::LANES / 4 * self.layout.record + side * 4 * S::LANES)
+    }
+
     /// Chunk `chunk` of the LANES rows on one side of the panel.
     #[inline(always)]
     unsafe fn chunk<S: Simd, const FULL: bool>(&self, s: S, side: usize, chunk: usize)
@@ -163,56 +176,30 @@ impl<U> Fill<'_, U> {
                 }
             }
         }
-        let width = 2 * vector;
+        let (layout, width, to) = (&self.layout, 2 * vector, self.records::<S>(side, chunk));
         for part in 0..2 {
-            let to = self.memory.add((chunk * 2 + part) * S::LANES * width + side * vector);
-            s.transpose(at(part, 0), vector, to, width);
+            s.transpose(at(part, 0), vector, to.add(part * 4 * width), width, layout.record);
             if part == 0 || U::SPLIT {
-                self.scales(s, at(2 + part, 0), self.layout.d, side, chunk, part);
+                s.transpose_each4(at(2 + part, 0).cast(), to.add(layout.d + part * width), layout.record);
                 if U::MIN {
-                    self.scales(s, at(4 + part, 0), self.layout.m, side, chunk, part);
+                    s.transpose_each4(at(4 + part, 0).cast(), to.add(layout.m + part * width), layout.record);
                 }
             }
         }
     }
 
-    /// Lays the scales of LANES rows, four equal lanes for each block, as one vector for each block.
-    #[inline(always)]
-    unsafe fn scales<S: Simd>(&self, s: S, rows: *const u8, to: usize, side: usize, chunk: usize, part: usize)
-    where
-        U: Unpack<S>,
-    {
-        let width = 2 * S::LANES;
-        let to = self.memory.add(to).cast::<f32>();
-        for b in 0..S::LANES / 4 {
-            let block = chunk * (S::LANES / 4) + b;
-            let group = if U::SPLIT { block * 2 + part } else { block };
-            for r in 0..S::LANES {
-                *to.add(group * width + side * S::LANES + r) = *rows.cast::<f32>().add(r * S::LANES + b * 4);
-            }
-        }
-        let _ = s;
-    }
-
     /// A chunk behind the last column.
     #[inline(always)]
-    unsafe fn nothing<S: Simd>(&self, s: S, side: usize, chunk: usize)
-    where
-        U: Unpack<S>,
-    {
-        let (vector, width) = (4 * S::LANES, 8 * S::LANES);
-        for group in chunk * 2 * S::LANES..(chunk + 1) * 2 * S::LANES {
-            s.store_i(self.memory.add(group * width + side * vector), s.zero_i());
-        }
-        let blocks = S::LANES / 4 * if U::SPLIT { 2 } else { 1 };
-        for group in chunk * blocks..(chunk + 1) * blocks {
-            for to in [self.layout.d, self.layout.m] {
-                s.store_i(self.memory.add(to + group * width + side * vector), s.zero_i());
+    unsafe fn nothing<S: Simd>(&self, s: S, side: usize, chunk: usize) {
+        for block in 0..S::LANES / 4 {
+            let record = self.records::<S>(side, chunk).add(block * self.layout.record);
+            for at in (0..self.layout.record).step_by(8 * S::LANES) {
+                s.store_i(record.add(at), s.zero_i());
             }
         }
     }
 
-    /// For each group and row −128 · Σ weights, which undoes that activations are offset by 128.
+    /// For each row −128 · Σ weights, which undoes that activations are offset by 128.
     #[inline(always)]
     unsafe fn starts<S: Simd>(&self, s: S)
     where
@@ -224,31 +211,20 @@ impl<U> Fill<'_, U> {
         let padded = self.panel.job.matrix.cols.next_multiple_of(PAD);
         for block in 0..padded / 32 {
             for side in 0..2 {
+                let record = self.memory.add(block * self.layout.record + side * 4 * S::LANES);
                 let mut sum = s.zero_i();
-                for part in 0..2 {
-                    let group = group_of::<S>(block, part);
-                    for j in 0..4 {
-                        let w = s.load_i(self.memory.add((group + j) * width + side * 4 * S::LANES));
-                        sum = s.dot(sum, ones, w);
-                    }
-                    let to = |group| self.memory.add(self.layout.start + group * width + side * 4 * S::LANES);
-                    if U::SPLIT {
-                        s.store_i(to(block * 2 + part), s.mul_i(sum, offset));
+                for group in 0..8 {
+                    sum = s.dot(sum, ones, s.load_i(record.add(group * width)));
+                    if U::SPLIT && group == 3 {
+                        s.store_i(record.add(self.layout.start), s.mul_i(sum, offset));
                         sum = s.zero_i();
-                    } else if part == 1 {
-                        s.store_i(to(block), s.mul_i(sum, offset));
                     }
                 }
+                let half = if U::SPLIT { width } else { 0 };
+                s.store_i(record.add(self.layout.start + half), s.mul_i(sum, offset));
             }
         }
     }
-}
-
-/// The first of the four groups of four columns that are half `part` of block `block`.
-#[inline(always)]
-const fn group_of<S: Simd>(block: usize, part: usize) -> usize {
-    let blocks = S::LANES / 4;
-    block / blocks * 2 * S::LANES + part * S::LANES + block % blocks * 4
 }
 
 impl Panel<'_> {
@@ -259,9 +235,9 @@ impl Panel<'_> {
         let matrix = &self.job.matrix;
         let next = matrix.bytes.as_ptr().wrapping_add((self.row + 2 * S::LANES) * matrix.row_bytes);
         // Lines that each of the first groups asks for beside each block.
-        let asking = self.tokens.div_ceil(TILE).clamp(1, ASKING);
+        let asking = self.tokens.div_ceil(S::TILE).clamp(1, ASKING);
         // Groups of nearly the same size: a group of one or two tokens would wait for its sums.
-        let each = self.tokens.div_ceil(self.tokens.div_ceil(TILE).max(1));
+        let each = self.tokens.div_ceil(self.tokens.div_ceil(S::TILE).max(1));
         let lines = (2 * S::LANES * matrix.row_bytes).div_ceil(64 * asking * blocks);
         for block in (0..blocks).step_by(STRETCH / 32) {
             let stretch = (block, blocks.min(block + STRETCH / 32));
@@ -333,40 +309,27 @@ impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Tile<'_, U, T> {
     #[inline(always)]
     unsafe fn run(self, s: S) {
         let x = self.panel.x;
-        let padded = x.padded();
-        let q = x.q.as_slice().as_ptr().add(self.token * padded);
-        let scale = x.scale.as_slice().as_ptr().add(self.token * padded / 32);
-        let (sums, sums_each) = if U::SPLIT { (&x.sum16, padded / 16) } else { (&x.sum32, padded / 32) };
-        let sums = sums.as_slice().as_ptr().add(self.token * sums_each);
-        let vector = 4 * S::LANES;
-        let at = |base: usize, group: usize, side: usize| {
-            self.memory.add(base + group * 2 * vector + side * vector)
-        };
+        let (layout, vector, width) = (self.layout, 4 * S::LANES, 8 * S::LANES);
+        let stride = x.padded() / 32 * RECORD;
+        let mut a = x.records.as_slice().as_ptr().add(self.token * stride + self.stretch.0 * RECORD);
+        let mut w = self.memory.add(self.stretch.0 * layout.record);
+        let mut next = self.next.wrapping_add(self.stretch.0 * self.lines * 64);
         let mut total = [[s.splat(0.0); 2]; T];
-        // A loop that the compiler cannot unroll: unrolled, it moves loads up until the sums leave the registers.
-        let quarter = std::hint::black_box(4);
-        for block in self.stretch.0..self.stretch.1 {
+        // Loops that the compiler cannot unroll: unrolled, they move loads up until the sums leave the registers.
+        let (halves, groups) = if U::SPLIT { (2, black_box(4)) } else { (1, black_box(8)) };
+        for _ in self.stretch.0..self.stretch.1 {
             for line in 0..self.lines {
-                prefetch_l2(self.next.wrapping_add((block * self.lines + line) * 64));
+                prefetch_l2(next.wrapping_add(line * 64));
             }
-            let mut acc = [[s.zero_i(); 2]; T];
-            for part in 0..2 {
-                if part == 0 || U::SPLIT {
-                    let group = if U::SPLIT { block * 2 + part } else { block };
-                    let start = [
-                        s.load_i(at(self.layout.start, group, 0)),
-                        s.load_i(at(self.layout.start, group, 1)),
-                    ];
-                    acc = [start; T];
-                }
-                let first = group_of::<S>(block, part);
-                for j in 0..quarter {
-                    let w = [
-                        s.load_i(at(self.layout.q, first + j, 0)),
-                        s.load_i(at(self.layout.q, first + j, 1)),
-                    ];
+            next = next.wrapping_add(self.lines * 64);
+            for half in 0..halves {
+                let at = |kind: usize, side: usize| w.add(kind + half * width + side * vector);
+                let mut acc = [[s.load_i(at(layout.start, 0)), s.load_i(at(layout.start, 1))]; T];
+                let (mut group, mut columns) = (w.add(half * 4 * width), a.add(half * 16));
+                for _ in 0..groups {
+                    let w = [s.load_i(group), s.load_i(group.add(vector))];
                     for t in 0..T {
-                        let a = s.splat_bytes(q.add(t * padded + (first + j) * 4));
+                        let a = s.splat_bytes(columns.add(t * stride).cast());
                         for side in 0..2 {
                             acc[t][side] = if U::WIDE {
                                 s.dot_wide_panel(acc[t][side], a, w[side])
@@ -375,25 +338,28 @@ impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Tile<'_, U, T> {
                             };
                         }
                     }
+                    (group, columns) = (group.add(width), columns.add(4));
                 }
-                if part == 1 || U::SPLIT {
-                    let group = if U::SPLIT { block * 2 + part } else { block };
+                let d = [s.load(at(layout.d, 0).cast()), s.load(at(layout.d, 1).cast())];
+                for t in 0..T {
+                    let scale = s.splat(*a.add(t * stride + RECORD_SCALE).cast::<f32>());
                     for side in 0..2 {
-                        let d = s.load(at(self.layout.d, group, side).cast());
-                        for t in 0..T {
-                            let a = s.splat(*scale.add(t * padded / 32 + block));
-                            total[t][side] = s.fma(s.mul(s.to_float(acc[t][side]), d), a, total[t][side]);
-                        }
-                        if U::MIN {
-                            let m = s.load(at(self.layout.m, group, side).cast());
-                            for t in 0..T {
-                                total[t][side] =
-                                    s.fma(m, s.splat(*sums.add(t * sums_each + group)), total[t][side]);
-                            }
+                        let products = s.mul(s.to_float(acc[t][side]), d[side]);
+                        total[t][side] = s.fma(products, scale, total[t][side]);
+                    }
+                }
+                if U::MIN {
+                    let m = [s.load(at(layout.m, 0).cast()), s.load(at(layout.m, 1).cast())];
+                    let which = if U::SPLIT { RECORD_HALF_SUMS + half * 4 } else { RECORD_SUM };
+                    for t in 0..T {
+                        let sum = s.splat(*a.add(t * stride + which).cast::<f32>());
+                        for side in 0..2 {
+                            total[t][side] = s.fma(m[side], sum, total[t][side]);
                         }
                     }
                 }
             }
+            (a, w) = (a.add(RECORD), w.add(layout.record));
         }
         for t in 0..T {
             self.panel.store(s, self.token + t, total[t], self.stretch.0 > 0);

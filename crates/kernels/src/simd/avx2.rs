@@ -18,6 +18,7 @@ unsafe fn first_lanes(n: usize) -> __m256i {
 
 impl Simd for Avx2 {
     const LANES: usize = 8;
+    const TILE: usize = 3;
     const WIDE_OFFSET: i32 = 0;
     type F = __m256;
     type I = __m256i;
@@ -189,7 +190,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, out_stride: usize) {
+    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, group: usize, block: usize) {
         // Rows r and r+4 share a register as 128-bit halves; two rounds of unpacking transpose each 4 × 4 tile.
         let part = |row: usize, at: usize| _mm_loadu_si128(rows.add(row * stride + at * 16).cast());
         for at in 0..2 {
@@ -197,7 +198,7 @@ impl Simd for Avx2 {
             let (a, b, c, d) = (pair(0), pair(1), pair(2), pair(3));
             let (ab0, ab1) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
             let (cd0, cd1) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
-            let to = |group: usize| out.add((at * 4 + group) * out_stride);
+            let to = |j: usize| out.add(at * block + j * group);
             self.store_i(to(0), _mm256_unpacklo_epi64(ab0, cd0));
             self.store_i(to(1), _mm256_unpackhi_epi64(ab0, cd0));
             self.store_i(to(2), _mm256_unpacklo_epi64(ab1, cd1));
@@ -264,7 +265,7 @@ mod tests {
             }
             let rows: Vec<u8> = (0..8 * 40).map(|i| (i % 251) as u8).collect();
             let mut transposed = vec![0; 8 * 48];
-            s.transpose(rows.as_ptr(), 40, transposed.as_mut_ptr(), 48);
+            s.transpose(rows.as_ptr(), 40, transposed.as_mut_ptr(), 48, 4 * 48);
             let mut ints = [0; 8];
             s.store_i8(ints.as_mut_ptr(), vx);
             Results {

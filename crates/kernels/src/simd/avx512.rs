@@ -11,6 +11,7 @@ unsafe fn with_features<O: Op<Avx512Vnni>>(s: Avx512Vnni, op: O) -> O::Out {
 
 impl Simd for Avx512Vnni {
     const LANES: usize = 16;
+    const TILE: usize = 6;
     const WIDE_OFFSET: i32 = 128;
     type F = __m512;
     type I = __m512i;
@@ -179,7 +180,7 @@ impl Simd for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, out_stride: usize) {
+    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, group: usize, block: usize) {
         // Rows r, r+4, r+8, r+12 share a register as 128-bit parts; two rounds of unpacking transpose each 4 × 4 tile.
         let part = |row: usize, at: usize| _mm_loadu_si128(rows.add(row * stride + at * 16).cast());
         for at in 0..4 {
@@ -191,11 +192,30 @@ impl Simd for Avx512Vnni {
             let (a, b, c, d) = (quad(0), quad(1), quad(2), quad(3));
             let (ab0, ab1) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
             let (cd0, cd1) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-            let to = |group: usize| out.add((at * 4 + group) * out_stride);
+            let to = |j: usize| out.add(at * block + j * group);
             self.store_i(to(0), _mm512_unpacklo_epi64(ab0, cd0));
             self.store_i(to(1), _mm512_unpackhi_epi64(ab0, cd0));
             self.store_i(to(2), _mm512_unpacklo_epi64(ab1, cd1));
             self.store_i(to(3), _mm512_unpackhi_epi64(ab1, cd1));
         }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_each4(self, rows: *const f32, out: *mut u8, block: usize) {
+        // Row r of four gives lane r of every part of four lanes …
+        let row = |r: usize| _mm512_loadu_ps(rows.add(r * 16));
+        let four = |r: usize| {
+            let two = _mm512_mask_blend_ps(0x2222, row(r), row(r + 1));
+            _mm512_mask_blend_ps(0x8888, _mm512_mask_blend_ps(0x4444, two, row(r + 2)), row(r + 3))
+        };
+        let (a, b, c, d) = (four(0), four(4), four(8), four(12));
+        // … and the 4 × 4 matrix of parts is transposed.
+        let (ab0, ab1) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+        let (cd0, cd1) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+        let to = |b: usize| out.add(b * block).cast();
+        self.store(to(0), _mm512_shuffle_f32x4::<0x88>(ab0, cd0));
+        self.store(to(1), _mm512_shuffle_f32x4::<0x88>(ab1, cd1));
+        self.store(to(2), _mm512_shuffle_f32x4::<0xdd>(ab0, cd0));
+        self.store(to(3), _mm512_shuffle_f32x4::<0xdd>(ab1, cd1));
     }
 }

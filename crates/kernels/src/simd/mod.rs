@@ -82,6 +82,8 @@ pub(crate) fn prefetch_l2(p: *const u8) {
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// 32-bit values in a vector.
     const LANES: usize;
+    /// Tokens whose sums fit the registers beside two vectors of weights: at most 6.
+    const TILE: usize;
     /// See [`Simd::dot_wide_panel`].
     const WIDE_OFFSET: i32;
     /// A vector of f32.
@@ -149,6 +151,16 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// acc + Σ of four (a − 128 + [`Simd::WIDE_OFFSET`]) · w products: activations `a` offset by 128, signed weights `w`.
     unsafe fn dot_wide_panel(self, acc: Self::I, a: Self::I, w: Self::I) -> Self::I;
     /// Reads `4 × LANES` bytes of each of LANES rows, `stride` bytes apart, and writes the LANES × LANES matrix of
-    /// 32-bit groups transposed: group g of all rows goes to `out + g · out_stride`.
-    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, out_stride: usize);
+    /// 32-bit groups transposed: group 4b + j of all rows goes to `out + b · block + j · group`.
+    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, group: usize, block: usize);
+    /// Reads LANES rows of LANES floats, of which every four neighbours are equal, and writes the LANES / 4 different
+    /// columns: column b of all rows goes to `out + b · block`.
+    #[inline(always)]
+    unsafe fn transpose_each4(self, rows: *const f32, out: *mut u8, block: usize) {
+        for b in 0..Self::LANES / 4 {
+            for row in 0..Self::LANES {
+                *out.add(b * block).cast::<f32>().add(row) = *rows.add(row * Self::LANES + b * 4);
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@ fn map2(a: F, b: F, f: impl Fn(f32, f32) -> f32) -> F {
 
 impl Simd for Portable {
     const LANES: usize = 8;
+    const TILE: usize = 3;
     const WIDE_OFFSET: i32 = 0;
     type F = F;
     type I = I;
@@ -188,11 +189,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, out_stride: usize) {
+    unsafe fn transpose(self, rows: *const u8, stride: usize, out: *mut u8, group: usize, block: usize) {
         for row in 0..8 {
             let groups = self.load_i(rows.add(row * stride));
-            for (group, value) in groups.into_iter().enumerate() {
-                out.add(group * out_stride + row * 4).cast::<i32>().write_unaligned(value);
+            for (g, value) in groups.into_iter().enumerate() {
+                out.add(g / 4 * block + g % 4 * group + row * 4).cast::<i32>().write_unaligned(value);
             }
         }
     }
