@@ -1,5 +1,6 @@
-//! Builds the studio (the page in `web/`) with npm and packs it for embedding. Where npm is missing or fails, where there is no
-//! `web/`, or where `PARASOL_STUDIO=off` says so, the server is built without it and its front page says how to add it.
+//! Builds the studio (the page in `web/`) with npm and packs it for embedding where `PARASOL_STUDIO=on` asks for it: its chat has
+//! no conversations on the server yet, so nobody gets it unasked. Where npm is missing or fails, or where there is no `web/`,
+//! the server is built without it and its front page says how to add it.
 
 #[path = "build/npm.rs"]
 mod npm;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 
 /// Builds `web` into `to`; `None` when nobody wants it or there is nothing to build.
 fn build(web: &Path, to: &Path) -> Result<Option<PathBuf>, String> {
-    if std::env::var("PARASOL_STUDIO").is_ok_and(|v| v == "off") {
+    if !std::env::var("PARASOL_STUDIO").is_ok_and(|v| v == "on") {
         return Ok(None);
     }
     if !web.join("package.json").exists() {

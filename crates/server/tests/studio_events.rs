@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 fn listen(server: &Running, headers: &str) -> BufReader<TcpStream> {
     let mut stream = server.connect();
     let host = server.address;
-    write!(stream, "GET /api/parasol/events HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n").unwrap();
+    write!(stream, "GET /api/parasol/events HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n")
+        .unwrap();
     let mut lines = BufReader::new(stream);
     until(&mut lines, ": listening");
     lines
