@@ -10,6 +10,15 @@ export type Machine = Schemas["Machine"];
 export type LoadedModel = Schemas["Loaded"];
 export type Pull = Schemas["Pull"];
 export type PullList = Schemas["PullList"];
+export type MemoryAt = Schemas["MemoryAt"];
+export type ModelDetails = Schemas["ModelDetails"];
+export type Setting = Schemas["Setting"];
+export type SystemInfo = Schemas["System"];
+export type ModelStats = Schemas["ModelStats"];
+export type Stats = Schemas["Stats"];
+export type Key = Schemas["ApiKey"];
+export type NewKey = Schemas["NewKey"];
+export type MadeKey = Schemas["MadeKey"];
 
 export interface Parameters {
   temperature?: number;

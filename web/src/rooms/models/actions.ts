@@ -2,7 +2,7 @@
 import { api, ApiError, path, type Model, type Pull } from "$lib/api";
 import { fresh } from "$lib/chat/draft.svelte";
 import { router } from "$lib/router";
-import type { ModelDetails } from "$lib/api/rooms";
+import type { ModelDetails } from "$lib/api/types";
 import { ask, toasts } from "$lib/ui";
 import { store } from "./store.svelte";
 

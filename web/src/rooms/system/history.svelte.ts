@@ -1,6 +1,6 @@
 // The last two minutes of figures, asked for each second while somebody looks.
 import { api } from "$lib/api";
-import type { Stats } from "$lib/api/rooms";
+import type { Stats } from "$lib/api/types";
 
 const EVERY = 1000;
 const KEPT = 120;
