@@ -193,6 +193,24 @@ fn a_pause_keeps_what_is_here_and_outlives_the_server() {
 }
 
 #[test]
+fn the_terms_of_what_was_fetched_are_told_wherever_it_is_shown() {
+    let source = Source::of(&["m"], "");
+    let server = source.server();
+    until(&server, &start(&server, "m"), is("done"));
+    drop(server);
+    // What the catalogue no longer names is known by what was noted when it was fetched.
+    std::fs::write(source.folder.path().join("catalogue.toml"), "").unwrap();
+    let server = source.server();
+    let list = json_of(&server.get("/api/parasol/models", &[]));
+    let listed = list["models"].as_array().unwrap().iter().find(|model| model["name"] == "m").unwrap();
+    let pinned = server.send("POST", "/api/parasol/models/m/pin", &[], "{\"pinned\":true}");
+    let details = json_of(&server.get("/api/parasol/models/m", &[]));
+    for shown in [listed, &details, &json_of(&pinned)] {
+        assert_eq!(shown["licence"], "Terms", "{shown}");
+    }
+}
+
+#[test]
 fn several_run_at_once_and_one_given_up_leaves_nothing() {
     let source = Source::of(&["a", "b"], "");
     source.slow("a");

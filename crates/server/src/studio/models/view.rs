@@ -4,7 +4,7 @@ use crate::AppState;
 use crate::keys::Key;
 use jiff::Timestamp;
 use parasol_core::{ErrorKind, Result};
-use parasol_hub::{Entry, ModelRef};
+use parasol_hub::{Entry, Installed, ModelRef};
 use parasol_runtime::{LoadedModel, LoadedState, Machine as Found, ModelCard, ModelInfo};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -153,12 +153,12 @@ pub(crate) struct MemoryAt {
 struct Known<'a> {
     card: Option<&'a ModelCard>,
     entry: Option<&'a Entry>,
-    licence: Option<&'a str>,
 }
 
 /// What the server knows of all models, looked at once.
 struct Surroundings<'a> {
     state: &'a AppState,
+    installed: Vec<Installed>,
     loaded: BTreeMap<String, LoadedModel>,
     pinned: BTreeSet<String>,
     default: Option<String>,
@@ -168,18 +168,24 @@ struct Surroundings<'a> {
 const USUAL: usize = 8192;
 
 impl<'a> Surroundings<'a> {
-    fn look(state: &'a AppState) -> Self {
+    fn look(state: &'a AppState) -> Result<Self> {
         let models = state.models();
-        Self {
+        Ok(Self {
             state,
+            installed: models.hub().list()?.models,
             loaded: models.loaded().into_iter().map(|model| (model.name.clone(), model)).collect(),
             pinned: models.pinned(),
             default: models.runtime().default_model().ok(),
-        }
+        })
+    }
+
+    /// What was noted of a model when it was fetched.
+    fn installed(&self, name: &str) -> Option<&Installed> {
+        self.installed.iter().find(|model| model.name == name)
     }
 
     fn show(&self, known: Known<'_>) -> Model {
-        let Known { card, entry, licence } = known;
+        let Known { card, entry } = known;
         let name = card.map(|c| &c.name).or(entry.map(|e| &e.name)).cloned().unwrap_or_default();
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let of_entry = |field: fn(&Entry) -> &String| entry.map(field).and_then(text);
@@ -193,7 +199,8 @@ impl<'a> Surroundings<'a> {
             None => entry.map(Entry::download),
         };
         let need = if remote { None } else { self.need(known) };
-        let licence = of_entry(|e| &e.licence.name).or_else(|| licence.map(str::to_owned));
+        let licence = of_entry(|e| &e.licence.name)
+            .or_else(|| self.installed(&name).and_then(|model| text(&model.licence.name)));
         Model {
             title: of_entry(|e| &e.title)
                 .or_else(|| card.and_then(|c| c.title.clone()))
@@ -287,19 +294,14 @@ pub(super) fn list(state: &AppState, key: Option<&Key>) -> Result<ModelList> {
             cards.extend(models.card(&loaded.name).ok());
         }
     }
-    let licences: BTreeMap<String, String> =
-        models.hub().list()?.models.into_iter().map(|m| (m.name, m.licence.name)).collect();
-    let licence = |name: &str| licences.get(name).map(String::as_str).filter(|text| !text.is_empty());
-    let all = Surroundings::look(state);
+    let all = Surroundings::look(state)?;
     let catalogue = models.hub().catalogue();
-    let here = cards.iter().map(|card| Known {
-        card: Some(card),
-        entry: catalogue.find(&card.name).filter(|_| !card.remote),
-        licence: licence(&card.name),
-    });
+    let here = cards
+        .iter()
+        .map(|card| Known { card: Some(card), entry: catalogue.find(&card.name).filter(|_| !card.remote) });
     let known: BTreeSet<&str> = cards.iter().map(|card| card.name.as_str()).collect();
     let absent = catalogue.entries().iter().filter(|entry| !known.contains(entry.name.as_str()));
-    let absent = absent.map(|entry| Known { card: None, entry: Some(entry), licence: None });
+    let absent = absent.map(|entry| Known { card: None, entry: Some(entry) });
     let allowed = |model: &Model| key.is_none_or(|key| key.allows_model(&model.name));
     let shown = here.chain(absent).map(|known| all.show(known)).filter(allowed).collect();
     let memory = Found::look().memory;
@@ -321,7 +323,7 @@ pub(super) fn list(state: &AppState, key: Option<&Key>) -> Result<ModelList> {
 /// `NotFound` for one that nobody knows or that the key may not use, `InvalidRequest` for what is no model's name.
 pub(super) fn one(state: &AppState, key: Option<&Key>, name: &str) -> Result<Model> {
     let (card, entry) = find(state, key, name)?;
-    Ok(Surroundings::look(state).show(Known { card: card.as_ref(), entry, licence: None }))
+    Ok(Surroundings::look(state)?.show(Known { card: card.as_ref(), entry }))
 }
 
 /// The same with all that is known of it; `path` says whether the one who asks may know where it lies.
@@ -331,11 +333,9 @@ pub(super) fn one(state: &AppState, key: Option<&Key>, name: &str) -> Result<Mod
 pub(super) fn details(state: &AppState, key: Option<&Key>, name: &str, path: bool) -> Result<ModelDetails> {
     let (card, entry) = find(state, key, name)?;
     let models = state.models();
-    let pulled = card.as_ref().and_then(|card| {
-        models.hub().list().ok()?.models.into_iter().find(|installed| installed.name == card.name)
-    });
-    let licence = pulled.as_ref().map(|p| p.licence.name.as_str()).filter(|text| !text.is_empty());
-    let model = Surroundings::look(state).show(Known { card: card.as_ref(), entry, licence });
+    let all = Surroundings::look(state)?;
+    let model = all.show(Known { card: card.as_ref(), entry });
+    let pulled = card.as_ref().and_then(|card| all.installed(&card.name));
     // A file that cannot be read says why when it is loaded.
     let info = if model.installed { models.describe(&model.name).ok() } else { None };
     let measured = entry
