@@ -146,6 +146,11 @@ impl<S: Simd, const T: usize> Inputs<S, T> {
     }
 }
 
+/// Columns that are multiplied in one step: a chunk, or a pair of them.
+const fn columns<S: Simd, U: Unpack<S>>() -> usize {
+    if U::PAIRED { 16 * S::LANES } else { 8 * S::LANES }
+}
+
 impl<U, const T: usize> Int8<'_, U, T> {
     /// The products of `R` rows, `stream` rows apart.
     #[inline(always)]
@@ -154,7 +159,7 @@ impl<U, const T: usize> Int8<'_, U, T> {
         U: Unpack<S>,
     {
         let matrix = &self.0.job.matrix;
-        let columns = if U::PAIRED { 16 * S::LANES } else { 8 * S::LANES };
+        let columns = const { columns::<S, U>() };
         let steps = matrix.cols / columns;
         let mut acc = [[s.splat(0.0); T]; R];
         for step in 0..steps {
@@ -191,10 +196,7 @@ impl<U, const T: usize> Int8<'_, U, T> {
         U: Unpack<S>,
     {
         let (x, matrix) = (self.0.x, &self.0.job.matrix);
-        let bytes = const {
-            let columns = if U::PAIRED { 16 * S::LANES } else { 8 * S::LANES };
-            U::FORMAT.block_bytes() * columns / U::FORMAT.block_len()
-        };
+        let bytes = const { U::FORMAT.block_bytes() * columns::<S, U>() / U::FORMAT.block_len() };
         // The same for all rows.
         let first = Inputs::of::<U>(s, x, if U::PAIRED { 2 * step } else { step });
         let second = U::PAIRED.then(|| Inputs::of::<U>(s, x, 2 * step + 1));

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 /// Most tokens of a tile, on any instruction set ([`Simd::TILE`]).
 pub(super) const TILE: usize = 6;
 
-/// Columns of a panel that are walked before the next tokens come: 16 KiB of the first-level cache on AVX-512.
+/// Columns of a panel that are walked before the next tokens come: 20 to 28 KiB of the first-level cache on AVX-512.
 const STRETCH: usize = 512;
 
 /// Groups of tokens that share the asking for the next panel's weights: sixteen short streams at once defeat the hardware's
