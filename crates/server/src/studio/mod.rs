@@ -10,6 +10,7 @@ mod pulls;
 pub(crate) mod session;
 mod stats;
 mod system;
+mod transfer;
 
 pub(crate) use assets::{is_page, page};
 pub(crate) use house::{House, close, end, keep};
