@@ -15,3 +15,19 @@ mod parasol;
 mod shape;
 mod time;
 mod tree;
+
+use kept::Kept;
+use shape::{Item, Origin};
+
+/// One conversation of a file, ready to be stored, or why it cannot be.
+fn read(item: &Item<'_>) -> Result<Kept, String> {
+    match item.origin {
+        Some(Origin::Parasol) => parasol::parse(item.text),
+        Some(Origin::OpenWebUi) => open_webui::parse(item.text).and_then(kept::keep),
+        Some(Origin::ChatGpt) => chatgpt::parse(item.text).and_then(kept::keep),
+        None => Err("it is no conversation of Parasol, Open WebUI or ChatGPT".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
