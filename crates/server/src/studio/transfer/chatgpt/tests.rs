@@ -90,9 +90,11 @@ fn a_turn_of_many_nodes_is_one_message() {
             "content": { "content_type": "code", "language": "unknown", "text": "print(1 + 1)" } }),
             ),
         ),
+        // A node that says nothing ends no turn.
+        ("e", Some("c"), text("assistant", "")),
         (
             "o",
-            Some("c"),
+            Some("e"),
             with(
                 text("tool", ""),
                 json!({ "author": { "role": "tool", "name": "python" },
