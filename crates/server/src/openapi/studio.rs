@@ -146,7 +146,7 @@ const HOUSE: &[Route] = &[
     get(
         "/api/parasol/events",
         "events",
-        "What happens, as it happens: pull (a Pull) and models (something about models changed)",
+        "What happens, as it happens: conversation and answer (of one's own), pull (a Pull) and models (something about models changed)",
         Reply::Events,
     ),
     get(
@@ -167,8 +167,131 @@ const HOUSE: &[Route] = &[
     delete("/api/parasol/keys/{id}", "revokeKey", "Revoke an API key and end its sessions"),
 ];
 
+const CONVERSATION: Reply = Reply::Json(200, of::<it::Conversation>);
+const MESSAGE: Reply = Reply::Json(200, of::<it::Message>);
+
+const fn about(path: &'static str, id: &'static str, summary: &'static str, reply: Reply) -> Route {
+    Route { refusals: &[404], ..get(path, id, summary, reply) }
+}
+
+/// What is said, and what is answered.
+const TALK: &[Route] = &[
+    Route {
+        query: &[
+            ("query", "string", "words that all occur in a title or a message"),
+            ("folder", "string", "only this folder"),
+            ("limit", "integer", "conversations at most, 1 to 200; 50 unless said"),
+            ("before", "string", "what the page before gave as next"),
+        ],
+        ..get(
+            "/api/parasol/conversations",
+            "conversations",
+            "Conversations: pinned ones first, then what was last touched",
+            Reply::Json(200, of::<it::ConversationPage>),
+        )
+    },
+    Route {
+        body: Some(of::<it::NewConversation>),
+        ..post(
+            "/api/parasol/conversations",
+            "beginConversation",
+            "Begin a conversation",
+            Reply::Json(201, of::<it::Conversation>),
+        )
+    },
+    about(
+        "/api/parasol/conversations/{id}",
+        "conversation",
+        "A conversation and all that was said in it",
+        Reply::Json(200, of::<it::WholeConversation>),
+    ),
+    Route {
+        method: "patch",
+        body: Some(of::<it::ConversationChange>),
+        ..about(
+            "/api/parasol/conversations/{id}",
+            "changeConversation",
+            "Change a conversation",
+            CONVERSATION,
+        )
+    },
+    delete(
+        "/api/parasol/conversations/{id}",
+        "deleteConversation",
+        "Delete a conversation; it is kept for 24 hours",
+    ),
+    Route {
+        method: "post",
+        ..about(
+            "/api/parasol/conversations/{id}/restore",
+            "restoreConversation",
+            "Bring one back",
+            CONVERSATION,
+        )
+    },
+    Route {
+        method: "post",
+        body: Some(of::<it::NewMessage>),
+        ..about(
+            "/api/parasol/conversations/{id}/messages",
+            "say",
+            "Say something, without asking for an answer yet",
+            Reply::Json(201, of::<it::Message>),
+        )
+    },
+    Route {
+        method: "post",
+        body: Some(of::<it::NewAnswer>),
+        ..about(
+            "/api/parasol/conversations/{id}/answers",
+            "answer",
+            "Ask for an answer, which is written to its end whoever listens",
+            Reply::Json(202, of::<it::Message>),
+        )
+    },
+    Route {
+        method: "post",
+        body: Some(of::<it::Prompt>),
+        refusals: &[404, 500, 503],
+        ..about(
+            "/api/parasol/conversations/{id}/context",
+            "countContext",
+            "How much of its context a prompt takes, if the model is loaded",
+            Reply::Json(200, of::<it::ContextCount>),
+        )
+    },
+    about(
+        "/api/parasol/answers/{message}/events",
+        "answerEvents",
+        "An answer as it is written: snapshot, then prefill, delta, tool_call and stats, at last done",
+        Reply::Events,
+    ),
+    Route {
+        method: "post",
+        refusals: &[404, 504],
+        ..about("/api/parasol/answers/{message}/stop", "stopAnswer", "Stop an answer", MESSAGE)
+    },
+    get(
+        "/api/parasol/presets",
+        "presets",
+        "Settings kept under names",
+        Reply::Json(200, of::<it::PresetList>),
+    ),
+    Route {
+        method: "put",
+        body: Some(of::<it::NewPreset>),
+        ..get(
+            "/api/parasol/presets/{name}",
+            "keepPreset",
+            "Keep settings",
+            Reply::Json(200, of::<it::Preset>),
+        )
+    },
+    delete("/api/parasol/presets/{name}", "deletePreset", "Delete settings"),
+];
+
 fn routes() -> impl Iterator<Item = &'static Route> {
-    HOUSE.iter()
+    HOUSE.iter().chain(TALK)
 }
 
 /// Adds the studio's operations to `paths` and their types to `schemas`.

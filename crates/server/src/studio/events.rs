@@ -60,6 +60,16 @@ impl Events {
         }
     }
 
+    /// Waits for the end of the server.
+    pub(super) async fn ended(&self) {
+        let mut told = self.0.subscribe();
+        loop {
+            if let Ok(Told::End) | Err(RecvError::Closed) = told.recv().await {
+                return;
+            }
+        }
+    }
+
     /// Sends all listeners away, for the end of the server.
     pub(crate) fn end(&self) {
         let _ = self.0.send(Told::End);
@@ -80,6 +90,11 @@ async fn listen(State(state): State<AppState>, ctx: RequestContext) -> Response 
     let events = state.house().events.0.subscribe();
     let (send, lines) = mpsc::channel(16);
     tokio::spawn(forward(state, ctx, events, send));
+    response(lines)
+}
+
+/// Events as they are sent, as an answer.
+pub(super) fn response(lines: mpsc::Receiver<Bytes>) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(Lines(lines))).into_response()
 }

@@ -1,10 +1,12 @@
 //! What the studio's side of the house keeps while the server runs: sessions, pulls, measurements. Also what happens once a
 //! second and at the end.
 
+use super::answers::Answers;
 use super::events::Events;
 use super::pulls::Pulls;
 use super::session::Sessions;
 use super::stats::Meter;
+use super::store;
 use crate::AppState;
 use parasol_core::Result;
 use parasol_runtime::{Ceilings, LoadedModel, LoadedState};
@@ -26,6 +28,8 @@ pub(crate) struct House {
     pub(super) pulls: Pulls,
     /// Tells every page what happens to models and pulls.
     pub(crate) events: Events,
+    /// Answers that are being written.
+    pub(super) answers: Answers,
     /// What the engines do.
     pub(super) meter: Meter,
     /// What the machine was measured to do.
@@ -43,6 +47,7 @@ impl Default for House {
             sessions: Sessions::default(),
             pulls: Pulls::default(),
             events: Events::default(),
+            answers: Answers::default(),
             meter: Meter::default(),
             ceilings: Mutex::default(),
             measuring: AtomicBool::new(false),
@@ -72,15 +77,28 @@ impl House {
 /// How often the engines' counters are read and changes of what is loaded are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How often what was deleted long ago is removed for good.
+const PURGE: Duration = Duration::from_secs(3600);
+
 /// Takes up what the last run of the server left, then watches the models until the server ends.
 pub(crate) async fn keep(state: AppState) {
-    if let Err(error) = super::access::blocking(&state, restore).await {
-        tracing::error!(%error, "what was being fetched before could not be read");
+    let began = store::now();
+    if let Err(error) = super::access::blocking(&state, move |s| restore(s, &began)).await {
+        tracing::error!(%error, "what was being fetched or written before could not be read");
     }
     let mut ticks = tokio::time::interval(TICK);
+    let mut purges = tokio::time::interval(PURGE);
     let mut before = Vec::new();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = purges.tick() => {
+                if let Err(error) = state.storage().run(|db| store::purge(db)).await {
+                    tracing::error!(%error, "deleted conversations could not be removed");
+                }
+                continue;
+            }
+        }
         let loaded = state.models().loaded();
         state.house().meter.sample(&loaded);
         let now = outline(&loaded);
@@ -92,8 +110,9 @@ pub(crate) async fn keep(state: AppState) {
     }
 }
 
-fn restore(state: &AppState) -> Result<()> {
-    state.house().pulls.restore(state)
+fn restore(state: &AppState, began: &str) -> Result<()> {
+    state.house().pulls.restore(state)?;
+    state.storage().run_blocking(|db| store::interrupt(db, began)).map(|_| ())
 }
 
 /// Sends those away who listen for events: they would hold up the end of the server.
@@ -101,9 +120,14 @@ pub(crate) fn close(state: &AppState) {
     state.house().events.end();
 }
 
-/// Stops what is being fetched; it goes on from there when it is asked to.
+/// Stops what is being fetched, which goes on from there when it is asked to, and keeps what there is of unfinished answers.
 pub(crate) fn end(state: &AppState) {
     state.house().pulls.stop();
+    for message in state.house().answers.interrupt() {
+        if let Err(error) = state.storage().run_blocking(|db| store::save(db, &message)) {
+            tracing::error!(%error, "an interrupted answer cannot be kept");
+        }
+    }
 }
 
 /// What a change of is worth telling.

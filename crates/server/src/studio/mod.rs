@@ -1,14 +1,18 @@
 //! The studio: the page and the routes under `/api/parasol` that it lives on. Who comes in is the door's, computing the roof's.
 
 mod access;
+mod answers;
 mod assets;
+mod conversations;
 pub(crate) mod events;
 mod house;
 mod keys;
 mod models;
+mod presets;
 mod pulls;
 pub(crate) mod session;
 mod stats;
+mod store;
 mod system;
 mod transfer;
 
@@ -21,22 +25,31 @@ use pulls::Pull;
 
 /// The types that the OpenAPI document describes.
 pub(crate) mod described {
+    pub(crate) use super::answers::{ContextCount, NewAnswer, Prompt};
+    pub(crate) use super::conversations::{
+        ConversationChange, ConversationPage, NewConversation, NewMessage, WholeConversation,
+    };
     pub(crate) use super::keys::{KeyList, MadeKey, NewKey};
     pub(crate) use super::models::Pin;
     pub(crate) use super::models::view::{Model, ModelDetails, ModelList};
+    pub(crate) use super::presets::{NewPreset, PresetList};
     pub(crate) use super::pulls::{NewPull, Pull, PullList};
     pub(crate) use super::session::{Session, SignIn};
     pub(crate) use super::stats::Stats;
+    pub(crate) use super::store::{Conversation, Message, Preset};
     pub(crate) use super::system::System;
 }
 
 /// The routes of the studio.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
+        .merge(answers::routes())
         .merge(assets::routes())
+        .merge(conversations::routes())
         .merge(events::routes())
         .merge(keys::routes())
         .merge(models::routes())
+        .merge(presets::routes())
         .merge(pulls::routes())
         .merge(session::routes())
         .merge(stats::routes())
