@@ -229,6 +229,32 @@ const TALK: &[Route] = &[
             CONVERSATION,
         )
     },
+    get(
+        "/api/parasol/conversations/export",
+        "exportConversations",
+        "All conversations as a file",
+        Reply::Json(200, of::<it::Exported>),
+    ),
+    Route {
+        query: &[("format", "string", "json, which is what there is unless said, or markdown")],
+        ..about(
+            "/api/parasol/conversations/{id}/export",
+            "exportConversation",
+            "A conversation as a file",
+            Reply::Json(200, of::<it::Exported>),
+        )
+    },
+    Route {
+        // Any program's file.
+        body: Some(of::<serde_json::Value>),
+        refusals: &[500],
+        ..post(
+            "/api/parasol/conversations/import",
+            "importConversations",
+            "Take in a file of Parasol's, Open WebUI's or ChatGPT's",
+            Reply::Json(200, of::<it::ImportReport>),
+        )
+    },
     Route {
         method: "post",
         body: Some(of::<it::NewMessage>),

@@ -38,6 +38,7 @@ pub(crate) mod described {
     pub(crate) use super::stats::Stats;
     pub(crate) use super::store::{Conversation, Message, Preset};
     pub(crate) use super::system::System;
+    pub(crate) use super::transfer::{Exported, ImportReport};
 }
 
 /// The routes of the studio.
@@ -54,6 +55,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(session::routes())
         .merge(stats::routes())
         .merge(system::routes())
+        .merge(transfer::routes())
 }
 
 /// Tells of a pull.

@@ -3,8 +3,8 @@
 
 use super::super::access::blocking;
 use super::super::events::owner;
-use super::kept::Kept;
 use super::super::store;
+use super::kept::Kept;
 use super::{read, shape};
 use crate::AppState;
 use crate::context::RequestContext;

@@ -1,10 +1,11 @@
 //! From what another program's file says to what is stored: new ids, times for what has none, and a title that fits. Nothing that
 //! is not in the file is invented beyond that.
 
+use super::super::store::{Conversation, Message, MessageRole, MessageState, Parameters};
 use super::archive::{Archive, End, Entry, LONGEST_TITLE, Role};
-use super::kinds::{Conversation, Message, MessageRole, MessageState};
 use crate::keys::random_hex;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// A conversation that can be stored.
@@ -31,6 +32,7 @@ pub(super) fn keep(archive: Archive) -> Result<Kept, String> {
     let times = times(&archive.messages, created, now);
     let newest = times.iter().copied().max().unwrap_or(created);
     let ids = archive.messages.iter().map(|_| new_id()).collect::<Result<Vec<_>, _>>()?;
+    let parameters = parameters(archive.parameters, &mut without);
     let id_of = |at: Option<usize>| at.and_then(|at| ids.get(at)).cloned();
     let conversation = Conversation {
         id: new_id()?,
@@ -41,13 +43,29 @@ pub(super) fn keep(archive: Archive) -> Result<Kept, String> {
         updated: written(archive.updated.unwrap_or(newest).min(now).max(created)),
         model: archive.model,
         system: archive.system,
-        parameters: archive.parameters,
+        parameters,
         head: id_of(archive.head),
     };
     let messages = archive.messages.into_iter().zip(&ids).zip(times);
     let messages =
         messages.map(|((entry, id), at)| message(id.clone(), id_of(entry.parent), entry, at)).collect();
     Ok(Kept { conversation, messages, without })
+}
+
+/// Those parameters that there are here and that a sampler can do.
+fn parameters(told: Map<String, Value>, without: &mut Vec<String>) -> Parameters {
+    let mut kept = Map::new();
+    for (name, value) in told {
+        let one = Map::from_iter([(name.clone(), value.clone())]);
+        let fits = serde_json::from_value::<Parameters>(one.into()).is_ok_and(|it| it.check().is_ok());
+        if fits {
+            kept.insert(name, value);
+        } else {
+            without.push(format!("its {name}, which is nothing that can be done here"));
+        }
+    }
+    // Each of them was read already.
+    serde_json::from_value(kept.into()).unwrap_or_default()
 }
 
 /// An id that nothing else has.

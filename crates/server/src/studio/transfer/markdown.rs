@@ -1,7 +1,7 @@
 //! A conversation as Markdown, for reading: the branch that is shown. What else there is, it says.
 
+use super::super::store::{Conversation, Message, MessageRole as Role, MessageState as State};
 use super::archive::fenced;
-use super::kinds::{Conversation, Message, MessageRole as Role, MessageState as State};
 use std::collections::HashMap;
 
 /// Writes the branch that ends with the conversation's head.

@@ -1,13 +1,13 @@
 //! Taking conversations along and bringing them from elsewhere: what files look like, and the routes that read and write them. How
 //! conversations are kept is the store's.
-#![cfg_attr(not(test), expect(dead_code, reason = "the routes that use it follow with the store"))]
 
 mod archive;
 mod bounded;
 mod chatgpt;
 mod details;
+mod export;
+mod import;
 mod kept;
-mod kinds;
 mod markdown;
 mod name;
 mod open_webui;
@@ -16,8 +16,22 @@ mod shape;
 mod time;
 mod tree;
 
+pub(crate) use import::ImportReport;
+pub(crate) use parasol::Exported;
+
+use crate::AppState;
+use axum::Router;
+use axum::routing::{get, post};
 use kept::Kept;
 use shape::{Item, Origin};
+
+/// The routes of export and import.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/parasol/conversations/export", get(export::all))
+        .route("/api/parasol/conversations/{id}/export", get(export::one))
+        .route("/api/parasol/conversations/import", post(import::import))
+}
 
 /// One conversation of a file, ready to be stored, or why it cannot be.
 fn read(item: &Item<'_>) -> Result<Kept, String> {
