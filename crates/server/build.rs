@@ -1,6 +1,5 @@
-//! Builds the studio (the page in `web/`) with npm and packs it for embedding where `PARASOL_STUDIO=on` asks for it: its chat has
-//! no conversations on the server yet, so nobody gets it unasked. Where npm is missing or fails, or where there is no `web/`,
-//! the server is built without it and its front page says how to add it.
+//! Builds the studio (the page in `web/`) with npm and packs it for embedding unless `PARASOL_STUDIO=off` forbids it. Where npm is
+//! missing or fails, or where there is no `web/`, the server is built without it and its front page says how to add it.
 
 #[path = "build/npm.rs"]
 mod npm;
@@ -48,7 +47,7 @@ fn main() -> ExitCode {
 
 /// Builds `web` into `to`; `None` when nobody wants it or there is nothing to build.
 fn build(web: &Path, to: &Path) -> Result<Option<PathBuf>, String> {
-    if !std::env::var("PARASOL_STUDIO").is_ok_and(|v| v == "on") {
+    if std::env::var("PARASOL_STUDIO").is_ok_and(|v| v == "off") {
         return Ok(None);
     }
     if !web.join("package.json").exists() {

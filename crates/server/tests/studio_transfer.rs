@@ -66,7 +66,7 @@ fn read(server: &Running, headers: &[&str], title: &str) -> Value {
     let found =
         each.find(|it| it["conversation"]["title"] == title).unwrap_or_else(|| panic!("{title}: {all}"));
     let id = found["conversation"]["id"].as_str().unwrap();
-    let _ = id;
+    assert_eq!(&json_of(&server.get(&format!("{CONVERSATIONS}/{id}"), headers)), found);
     found.clone()
 }
 
@@ -350,6 +350,7 @@ fn a_hostile_conversation_harms_no_other_and_each_is_told() {
         (own(json!({ "title": "No role" }), json!([with(q(None), json!({ "role": "wizard" }))])), "wizard"),
         (own(json!({ "title": "No parameter", "parameters": { "heat": 1 } }), json!([])), "heat"),
         (own(json!({ "title": "Too hot", "parameters": { "temperature": -5 } }), json!([])), "temperature"),
+        (own(json!({ "title": "Long folder", "folder": "x".repeat(201) }), json!([])), "folder has 201"),
         (own(json!({ "title": 5 }), json!([])), "wrong shape"),
     ];
     let good = own(json!({ "title": "Good" }), json!([q(None)]));

@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 393224cae1e6ffe8079ffa4f317086be8fa96360d1ffe3719632f17b4d4957bd): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 f498964e84e6bd685cc7936e67736c19a3223c54b419fd7b1c97e2fe48093b26): do not edit.
 
 export interface paths {
     "/session": {
@@ -233,7 +233,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happens, as it happens: pull (a Pull) and models (something about models changed) */
+        /** What happens, as it happens: conversation and answer (of one's own), pull (a Pull) and models (something about models changed) */
         get: operations["events"];
         put?: never;
         post?: never;
@@ -278,10 +278,241 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Conversations: pinned ones first, then what was last touched */
+        get: operations["conversations"];
+        put?: never;
+        /** Begin a conversation */
+        post: operations["beginConversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A conversation and all that was said in it */
+        get: operations["conversation"];
+        put?: never;
+        post?: never;
+        /** Delete a conversation; it is kept for 24 hours */
+        delete: operations["deleteConversation"];
+        options?: never;
+        head?: never;
+        /** Change a conversation */
+        patch: operations["changeConversation"];
+        trace?: never;
+    };
+    "/conversations/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring one back */
+        post: operations["restoreConversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All conversations as a file */
+        get: operations["exportConversations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A conversation as a file */
+        get: operations["exportConversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take in a file of Parasol's, Open WebUI's or ChatGPT's */
+        post: operations["importConversations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say something, without asking for an answer yet */
+        post: operations["say"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for an answer, which is written to its end whoever listens */
+        post: operations["answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{id}/context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How much of its context a prompt takes, if the model is loaded */
+        post: operations["countContext"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/answers/{message}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An answer as it is written: snapshot, then prefill, delta, tool_call and stats, at last done */
+        get: operations["answerEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Settings kept under names */
+        get: operations["presets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/presets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep settings */
+        put: operations["keepPreset"];
+        post?: never;
+        /** Delete settings */
+        delete: operations["deletePreset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Time that an answer took. */
+        AnswerTimings: {
+            /** Format: double */
+            first_token_ms: number;
+            /** Format: double */
+            prefill_ms: number;
+            /** Format: double */
+            decode_ms: number;
+        };
+        /** @description Tokens that an answer took. */
+        AnswerUsage: {
+            /** Format: uint */
+            prompt_tokens: number;
+            /**
+             * Format: uint
+             * @description Of the prompt, those that were known from before.
+             */
+            cached_tokens: number;
+            /** Format: uint */
+            generated_tokens: number;
+            /** Format: uint */
+            reasoning_tokens: number;
+        };
         /** @description A key, without its secret. */
         ApiKey: {
             /** @description Names it for revoking it. */
@@ -316,6 +547,56 @@ export interface components {
             /** @description The models that it may use; empty means all. */
             models: string[];
         };
+        /** @description How much of its context a prompt takes; null where the model is not loaded. */
+        ContextCount: {
+            /** Format: uint */
+            prompt_tokens: number | null;
+            /** Format: uint */
+            context: number | null;
+        };
+        /** @description A conversation. */
+        Conversation: {
+            id: string;
+            title: string;
+            folder: string | null;
+            /** @description Whether it stands above the others. */
+            pinned: boolean;
+            created: string;
+            /** @description When something was last said in it. */
+            updated: string;
+            /** @description Which model is asked; null is the server's default. */
+            model: string | null;
+            /** @description The system prompt. */
+            system: string | null;
+            parameters: components["schemas"]["Parameters"];
+            /** @description The id of the message that the shown branch ends with. */
+            head: string | null;
+        };
+        /** @description What changes of a conversation; what is left out stays. */
+        ConversationChange: {
+            /** @default null */
+            title?: string | null;
+            /** @default null */
+            folder?: string | null;
+            /** @default null */
+            pinned?: boolean | null;
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            system?: string | null;
+            /** @default null */
+            parameters?: components["schemas"]["Parameters"] | null;
+            /** @default null */
+            head?: string | null;
+        };
+        /** @description A page of the list. */
+        ConversationPage: {
+            /** @description Pinned ones first, then what was last touched. */
+            conversations: components["schemas"]["FoundConversation"][];
+            folders: components["schemas"]["Folder"][];
+            /** @description What to send as `before` for the next page. */
+            next: string | null;
+        };
         /** @description One cache of the processor. */
         CpuCache: {
             /**
@@ -334,8 +615,63 @@ export interface components {
              */
             shared_by: number;
         };
+        /** @description A file of conversations. */
+        Exported: {
+            /** @description `parasol-conversations`. */
+            format: string;
+            /**
+             * Format: uint64
+             * @description The number of its shape.
+             */
+            version: number;
+            /** @description When it was written. */
+            exported: string;
+            /** @description With their messages. */
+            conversations: components["schemas"]["ExportedConversation"][];
+        };
+        /** @description A conversation with all its branches. */
+        ExportedConversation: {
+            conversation: components["schemas"]["Conversation"];
+            messages: components["schemas"]["Message"][];
+        };
         /** @description Whether a model fits the memory that models may take. */
         Fits: "yes" | "tight" | "no";
+        /** @description A folder, and how many conversations are in it. */
+        Folder: {
+            name: string;
+            /** Format: uint64 */
+            count: number;
+        };
+        /** @description A conversation that was found. */
+        FoundConversation: {
+            id: string;
+            title: string;
+            folder: string | null;
+            /** @description Whether it stands above the others. */
+            pinned: boolean;
+            created: string;
+            /** @description When something was last said in it. */
+            updated: string;
+            /** @description Which model is asked; null is the server's default. */
+            model: string | null;
+            /** @description The system prompt. */
+            system: string | null;
+            parameters: components["schemas"]["Parameters"];
+            /** @description The id of the message that the shown branch ends with. */
+            head: string | null;
+            /** @description Words around a hit, with U+0001 and U+0002 about what was searched. */
+            snippet: string | null;
+        };
+        /** @description What became of a file. */
+        ImportReport: {
+            /**
+             * Format: uint64
+             * @description How many conversations are there now that were not before.
+             */
+            imported: number;
+            /** @description What was left out: whole conversations, or a part of one that was imported. */
+            skipped: components["schemas"]["Skipped"][];
+        };
         /** @description The keys. */
         KeyList: {
             /** @description The oldest first. */
@@ -443,6 +779,31 @@ export interface components {
              */
             bytes: number;
         };
+        /** @description A message. Messages are a tree by `parent`. */
+        Message: {
+            id: string;
+            parent: string | null;
+            role: components["schemas"]["MessageRole"];
+            content: string;
+            reasoning: string | null;
+            tool_calls: components["schemas"]["ToolCall"][];
+            /** @description Which model wrote it. */
+            model: string | null;
+            created: string;
+            state: components["schemas"]["MessageState"];
+            /** @description What went wrong. */
+            error: string | null;
+            finish_reason: string | null;
+            usage: components["schemas"]["AnswerUsage"] | null;
+            timings: components["schemas"]["AnswerTimings"] | null;
+        };
+        /**
+         * @description Who says something.
+         * @enum {string}
+         */
+        MessageRole: "user" | "assistant";
+        /** @description How far a message is. */
+        MessageState: ("complete" | "failed") | "running" | "stopped" | "interrupted";
         /** @description A model that is here, that can be fetched, or that other machines compute. */
         Model: {
             /** @description The name that finds it. */
@@ -625,6 +986,35 @@ export interface components {
              */
             cache_blocks_used: number;
         };
+        /** @description What answer is wanted. What is left out is the conversation's. */
+        NewAnswer: {
+            /** @description The message to answer. */
+            parent: string;
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            parameters?: components["schemas"]["Parameters"] | null;
+            /** @default null */
+            system?: string | null;
+            /**
+             * @description Whether the conversation ends with it from now on.
+             * @default true
+             */
+            head?: boolean;
+        };
+        /** @description What a conversation begins with. */
+        NewConversation: {
+            /** @default null */
+            title?: string | null;
+            /** @default null */
+            folder?: string | null;
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            system?: string | null;
+            /** @default {} */
+            parameters?: components["schemas"]["Parameters"];
+        };
         /** @description What a new key may do. */
         NewKey: {
             /** @description What a person calls it; no other key may be called so. */
@@ -663,6 +1053,21 @@ export interface components {
              */
             expires?: string | null;
         };
+        /** @description Something that is said. */
+        NewMessage: {
+            /** @description What it follows; null begins the conversation, or another beginning of it. */
+            parent?: string | null;
+            content: string;
+        };
+        /** @description What a preset holds. */
+        NewPreset: {
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            system?: string | null;
+            /** @default {} */
+            parameters?: components["schemas"]["Parameters"];
+        };
         /** @description What to fetch. */
         NewPull: {
             /** @description A name of the catalogue, or `hf:owner/repo` with `:file` or `:quantisation`. */
@@ -672,6 +1077,26 @@ export interface components {
              * @default false
              */
             accept_licence?: boolean;
+        };
+        /** @description How answers are asked for. What is left out is what is recommended for the model. */
+        Parameters: {
+            /** Format: float */
+            temperature?: number | null;
+            /** Format: uint */
+            top_k?: number | null;
+            /** Format: float */
+            top_p?: number | null;
+            /** Format: float */
+            min_p?: number | null;
+            /** Format: float */
+            repetition_penalty?: number | null;
+            /** Format: uint */
+            max_tokens?: number | null;
+            /** Format: uint64 */
+            seed?: number | null;
+            reasoning?: components["schemas"]["ReasoningChoice"] | null;
+            /** @description Texts that end the answer. */
+            stop?: string[] | null;
         };
         ParasolError: {
             error: {
@@ -683,6 +1108,29 @@ export interface components {
         Pin: {
             /** @description Never unload it for others. */
             pinned: boolean;
+        };
+        /** @description Settings that a conversation can begin with. */
+        Preset: {
+            name: string;
+            model: string | null;
+            system: string | null;
+            parameters: components["schemas"]["Parameters"];
+        };
+        /** @description All presets. */
+        PresetList: {
+            /** @description By name. */
+            presets: components["schemas"]["Preset"][];
+        };
+        /** @description A prompt to be counted. */
+        Prompt: {
+            /** @description What it follows. */
+            parent?: string | null;
+            /** @default null */
+            content?: string | null;
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            system?: string | null;
         };
         /** @description A model that is, was or will be fetched. */
         Pull: {
@@ -719,6 +1167,11 @@ export interface components {
         };
         /** @description Where a pull stands. */
         PullState: "running" | "paused" | "failed" | "done";
+        /**
+         * @description Whether a model that can think does.
+         * @enum {string}
+         */
+        ReasoningChoice: "on" | "off";
         /** @description Who is using the page. */
         Session: {
             /** @description Whether the server wants an API key. */
@@ -745,6 +1198,13 @@ export interface components {
         SignIn: {
             /** @description The API key. */
             key: string;
+        };
+        /** @description Something that was left out. */
+        Skipped: {
+            /** @description The conversation's title, or what stands for it. */
+            title: string;
+            /** @description What is missing, and why. */
+            why: string;
         };
         /** @description What the server does now. */
         Stats: {
@@ -862,6 +1322,18 @@ export interface components {
             f32_peak: number | null;
             /** @description How the server is set up; told to administrators only. */
             settings: components["schemas"]["Setting"][];
+        };
+        /** @description A tool that a model wants to be called. */
+        ToolCall: {
+            id: string;
+            name: string;
+            /** @description JSON, as the model wrote it. */
+            arguments: string;
+        };
+        /** @description A conversation and all that was said in it. */
+        WholeConversation: {
+            conversation: components["schemas"]["Conversation"];
+            messages: components["schemas"]["Message"][];
         };
     };
     responses: never;
@@ -2258,6 +2730,1214 @@ export interface operations {
             path: {
                 /** @description percent-encoded */
                 id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    conversations: {
+        parameters: {
+            query?: {
+                /** @description words that all occur in a title or a message */
+                query?: string;
+                /** @description only this folder */
+                folder?: string;
+                /** @description conversations at most, 1 to 200; 50 unless said */
+                limit?: number;
+                /** @description what the page before gave as next */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationPage"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    beginConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConversation"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeConversation"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    deleteConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    changeConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationChange"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    restoreConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    exportConversations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exported"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    exportConversation: {
+        parameters: {
+            query?: {
+                /** @description json, which is what there is unless said, or markdown */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exported"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    importConversations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description It failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    say: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMessage"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAnswer"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    countContext: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Prompt"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContextCount"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description It failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no room, or too much runs already */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    answerEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    keepPreset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPreset"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preset"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    deletePreset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                name: string;
             };
             cookie?: never;
         };

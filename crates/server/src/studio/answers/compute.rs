@@ -129,10 +129,8 @@ async fn next(events: &mut EventStream<GenerationEvent>) -> Option<Result<Genera
 /// Takes an event into the message and tells it.
 fn take(live: &Live, event: GenerationEvent) {
     match event {
-        GenerationEvent::Started { model, .. } => {
-            live.change(|message| message.model = Some(model), None);
-            live.tell(whole("snapshot", &live.message()));
-        }
+        // The message has the name that was asked for, which finds the model again.
+        GenerationEvent::Started { .. } => {}
         GenerationEvent::Prefill { done, total } => {
             live.tell(frame("prefill", &json!({ "done": done, "total": total })));
         }

@@ -2,6 +2,7 @@
 //! was, but for ids: those belong to the database that they are in.
 
 use super::super::store::{Conversation, Message, MessageState};
+use super::archive::LONGEST_TITLE;
 use super::kept::{Kept, new_id, written};
 use super::shape::{FORMAT, VERSION};
 use super::tree::{self, Place};
@@ -52,6 +53,9 @@ pub(super) fn parse(text: &str) -> Result<Kept, String> {
     let it: ExportedConversation =
         serde_json::from_str(text).map_err(|e| format!("it has the wrong shape: {e}"))?;
     let ExportedConversation { mut conversation, mut messages } = it;
+    conversation.parameters.check().map_err(|e| e.message().to_owned())?;
+    short("title", &conversation.title)?;
+    short("folder", conversation.folder.as_deref().unwrap_or_default())?;
     // Where times are the same, ids tell the order of siblings; new ones would tell another.
     messages.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
     let places: Vec<Place<'_>> = messages
@@ -89,6 +93,15 @@ pub(super) fn parse(text: &str) -> Result<Kept, String> {
         kept.push(message);
     }
     Ok(Kept { conversation, messages: kept, without: Vec::new() })
+}
+
+/// Refuses what could not be given to a conversation here either.
+fn short(what: &str, text: &str) -> Result<(), String> {
+    let length = text.chars().count();
+    if length > LONGEST_TITLE {
+        return Err(format!("its {what} has {length} characters and may have {LONGEST_TITLE}"));
+    }
+    Ok(())
 }
 
 /// A time in the way in which times are written.
