@@ -305,29 +305,15 @@ async fn say(
     if content.trim().is_empty() {
         return Err(ctx.refuse(invalid("content is empty: say something")));
     }
-    let message = Message {
-        id: random_hex::<16>().map_err(|e| ctx.refuse(e))?,
-        parent,
-        role: MessageRole::User,
-        content,
-        reasoning: None,
-        tool_calls: Vec::new(),
-        model: None,
-        created: store::now(),
-        state: MessageState::Complete,
-        error: None,
-        finish_reason: None,
-        usage: None,
-        timings: None,
-    };
+    let message = Message::new(MessageRole::User, parent, content).map_err(|e| ctx.refuse(e))?;
     let (of, to, kept) = (owner.clone(), id.clone(), message.clone());
     let said = state.storage().run(move |db| {
         let work = db.transaction()?;
         let Some(it) = store::conversation(&work, &of, &to)? else { return Ok(None) };
-        if let Some(parent) = &kept.parent {
-            if !store::head(&work, &it.id, parent)? {
-                return Ok(Some(false));
-            }
+        if let Some(parent) = &kept.parent
+            && !store::head(&work, &it.id, parent)?
+        {
+            return Ok(Some(false));
         }
         store::add_message(&work, &it.id, &kept, true)?;
         work.commit()?;

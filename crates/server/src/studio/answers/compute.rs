@@ -3,7 +3,7 @@
 use super::super::store::{
     self, AnswerTimings, AnswerUsage, Message, MessageRole, MessageState, Parameters, ToolCall, finish_word,
 };
-use super::live::{Live, frame, whole};
+use super::live::{Live, frame};
 use crate::AppState;
 use crate::context::RequestContext;
 use futures_core::Stream;
@@ -196,24 +196,11 @@ fn add_call(message: &mut Message, delta: ToolCallDelta) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn said(role: MessageRole, content: &str) -> Message {
-        Message {
-            id: String::new(),
-            parent: None,
-            role,
-            content: content.to_owned(),
-            reasoning: None,
-            tool_calls: Vec::new(),
-            model: None,
-            created: String::new(),
-            state: MessageState::Complete,
-            error: None,
-            finish_reason: None,
-            usage: None,
-            timings: None,
-        }
+        Message::new(role, None, content.to_owned()).unwrap()
     }
 
     #[test]

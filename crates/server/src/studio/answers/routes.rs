@@ -9,7 +9,6 @@ use super::live::{Live, whole};
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::json::{Json as Body, Refused};
-use crate::keys::random_hex;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -111,21 +110,8 @@ async fn begin(state: &AppState, ctx: &RequestContext, id: &str, new: NewAnswer)
         )));
     }
     let model = model_of(state, new.model, &conversation)?;
-    let message = Message {
-        id: random_hex::<16>()?,
-        parent: Some(new.parent),
-        role: MessageRole::Assistant,
-        content: String::new(),
-        reasoning: None,
-        tool_calls: Vec::new(),
-        model: Some(model.clone()),
-        created: store::now(),
-        state: MessageState::Running,
-        error: None,
-        finish_reason: None,
-        usage: None,
-        timings: None,
-    };
+    let asked = Message::new(MessageRole::Assistant, Some(new.parent), String::new())?;
+    let message = Message { model: Some(model.clone()), state: MessageState::Running, ..asked };
     let (to, kept) = (id.to_owned(), message.clone());
     let add = move |db: &mut rusqlite::Connection| {
         let work = db.transaction()?;
@@ -187,21 +173,7 @@ async fn measure(state: &AppState, ctx: &RequestContext, id: &str, prompt: Promp
         state.models().loaded().into_iter().find(|it| it.name == name && it.state == LoadedState::Ready);
     let Some(loaded) = loaded else { return Ok(ContextCount { prompt_tokens: None, context: None }) };
     if let Some(content) = prompt.content.filter(|content| !content.is_empty()) {
-        path.push(Message {
-            id: String::new(),
-            parent: None,
-            role: MessageRole::User,
-            content,
-            reasoning: None,
-            tool_calls: Vec::new(),
-            model: None,
-            created: String::new(),
-            state: MessageState::Complete,
-            error: None,
-            finish_reason: None,
-            usage: None,
-            timings: None,
-        });
+        path.push(Message::new(MessageRole::User, None, content)?);
     }
     let system = prompt.system.or(conversation.system);
     let question = Question { model, system, path, parameters: conversation.parameters };

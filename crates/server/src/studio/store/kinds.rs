@@ -1,5 +1,6 @@
 //! What is kept: conversations, messages and how answers are asked for, in the shapes in which the page sees them.
 
+use crate::keys::random_hex;
 use parasol_core::{Error, ErrorKind, FinishReason, Reasoning, Result, SamplingChoice};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,30 @@ pub(crate) struct AnswerTimings {
     pub(crate) first_token_ms: f64,
     pub(crate) prefill_ms: f64,
     pub(crate) decode_ms: f64,
+}
+
+impl Message {
+    /// What `role` says after `parent`, with an id of its own.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub(crate) fn new(role: MessageRole, parent: Option<String>, content: String) -> Result<Self> {
+        Ok(Self {
+            id: random_hex::<16>()?,
+            parent,
+            role,
+            content,
+            reasoning: None,
+            tool_calls: Vec::new(),
+            model: None,
+            created: super::now(),
+            state: MessageState::Complete,
+            error: None,
+            finish_reason: None,
+            usage: None,
+            timings: None,
+        })
+    }
 }
 
 impl Parameters {
