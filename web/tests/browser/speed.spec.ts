@@ -3,12 +3,13 @@ import { answersOf, ended, expect, newChat, say, test, type Page } from "./groun
 
 const LIMIT = 300_000;
 
-test(`a first visit loads at most ${LIMIT / 1000} kB`, async ({ page }) => {
+test(`a first visit loads at most ${LIMIT / 1000} kB`, async ({ page, another }) => {
   const client = await page.context().newCDPSession(page);
   await client.send("Network.enable");
   let bytes = 0;
   client.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
-  await page.goto("/");
+  const server = await another();
+  await page.goto(server.url);
   await expect(page.getByRole("textbox", { name: "Message" })).toBeVisible();
   await page.waitForTimeout(1000);
   console.log(`first load: ${bytes} bytes`);
