@@ -96,6 +96,7 @@ impl Server {
             connections: connections.clone(),
             closing,
         };
+        crate::studio::take_up(&self.state).await;
         let mut tasks = tokio::task::JoinSet::new();
         for listener in self.listeners {
             tasks.spawn(accept_tcp(listener, shared.clone()));

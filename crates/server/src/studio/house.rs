@@ -80,12 +80,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often what was deleted long ago is removed for good.
 const PURGE: Duration = Duration::from_secs(3600);
 
-/// Takes up what the last run of the server left, then watches the models until the server ends.
-pub(crate) async fn keep(state: AppState) {
-    let began = store::now();
-    if let Err(error) = super::access::blocking(&state, move |s| restore(s, &began)).await {
+/// Takes up what the last run of the server left. It is over before the first request: what that begins is not left over.
+pub(crate) async fn take_up(state: &AppState) {
+    if let Err(error) = super::access::blocking(state, restore).await {
         tracing::error!(%error, "what was being fetched or written before could not be read");
     }
+}
+
+/// Watches the models until the server ends, and removes what was deleted long ago.
+pub(crate) async fn keep(state: AppState) {
     let mut ticks = tokio::time::interval(TICK);
     let mut purges = tokio::time::interval(PURGE);
     let mut before = Vec::new();
@@ -110,9 +113,9 @@ pub(crate) async fn keep(state: AppState) {
     }
 }
 
-fn restore(state: &AppState, began: &str) -> Result<()> {
+fn restore(state: &AppState) -> Result<()> {
     state.house().pulls.restore(state)?;
-    state.storage().run_blocking(|db| store::interrupt(db, began)).map(|_| ())
+    state.storage().run_blocking(|db| store::interrupt(db)).map(|_| ())
 }
 
 /// Sends those away who listen for events: they would hold up the end of the server.

@@ -17,7 +17,7 @@ mod system;
 mod transfer;
 
 pub(crate) use assets::{is_page, page};
-pub(crate) use house::{House, close, end, keep};
+pub(crate) use house::{House, close, end, keep, take_up};
 
 use crate::AppState;
 use axum::Router;

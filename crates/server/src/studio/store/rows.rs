@@ -310,10 +310,10 @@ pub(in crate::studio) fn save(db: &Connection, it: &Message) -> rusqlite::Result
     Ok(())
 }
 
-/// Marks what was being written when the last server ended, before this one began.
-pub(in crate::studio) fn interrupt(db: &Connection, began: &str) -> rusqlite::Result<usize> {
+/// Marks what was being written when the last server ended; to be called before this one answers.
+pub(in crate::studio) fn interrupt(db: &Connection) -> rusqlite::Result<usize> {
     prepare(db)?;
-    db.execute("UPDATE message SET state = 'interrupted' WHERE state = 'running' AND created < ?1", [began])
+    db.execute("UPDATE message SET state = 'interrupted' WHERE state = 'running'", [])
 }
 
 #[cfg(test)]
