@@ -240,6 +240,7 @@ pub(in crate::studio) fn restore(
     id: &str,
 ) -> rusqlite::Result<Option<Conversation>> {
     prepare(db)?;
+    purge(db)?;
     db.execute("UPDATE conversation SET deleted = NULL WHERE id = ?1 AND owner = ?2", [id, owner])?;
     conversation(db, owner, id)
 }
@@ -284,11 +285,12 @@ pub(in crate::studio) fn path(
     Ok(path)
 }
 
-/// Replaces what an answer has become.
+/// Replaces what an answer has become, unless it has ended: a save that was under way when it was stopped may come after its end.
 pub(in crate::studio) fn save(db: &Connection, it: &Message) -> rusqlite::Result<()> {
-    db.prepare_cached(
+    let changed = db
+        .prepare_cached(
         "UPDATE message SET content = ?2, reasoning = ?3, tool_calls = ?4, state = ?5, error = ?6, finish_reason = ?7, \
-         usage = ?8, timings = ?9 WHERE id = ?1",
+         usage = ?8, timings = ?9 WHERE id = ?1 AND state = 'running'",
     )?
     .execute(params![
         it.id,
@@ -301,7 +303,7 @@ pub(in crate::studio) fn save(db: &Connection, it: &Message) -> rusqlite::Result
         some_text(it.usage.as_ref())?,
         some_text(it.timings.as_ref())?
     ])?;
-    if it.state != MessageState::Running {
+    if changed > 0 && it.state != MessageState::Running {
         db.execute(
             "UPDATE conversation SET updated = ?2 WHERE id = (SELECT conversation FROM message WHERE id = ?1)",
             params![it.id, now()],
@@ -318,7 +320,33 @@ pub(in crate::studio) fn interrupt(db: &Connection) -> rusqlite::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn an_older_save_does_not_undo_the_end() {
+        let db = Connection::open_in_memory().unwrap();
+        let it = Conversation {
+            id: "c".into(),
+            title: "t".into(),
+            folder: None,
+            pinned: false,
+            created: now(),
+            updated: now(),
+            model: None,
+            system: None,
+            parameters: Parameters::default(),
+            head: None,
+        };
+        let asked = Message::new(MessageRole::Assistant, None, "so far".into()).unwrap();
+        let running = Message { state: MessageState::Running, ..asked };
+        insert(&db, "o", &it, std::slice::from_ref(&running)).unwrap();
+        let stopped =
+            Message { state: MessageState::Stopped, content: "so far and more".into(), ..running.clone() };
+        save(&db, &stopped).unwrap();
+        save(&db, &running).unwrap();
+        assert_eq!(message(&db, &running.id).unwrap(), Some(stopped));
+    }
 
     #[test]
     fn a_title_is_the_first_line_cut_at_a_word() {
