@@ -22,9 +22,15 @@ pub(crate) enum Dialect {
     Parasol,
 }
 
+/// Where only Google's clients go.
+const GOOGLES: [&str; 5] = ["/v1beta", "/v1alpha", "/v1beta1", "/gemini", "/upload"];
+/// Where they never go, whatever header a key was put into.
+const NEVER_GOOGLES: [&str; 4] = ["/v1/chat", "/v1/completions", "/v1/responses", "/v1/messages"];
+
 impl Dialect {
-    /// The dialect of a request, from its path and headers.
-    pub(crate) fn of(path: &str, headers: &HeaderMap) -> Self {
+    /// The dialect of a request, from its address and headers.
+    pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+        let path = uri.path();
         let under = |prefix: &str| {
             path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
         };
@@ -32,14 +38,14 @@ impl Dialect {
             Self::Parasol
         } else if under("/api") {
             Self::Ollama
-        } else if under("/v1beta")
-            || under("/gemini")
-            || (under("/v1/models") && headers.contains_key("x-goog-api-key"))
+        } else if GOOGLES.iter().any(|prefix| under(prefix))
+            || (under("/v1") && is_googles(uri, headers) && !NEVER_GOOGLES.iter().any(|prefix| under(prefix)))
             // Google's clients with the stable version of the API.
             || names_a_gemini_method(path)
         {
             Self::Gemini
         } else if under("/v1/messages")
+            || under("/v1/complete")
             || under("/anthropic")
             || (under("/v1") && headers.contains_key("anthropic-version"))
         {
@@ -87,7 +93,8 @@ impl Dialect {
         let mut response = match self {
             Self::Anthropic => crate::anthropic::error_with(status, error),
             Self::Gemini => crate::gemini::error_with(status, error),
-            _ => self.error(error),
+            Self::OpenAi => crate::openai::error_with(status, error),
+            Self::Ollama | Self::Parasol => self.error(error),
         };
         *response.status_mut() = status;
         response
@@ -121,6 +128,14 @@ pub(crate) fn rewritten(dialect: Dialect, uri: &Uri) -> Option<Uri> {
     };
     let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
     format!("{to}{query}").parse().ok()
+}
+
+/// Whether a request below `/v1` comes from a client of Google's: it says so, or carries the key as only they do.
+fn is_googles(uri: &Uri, headers: &HeaderMap) -> bool {
+    let key = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key=")));
+    headers.contains_key("x-goog-api-key")
+        || headers.contains_key("x-goog-api-client")
+        || (uri.path().starts_with("/v1/models") && key())
 }
 
 /// `/v1/models/NAME:generateContent` and kin.
@@ -175,10 +190,16 @@ pub(crate) fn kind_name(kind: &ErrorKind) -> &'static str {
     }
 }
 
-/// Whether a response says nothing yet: the router's own 404 and 405, which have no body.
-pub(crate) fn is_bare(response: &Response<Body>) -> bool {
+/// Whether a response is a refusal of the router's own: a 404 and 405 without a body, or what is wrong with a path or a query
+/// as plain text.
+pub(crate) fn is_the_routers(dialect: Dialect, response: &Response<Body>) -> bool {
     use hyper::body::Body as _;
-    !response.headers().contains_key(header::CONTENT_TYPE) && response.body().size_hint().exact() == Some(0)
+    let refused = response.status().is_client_error();
+    match response.headers().get(header::CONTENT_TYPE) {
+        None => response.body().size_hint().exact() == Some(0),
+        // Parasol's own pages are plain text, too.
+        Some(kind) => refused && dialect != Dialect::Parasol && kind.as_bytes().starts_with(b"text/plain"),
+    }
 }
 
 #[cfg(test)]
@@ -187,7 +208,13 @@ mod tests {
     use super::*;
 
     fn of(path: &str) -> Dialect {
-        Dialect::of(path, &HeaderMap::new())
+        Dialect::of(&path.parse().unwrap(), &HeaderMap::new())
+    }
+
+    fn with(name: &'static str, path: &str) -> Dialect {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static("x"));
+        Dialect::of(&path.parse().unwrap(), &headers)
     }
 
     #[test]
@@ -199,9 +226,13 @@ mod tests {
         assert_eq!(of("/api/chat"), Dialect::Ollama);
         assert_eq!(of("/api/parasol/ps"), Dialect::Parasol);
         assert_eq!(of("/metrics"), Dialect::Parasol);
-        let mut headers = HeaderMap::new();
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-        assert_eq!(Dialect::of("/v1/models", &headers), Dialect::Anthropic);
+        assert_eq!(of("/v1alpha/models"), Dialect::Gemini);
+        assert_eq!(of("/v1/models?key=k"), Dialect::Gemini);
+        assert_eq!(of("/v1/chat/completions?key=k"), Dialect::OpenAi);
+        assert_eq!(with("anthropic-version", "/v1/models"), Dialect::Anthropic);
+        assert_eq!(with("x-goog-api-key", "/v1/files"), Dialect::Gemini);
+        assert_eq!(with("x-goog-api-key", "/v1/chat/completions"), Dialect::OpenAi);
+        assert_eq!(with("x-goog-api-key", "/v1/messages"), Dialect::Anthropic);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use parasol_core::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// A request body read as JSON, whatever its `content-type` says (as the clients of all dialects expect). Refuses what is too
-/// large, too slow, no UTF-8, malformed, nested deeper than 128 levels or of another shape, each with a 400 (or 413, 408)
-/// in the request's dialect.
+/// A request body read as JSON, whatever its `content-type` says (as the clients of all dialects expect) unless that is a form
+/// with files. Refuses what is too large, too slow, packed, no UTF-8, malformed, nested deeper than 128 levels or of another shape,
+/// each with a 400 (or 413, 408, 415) in the request's dialect.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -72,6 +72,10 @@ async fn read(
     patience: Duration,
     dialect: Dialect,
 ) -> Result<Vec<u8>, Refused> {
+    if let Some(what) = no_plain_json(headers) {
+        let error = Error::new(ErrorKind::InvalidRequest, what);
+        return Err(Refused::new(dialect, error).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     let refuse = |message: String| Refused::new(dialect, Error::new(ErrorKind::InvalidRequest, message));
@@ -96,6 +100,19 @@ async fn read(
             .with_status(StatusCode::REQUEST_TIMEOUT))
         }
     }
+}
+
+/// What a body is instead of JSON that can be read as it stands, by its headers.
+fn no_plain_json(headers: &HeaderMap) -> Option<String> {
+    let text =
+        |name| headers.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).trim().to_ascii_lowercase());
+    let packed = text(header::CONTENT_ENCODING).filter(|how| !matches!(how.as_str(), "" | "identity"));
+    if let Some(how) = packed {
+        return Some(format!("the body is packed as {how:?}: send it without a content-encoding"));
+    }
+    let form = text(header::CONTENT_TYPE).filter(|kind| kind.starts_with("multipart/"))?;
+    let kind = form.split(';').next().unwrap_or_default();
+    Some(format!("the body is {kind}: send application/json"))
 }
 
 /// Whether a limit on lengths is somewhere among the causes.

@@ -19,6 +19,8 @@ use std::time::Instant;
 use tower::ServiceExt;
 
 const REQUEST_ID: &str = "x-request-id";
+/// Most bytes of the router's own words; they name a parameter or a part of the path.
+const MOST_SAID: usize = 64 << 10;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +42,14 @@ pub(crate) async fn enter(
     let id = request_id(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let dialect = Dialect::of(&path, request.headers());
+    let dialect = Dialect::of(request.uri(), request.headers());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let (mut response, key) = match admit(&state, peer, dialect, &id, &mut request) {
         Admitted::Preflight(response) => (response, None),
         Admitted::No(status, error) => (refusal(dialect, status, &error), None),
         Admitted::Yes(context) => {
             let key = context.key().map(|k| k.name.clone());
-            (route(router, dialect, request, context).await, key)
+            (route(router, dialect, request).await, key)
         }
     };
     if let Some(origin) = origin {
@@ -102,40 +104,39 @@ fn admit(state: &AppState, peer: Peer, dialect: Dialect, id: &str, request: &mut
     Admitted::Yes(context)
 }
 
-/// Hands the request to its handler, and gives the router's own refusals a body.
-async fn route(
-    router: Router,
-    dialect: Dialect,
-    mut request: Request<Body>,
-    context: RequestContext,
-) -> Response {
+/// Hands the request to its handler, and words the router's own refusals in the dialect.
+async fn route(router: Router, dialect: Dialect, mut request: Request<Body>) -> Response {
+    // What the client asked for is what it is told about.
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     if let Some(uri) = dialect::rewritten(dialect, request.uri()) {
         *request.uri_mut() = uri;
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    drop(context);
     let response = match router.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
-    if !dialect::is_bare(&response) || method == Method::HEAD {
+    if !dialect::is_the_routers(dialect, &response) || method == Method::HEAD {
         return response;
     }
-    let (status, kind, says) = match response.status() {
+    let status = response.status();
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let (kind, says) = match status {
         StatusCode::NOT_FOUND => {
-            (None, ErrorKind::NotFound, format!("there is nothing at {path}: / says what this server offers"))
+            (ErrorKind::NotFound, format!("there is nothing at {path}: / says what this server offers"))
         }
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed =
-                response.headers().get(header::ALLOW).and_then(|v| v.to_str().ok()).unwrap_or("others");
-            let says = format!("{path} does not take {method}: it takes {allowed}");
-            (Some(StatusCode::METHOD_NOT_ALLOWED), ErrorKind::InvalidRequest, says)
+            let allowed = allow.as_ref().and_then(|v| v.to_str().ok()).unwrap_or("others");
+            (ErrorKind::InvalidRequest, format!("{path} does not take {method}: it takes {allowed}"))
+        }
+        status if status.is_client_error() => {
+            let said = axum::body::to_bytes(response.into_body(), MOST_SAID).await.unwrap_or_default();
+            (ErrorKind::InvalidRequest, String::from_utf8_lossy(&said).into_owned())
         }
         _ => return response,
     };
-    let mut refused = refusal(dialect, status, &Error::new(kind, says));
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        refused.headers_mut().insert(header::ALLOW, allow.clone());
+    let mut refused = dialect.error_with(status, &Error::new(kind, says));
+    if let Some(allow) = allow {
+        refused.headers_mut().insert(header::ALLOW, allow);
     }
     refused
 }

@@ -61,6 +61,12 @@ pub(crate) fn error(error: &Error) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], wire::body(error).to_string()).into_response()
 }
 
+/// [`error`] with a status that no kind of error has, such as 413.
+pub(crate) fn error_with(status: StatusCode, error: &Error) -> Response {
+    let body = wire::body_with(error, status.as_u16());
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
 /// What asking a model ended with instead of an answer: that there is no such model has a code of its own.
 fn unanswered(ctx: &RequestContext, error: Error) -> Result<Response, Refused> {
     match error.kind() {
@@ -74,11 +80,11 @@ fn model_missing(error: &Error) -> Response {
     (StatusCode::NOT_FOUND, head, wire::model_body(error).to_string()).into_response()
 }
 
-/// A 400, which clients do not try again.
-async fn not_offered(request: axum::extract::Request) -> Response {
+/// A status that clients do not try again, in the request's dialect: other protocols have some of these paths, too.
+async fn not_offered(ctx: RequestContext, request: axum::extract::Request) -> Refused {
     let path = request.uri().path();
     let message = format!("{path} is not offered: no engine of this server does that yet");
-    error(&Error::new(ErrorKind::Unsupported, message))
+    ctx.refuse(Error::new(ErrorKind::Unsupported, message))
 }
 
 /// What the parts of an answer have in common.

@@ -53,6 +53,7 @@ pub fn error_body(error: &Error, status: Option<u16>, request_id: Option<&str>) 
         Some(413) => object["type"] = "request_too_large".into(),
         Some(408) => object["type"] = "timeout_error".into(),
         Some(404) => object["type"] = "not_found_error".into(),
+        Some(405 | 415 | 421) => object["type"] = "invalid_request_error".into(),
         _ => {}
     }
     let mut body = json!({ "type": "error", "error": object });

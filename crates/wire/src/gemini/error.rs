@@ -30,7 +30,11 @@ pub fn status(error: &Error) -> u16 {
 /// The body of an error response; `status` where no kind of error has it (413, 408, 405).
 #[must_use]
 pub fn error_body(error: &Error, status: Option<u16>) -> Value {
-    let (code, name) = kind(error.kind());
+    let (code, name) = match (status, kind(error.kind())) {
+        (Some(408), (code, _)) => (code, "DEADLINE_EXCEEDED"),
+        (Some(405 | 413 | 415 | 421), (code, _)) => (code, "INVALID_ARGUMENT"),
+        (_, kind) => kind,
+    };
     let message = match error.kind() {
         // Google's own words, which clients look for.
         ErrorKind::ContextOverflow { needed, limit } => format!(

@@ -47,6 +47,23 @@ pub fn body(error: &Error) -> Value {
     } })
 }
 
+/// The body with a status that no kind of error has: clients tell these apart by their codes.
+pub fn body_with(error: &Error, status: u16) -> Value {
+    let mut body = body(error);
+    let code = match status {
+        405 => "method_not_allowed",
+        408 => "timeout",
+        413 => "request_too_large",
+        415 => "unsupported_media_type",
+        421 => "misdirected_request",
+        _ => return body,
+    };
+    // The request is at fault in all of them, whatever the kind.
+    body["error"]["type"] = json!("invalid_request_error");
+    body["error"]["code"] = json!(code);
+    body
+}
+
 /// The body for a model that is not there: clients look for this code.
 pub fn model_body(error: &Error) -> Value {
     let mut body = body(error);
