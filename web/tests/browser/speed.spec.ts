@@ -3,18 +3,30 @@ import { answersOf, ended, expect, newChat, say, test, type Page } from "./groun
 
 const LIMIT = 300_000;
 
-test(`a first visit loads at most ${LIMIT / 1000} kB`, async ({ page, another }) => {
+test(`a first visit loads at most ${LIMIT / 1000} kB`, async ({ page }) => {
   const client = await page.context().newCDPSession(page);
   await client.send("Network.enable");
   let bytes = 0;
   client.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
-  const server = await another();
-  await page.goto(server.url);
+  await page.goto("/");
   await expect(page.getByRole("textbox", { name: "Message" })).toBeVisible();
   await page.waitForTimeout(1000);
   console.log(`first load: ${bytes} bytes`);
   expect(bytes).toBeGreaterThan(20_000);
   expect(bytes).toBeLessThanOrEqual(LIMIT);
+});
+
+test("a page that nobody touches is quiet", async ({ page }) => {
+  for (const path of ["/", "/models", "/settings"]) {
+    await page.goto(path);
+    await page.waitForTimeout(1500);
+    const asked: string[] = [];
+    const hear = (request: { url: () => string }) => asked.push(request.url());
+    page.on("request", hear);
+    await page.waitForTimeout(3000);
+    page.off("request", hear);
+    expect(asked, path).toEqual([]);
+  }
 });
 
 /** Paragraphs, lists, code and tables, as long answers have them. */
