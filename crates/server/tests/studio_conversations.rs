@@ -248,6 +248,14 @@ fn conversations_are_found_page_by_page_and_by_any_words() {
     for wrong in ["limit=0", "limit=x", "before=nonsense", "unknown=1"] {
         assert_eq!(server.get(&format!("{CONVERSATIONS}?{wrong}"), &[]).status, 400, "{wrong}");
     }
+    for wrong in ["format=pdf", "formt=json"] {
+        let path = format!("{CONVERSATIONS}/{}/export?{wrong}", ids[0]);
+        let refused = server.get(&path, &[]);
+        assert_eq!(
+            (refused.status, json_of(&refused)["error"]["code"].as_str()),
+            (400, Some("invalid_request"))
+        );
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::access::Segment;
 use super::events::owner;
 use super::store::{
-    self, Conversation, Folder, FoundConversation, Message, MessageRole, MessageState, Page, Parameters,
-    Wanted,
+    self, Conversation, Folder, FoundConversation, LONGEST_TITLE, Message, MessageRole, MessageState, Page,
+    Parameters, Wanted,
 };
 use crate::AppState;
 use crate::context::RequestContext;
@@ -24,8 +24,7 @@ use serde_json::json;
 const PAGE: usize = 50;
 const MOST: usize = 200;
 
-/// The longest title and name of a folder, in characters, and the most words that are looked for.
-const LONGEST: usize = 200;
+/// The most words that are looked for.
 const MOST_WORDS: usize = 16;
 
 /// A page of the list.
@@ -127,9 +126,6 @@ async fn list(
 ) -> Result<Json<ConversationPage>, Refused> {
     let wanted = wanted(query).map_err(|e| ctx.refuse(e))?;
     let owner = owner(&ctx).to_owned();
-    let Some(wanted) = wanted else {
-        return Ok(Json(ConversationPage { conversations: Vec::new(), folders: Vec::new(), next: None }));
-    };
     let page = state.storage().run(move |db| store::list(db, &owner, &wanted)).await;
     let Page { found: (conversations, more), folders } = page.map_err(|e| ctx.refuse(e))?;
     let last = conversations.last().map(|it| &it.conversation).filter(|_| more);
@@ -137,9 +133,9 @@ async fn list(
     Ok(Json(ConversationPage { conversations, folders, next }))
 }
 
-/// What a query asks for; `None` when nothing can be found by it.
-fn wanted(query: Result<Query<Listing>, QueryRejection>) -> Result<Option<Wanted>> {
-    let Query(it) = query.map_err(|e| invalid(format!("the query cannot be read: {e}")))?;
+/// What a query asks for.
+fn wanted(query: Result<Query<Listing>, QueryRejection>) -> Result<Wanted> {
+    let it = asked_for(query)?;
     let limit = it.limit.unwrap_or(PAGE);
     if !(1..=MOST).contains(&limit) {
         return Err(invalid(format!("limit is {limit} and must be between 1 and {MOST}")));
@@ -150,7 +146,12 @@ fn wanted(query: Result<Query<Listing>, QueryRejection>) -> Result<Option<Wanted
     if words.len() > MOST_WORDS {
         return Err(invalid(format!("the query has {} words and may have {MOST_WORDS}", words.len())));
     }
-    Ok(Some(Wanted { words, folder: it.folder, after, limit }))
+    Ok(Wanted { words, folder: it.folder, after, limit })
+}
+
+/// What stands after the `?`.
+pub(super) fn asked_for<T>(query: Result<Query<T>, QueryRejection>) -> Result<T> {
+    query.map(|Query(it)| it).map_err(|e| invalid(format!("the query cannot be read: {e}")))
 }
 
 fn cursor(text: &str) -> Result<(bool, String, String)> {
@@ -168,7 +169,9 @@ fn short(what: &str, text: String) -> Result<String> {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.chars().count() {
         0 => Err(invalid(format!("the {what} is empty"))),
-        n if n > LONGEST => Err(invalid(format!("the {what} has {n} characters and may have {LONGEST}"))),
+        n if n > LONGEST_TITLE => {
+            Err(invalid(format!("the {what} has {n} characters and may have {LONGEST_TITLE}")))
+        }
         _ => Ok(text),
     }
 }

@@ -12,7 +12,7 @@ export interface Fullness {
 const ANSWER = 512;
 
 /** Judges a prompt of `used` tokens, with an answer of at most `answer` to come; null while something is not known. */
-export function fullness(used: number | null, context: number | null, answer: number | undefined): Fullness | null {
+export function fullness(used: number | null, context: number | null, answer: number | null | undefined): Fullness | null {
   if (used === null || context === null || context <= 0) return null;
   const share = used / context;
   const wanted = Math.min(answer ?? ANSWER, context / 4);

@@ -5,6 +5,9 @@ use parasol_core::{Error, ErrorKind, FinishReason, Reasoning, Result, SamplingCh
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The longest title and name of a folder, in characters.
+pub(crate) const LONGEST_TITLE: usize = 200;
+
 /// A conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Conversation {

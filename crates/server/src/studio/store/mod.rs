@@ -8,8 +8,8 @@ mod rows;
 mod schema;
 
 pub(crate) use kinds::{
-    AnswerTimings, AnswerUsage, Conversation, Message, MessageRole, MessageState, Parameters, ToolCall,
-    finish_word,
+    AnswerTimings, AnswerUsage, Conversation, LONGEST_TITLE, Message, MessageRole, MessageState, Parameters,
+    ToolCall, finish_word,
 };
 pub(crate) use list::{Folder, FoundConversation};
 pub(super) use list::{Page, Wanted, list};
@@ -22,7 +22,12 @@ pub(super) use rows::{
 
 use jiff::Timestamp;
 
-/// The time as it is kept: to the millisecond, so that texts and times have the same order.
+/// A time as it is kept: to the millisecond, so that texts and times have the same order.
+pub(super) fn written(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// The time, as it is kept.
 pub(super) fn now() -> String {
-    format!("{:.3}", Timestamp::now())
+    written(Timestamp::now())
 }

@@ -1,8 +1,8 @@
 //! One conversation and its messages: reading, writing, deleting, and the branch that ends with a message.
 
 use super::kinds::{Conversation, Message, MessageRole, MessageState, Parameters};
-use super::now;
 use super::schema::prepare;
+use super::{now, written};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -239,7 +239,6 @@ pub(in crate::studio) fn restore(
     owner: &str,
     id: &str,
 ) -> rusqlite::Result<Option<Conversation>> {
-    prepare(db)?;
     purge(db)?;
     db.execute("UPDATE conversation SET deleted = NULL WHERE id = ?1 AND owner = ?2", [id, owner])?;
     conversation(db, owner, id)
@@ -248,7 +247,7 @@ pub(in crate::studio) fn restore(
 /// Removes for good what was deleted long enough ago. How many conversations that were.
 pub(in crate::studio) fn purge(db: &Connection) -> rusqlite::Result<usize> {
     prepare(db)?;
-    let oldest = Timestamp::now().checked_sub(KEPT).map_or_else(|_| String::new(), |at| format!("{at:.3}"));
+    let oldest = Timestamp::now().checked_sub(KEPT).map_or_else(|_| String::new(), written);
     db.execute("DELETE FROM conversation WHERE deleted IS NOT NULL AND deleted < ?1", [oldest])
 }
 

@@ -7,9 +7,6 @@ use serde_json::{Map, Value};
 /// The most messages of one conversation: far beyond what anybody writes, and what a page can still show.
 pub(super) const MOST_MESSAGES: usize = 100_000;
 
-/// The longest title, in characters, that an import gives; a longer one is told.
-pub(super) const LONGEST_TITLE: usize = 200;
-
 /// The folder of what was put away in the program that it comes from.
 pub(super) const ARCHIVED: &str = "Archived";
 

@@ -2,6 +2,7 @@
 //! takes no more memory than its longest conversation.
 
 use super::super::access::Segment;
+use super::super::conversations::{asked_for, invalid, unknown};
 use super::super::events::owner;
 use super::super::store;
 use super::{markdown, name, parasol};
@@ -9,11 +10,12 @@ use crate::AppState;
 use crate::context::RequestContext;
 use crate::json::Refused;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_core::Stream;
-use parasol_core::{Error, ErrorKind, Result};
+use parasol_core::Result;
 use serde::Deserialize;
 use std::io;
 use std::pin::Pin;
@@ -73,13 +75,14 @@ pub(super) async fn one(
     State(state): State<AppState>,
     ctx: RequestContext,
     Segment(id): Segment,
-    Query(wanted): Query<Wanted>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refused> {
     let owner = owner(&ctx).to_owned();
-    let unknown = Error::new(ErrorKind::NotFound, format!("there is no conversation {id}"));
+    let wanted = asked_for(wanted).map_err(|e| ctx.refuse(e))?;
+    let absent = unknown(&id);
     let kept =
         state.storage().run(move |db| store::read(db, &owner, &id)).await.map_err(|e| ctx.refuse(e))?;
-    let (conversation, messages) = kept.ok_or_else(|| ctx.refuse(unknown))?;
+    let (conversation, messages) = kept.ok_or_else(|| ctx.refuse(absent))?;
     let title = conversation.title.clone();
     match wanted.format.as_deref().unwrap_or("json") {
         "json" => {
@@ -97,7 +100,7 @@ pub(super) async fn one(
                 "format is {:?}: json and markdown are what there is",
                 other.chars().take(40).collect::<String>()
             );
-            Err(ctx.refuse(Error::new(ErrorKind::InvalidRequest, says)))
+            Err(ctx.refuse(invalid(says)))
         }
     }
 }

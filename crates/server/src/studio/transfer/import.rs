@@ -2,6 +2,7 @@
 //! and what is not, and why, is told of every one.
 
 use super::super::access::blocking;
+use super::super::conversations::publish;
 use super::super::events::owner;
 use super::super::store;
 use super::kept::Kept;
@@ -14,7 +15,6 @@ use axum::extract::State;
 use parasol_core::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 /// Messages that are stored in one go: enough to be quick, few enough to let answers that are being written have their turn.
@@ -95,8 +95,7 @@ fn store_all(
     stored
         .map_err(|e| e.within(format!("{before} of the file's {all} conversations were imported, then")))?;
     for kept in &batch {
-        let change = json!({ "id": kept.conversation.id, "change": "created" });
-        state.house().events.publish(Some(owner), "conversation", &change);
+        publish(state, owner, &kept.conversation.id, "created");
         report.imported += 1;
     }
     Ok(())

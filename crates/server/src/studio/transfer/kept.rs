@@ -1,8 +1,10 @@
 //! From what another program's file says to what is stored: new ids, times for what has none, and a title that fits. Nothing that
 //! is not in the file is invented beyond that.
 
-use super::super::store::{Conversation, Message, MessageRole, MessageState, Parameters};
-use super::archive::{Archive, End, Entry, LONGEST_TITLE, Role};
+use super::super::store::{
+    Conversation, LONGEST_TITLE, Message, MessageRole, MessageState, Parameters, written,
+};
+use super::archive::{Archive, End, Entry, Role};
 use crate::keys::random_hex;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -71,11 +73,6 @@ fn parameters(told: Map<String, Value>, without: &mut Vec<String>) -> Parameters
 /// An id that nothing else has.
 pub(super) fn new_id() -> Result<String, String> {
     random_hex::<16>().map_err(|e| e.message().to_owned())
-}
-
-/// A time as it is written everywhere here: to the millisecond, so that texts and times have the same order.
-pub(super) fn written(at: Timestamp) -> String {
-    format!("{at:.3}")
 }
 
 /// When each was written: what the file says, else when its parent was. Siblings keep their order, which is told by their times.

@@ -1,9 +1,8 @@
 //! Parasol's own file: conversations and messages just as the studio's routes give them, so that what goes out comes in again as it
 //! was, but for ids: those belong to the database that they are in.
 
-use super::super::store::{Conversation, Message, MessageState};
-use super::archive::LONGEST_TITLE;
-use super::kept::{Kept, new_id, written};
+use super::super::store::{Conversation, LONGEST_TITLE, Message, MessageState, written};
+use super::kept::{Kept, new_id};
 use super::shape::{FORMAT, VERSION};
 use super::tree::{self, Place};
 use jiff::Timestamp;
