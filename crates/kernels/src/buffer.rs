@@ -1,6 +1,10 @@
-//! Memory on cache-line boundaries, and slices that tasks of one job write disjoint parts of.
+//! Memory on cache-line boundaries, memory that is taken as it is written, and slices that tasks of one job write
+//! disjoint parts of.
 
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -48,6 +52,64 @@ impl<T: Plain> Aligned<T> {
     }
 }
 
+/// Numbers that are zero until they are written: large ones cost no memory before. A refusal of the system is an
+/// answer and not the end of the process.
+pub struct Zeroed {
+    start: NonNull<u16>,
+    len: usize,
+}
+
+// SAFETY: it owns its numbers, as a `Vec` does.
+unsafe impl Send for Zeroed {}
+// SAFETY: as above.
+unsafe impl Sync for Zeroed {}
+
+impl Zeroed {
+    /// `len` zeros, or `None` where the system refuses so much.
+    pub fn new(len: usize) -> Option<Self> {
+        if len == 0 {
+            return Some(Self { start: NonNull::dangling(), len });
+        }
+        let layout = Layout::array::<u16>(len).ok()?;
+        // No trial reservation before: what it frees would be handed out here again, and be zeroed by writing it.
+        // SAFETY: the layout is not empty, and zeros are numbers.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?.cast();
+        Some(Self { start, len })
+    }
+}
+
+impl Drop for Zeroed {
+    fn drop(&mut self) {
+        if let Ok(layout) = Layout::array::<u16>(self.len)
+            && self.len > 0
+        {
+            // SAFETY: `new` took it with this layout, and nothing else frees it.
+            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+impl Deref for Zeroed {
+    type Target = [u16];
+    fn deref(&self) -> &[u16] {
+        // SAFETY: `len` initialised numbers lie at `start`, or none at a dangling pointer.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl DerefMut for Zeroed {
+    fn deref_mut(&mut self) -> &mut [u16] {
+        // SAFETY: as above, and `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl std::fmt::Debug for Zeroed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Zeroed({} numbers)", self.len)
+    }
+}
+
 /// A mutable slice that several tasks write at once, each its own part.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'a, T> {
@@ -88,5 +150,41 @@ impl<'a, T> Parts<'a, T> {
     /// The address of number `at`, for kernels that write with a stride.
     pub(crate) fn pointer(&self, at: usize) -> *mut T {
         self.start.wrapping_add(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::Zeroed;
+
+    #[test]
+    fn zeroed_memory_is_zero_writable_and_may_be_refused() {
+        for len in [0, 1, 1000, 3 << 20] {
+            // Twice, so that the second may get what the first has written and freed.
+            for _ in 0..2 {
+                let mut numbers = Zeroed::new(len).unwrap();
+                assert_eq!(numbers.len(), len);
+                assert!(numbers.iter().all(|n| *n == 0));
+                numbers.fill(7);
+                assert!(numbers.iter().all(|n| *n == 7));
+            }
+        }
+        assert!(Zeroed::new(usize::MAX / 4).is_none());
+        assert!(Zeroed::new(usize::MAX).is_none());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn zeroed_memory_is_not_taken_before_it_is_written() {
+        let resident = || {
+            let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+            status.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+        };
+        let before = resident();
+        let kept: Vec<_> = (0..8).map(|_| Zeroed::new(16 << 20).unwrap()).collect();
+        assert_eq!(kept.len(), 8);
+        assert!(resident() < before + (64 << 20), "{} bytes were taken", resident() - before);
     }
 }

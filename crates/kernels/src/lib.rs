@@ -20,6 +20,7 @@ mod unpack;
 
 pub use activations::{Activations, Gate, Needs, Prepare};
 pub use attention::{Attention, KV_BLOCK, KvFormat, KvShape, KvSpan};
+pub use buffer::Zeroed;
 pub use compute::Compute;
 pub use format::Format;
 pub use isa::Isa;

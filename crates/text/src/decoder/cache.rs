@@ -3,7 +3,7 @@
 use super::Decoder;
 use super::forward::{Logits, Span, Workspace};
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::{KV_BLOCK, KvFormat, KvShape};
+use parasol_kernels::{KV_BLOCK, KvFormat, KvShape, Zeroed};
 
 /// Blocks of [`KV_BLOCK`] positions for the keys and values of every layer. Which sequence has which blocks is the caller's
 /// to know. Memory is taken page by page as blocks are first written.
@@ -11,8 +11,10 @@ use parasol_kernels::{KV_BLOCK, KvFormat, KvShape};
 pub struct KvPool {
     blocks: usize,
     shape: KvShape,
-    /// (keys, values) of each layer.
-    pub(super) layers: Vec<(Vec<u16>, Vec<u16>)>,
+    layers: usize,
+    /// Keys and values of layer after layer, in one piece: what is so large comes from the system as it is written, where
+    /// pieces might come from memory that was used before and is zeroed at once.
+    memory: Zeroed,
 }
 
 impl KvPool {
@@ -25,17 +27,24 @@ impl KvPool {
         self.shape
     }
 
+    /// Keys and values of one layer.
+    pub(super) fn layer(&mut self, layer: usize) -> (&mut [u16], &mut [u16]) {
+        let (keys, values) = (self.blocks * self.shape.key_block(), self.blocks * self.shape.value_block());
+        self.memory[layer * (keys + values)..][..keys + values].split_at_mut(keys)
+    }
+
     /// Copies what block `from` holds to block `to`.
     ///
     /// # Panics
     /// When there is no such block.
     pub fn copy_block(&mut self, from: u32, to: u32) {
-        let (from, to) = (from as usize, to as usize);
-        for (keys, values) in &mut self.layers {
-            for (side, block) in [(keys, self.shape.key_block()), (values, self.shape.value_block())] {
-                let part = block / self.shape.kv_heads;
-                for head in 0..self.shape.kv_heads {
-                    let at = |block: usize| (head * self.blocks + block) * part;
+        let (from, to, blocks, shape) = (from as usize, to as usize, self.blocks, self.shape);
+        for layer in 0..self.layers {
+            let (keys, values) = self.layer(layer);
+            for (side, block) in [(keys, shape.key_block()), (values, shape.value_block())] {
+                let part = block / shape.kv_heads;
+                for head in 0..shape.kv_heads {
+                    let at = |block: usize| (head * blocks + block) * part;
                     side.copy_within(at(from)..at(from) + part, at(to));
                 }
             }
@@ -89,25 +98,19 @@ impl Decoder {
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        let room = |halves: usize| {
-            let size = blocks.checked_mul(halves).filter(|&n| n <= isize::MAX as usize / 2);
-            // A trial reservation: `vec!` of zeros, which costs nothing until it is written, would abort instead.
-            let size = size.filter(|&n| Vec::<u16>::new().try_reserve_exact(n).is_ok());
-            size.map(|n| vec![0u16; n]).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::OutOfMemory,
-                    format!(
-                        "{} tokens need {} MB for keys and values, which the system refuses: lower --context",
-                        blocks.saturating_mul(KV_BLOCK),
-                        self.pool_bytes(blocks, format) >> 20
-                    ),
-                )
-            })
-        };
-        let layers = (0..self.layers.len())
-            .map(|_| Ok((room(shape.key_block())?, room(shape.value_block())?)))
-            .collect::<Result<_>>()?;
-        Ok(KvPool { blocks, shape, layers })
+        let layers = self.layers.len();
+        let size = (shape.key_block() + shape.value_block()).checked_mul(layers);
+        let memory = size.and_then(|size| Zeroed::new(size.checked_mul(blocks)?)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::OutOfMemory,
+                format!(
+                    "{} tokens need {} MB for keys and values, which the system refuses: lower --context",
+                    blocks.saturating_mul(KV_BLOCK),
+                    self.pool_bytes(blocks, format) >> 20
+                ),
+            )
+        })?;
+        Ok(KvPool { blocks, shape, layers, memory })
     }
 
     /// Bytes that `blocks` blocks of keys and values take.

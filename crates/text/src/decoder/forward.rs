@@ -158,7 +158,7 @@ impl Decoder {
             compute.rope(q, b.head_dim, b.heads, &work.ropes[rope], adjacent);
             compute.rope(k, b.head_dim, b.kv_heads, &work.ropes[rope], adjacent);
         }
-        let (key_cache, value_cache) = &mut pool.layers[index];
+        let (key_cache, value_cache) = pool.layer(index);
         compute.store_kv(kv, k, v, spans, key_cache, value_cache);
         let attention = Attention {
             heads: b.heads,
