@@ -51,8 +51,28 @@ impl Paged {
     }
 }
 
-/// Two sequences, the second one with a longer past and fewer tokens, in one batch against the reference one by one.
+/// Two sequences, the second one with a longer past and fewer tokens, in one batch against the reference one by one. Each value
+/// is within `tolerance`.
 fn check(isa: Isa, seed: u64, shape: Shape, format: KvFormat, tolerance: f32) {
+    let (out, want) = both(isa, seed, shape, format, false, 1.0);
+    for (at, (got, want)) in out.iter().zip(&want).enumerate() {
+        assert!(
+            (got - want).abs() < tolerance,
+            "{isa:?} {format:?} {shape:?}, value {at}: {got}, the reference says {want}"
+        );
+    }
+}
+
+/// What the kernels and what the reference make of the same numbers. Some dimensions of keys are `outlier` times as large as the
+/// others, and those of queries as much smaller.
+fn both(
+    isa: Isa,
+    seed: u64,
+    shape: Shape,
+    format: KvFormat,
+    int8: bool,
+    outlier: f32,
+) -> (Vec<f32>, Vec<f32>) {
     let (heads, kv_heads, head_dim, offset, tokens, window, softcap) = shape;
     let compute = Compute::new(isa, 2);
     let kv = KvShape { kv_heads, head_dim, format };
@@ -63,9 +83,11 @@ fn check(isa: Isa, seed: u64, shape: Shape, format: KvFormat, tolerance: f32) {
     let (mut q, mut k, mut v, mut want) = (vec![], vec![], vec![], vec![]);
     for (i, &(offset, tokens)) in sequences.iter().enumerate() {
         let seed = seed + 1000 * i as u64;
-        let queries = numbers(seed, tokens * heads * head_dim);
-        let (keys, values) =
+        let mut queries = numbers(seed, tokens * heads * head_dim);
+        let (mut keys, values) =
             (numbers(seed + 100, (offset + tokens) * width), numbers(seed + 200, (offset + tokens) * width));
+        queries.iter_mut().skip(6).step_by(16).for_each(|q| *q /= outlier);
+        keys.iter_mut().skip(6).step_by(16).for_each(|k| *k *= outlier);
         want.extend(slow(
             &queries,
             &keys,
@@ -84,14 +106,9 @@ fn check(isa: Isa, seed: u64, shape: Shape, format: KvFormat, tolerance: f32) {
         .collect();
     compute.store_kv(kv, &k, &v, &spans, &mut paged.keys, &mut paged.values);
     let mut out = vec![f32::NAN; q.len()];
-    let rules = Attention { heads, kv, window, scale, softcap };
+    let rules = Attention { heads, kv, window, scale, softcap, int8 };
     compute.attention(&rules, &q, &spans, &paged.keys, &paged.values, &mut out);
-    for (at, (got, want)) in out.iter().zip(&want).enumerate() {
-        assert!(
-            (got - want).abs() < tolerance,
-            "{isa:?} {format:?} {shape:?}, value {at}: {got}, the reference says {want}"
-        );
-    }
+    (out, want)
 }
 
 #[test]
@@ -109,6 +126,63 @@ fn an_8_bit_cache_stays_near_the_reference() {
         for (i, &shape) in SHAPES.iter().enumerate().filter(|(_, shape)| shape.2 % 32 == 0) {
             // Values reach 2 in 127 steps, and errors of keys move the weights of values.
             check(isa, i as u64, shape, KvFormat::Q8, 0.05);
+        }
+    }
+}
+
+/// Enough queries for 8 bits, in at least one of the two sequences.
+const MANY: [Shape; 13] = [
+    (9, 3, 64, 0, 77, None, None),
+    (9, 3, 64, 130, 50, None, None),
+    (9, 3, 64, 700, 20, None, None),
+    (4, 1, 256, 300, 40, Some(100), Some(5.0)),
+    (4, 1, 256, 600, 70, Some(64), None),
+    (16, 8, 128, 95, 90, None, None),
+    (16, 8, 128, 0, 65, Some(33), None),
+    (4, 4, 48, 33, 60, Some(1), None),
+    (2, 2, 8, 63, 41, None, None),
+    (4, 2, 24, 5, 32, Some(4), None),
+    (3, 1, 22, 31, 100, None, Some(2.0)),
+    (6, 1, 80, 64, 64, None, None),
+    // More than is rounded at a time.
+    (8, 8, 256, 950, 32, None, None),
+];
+
+/// The error of each head's row of values, relative to the length of what the reference says: the mean and the largest.
+fn errors(got: &[f32], want: &[f32], head_dim: usize) -> (f32, f32) {
+    let length = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>().sqrt();
+    let errors: Vec<f32> = (got.chunks_exact(head_dim).zip(want.chunks_exact(head_dim)))
+        .map(|(got, want)| {
+            length(&mut got.iter().zip(want).map(|(g, w)| g - w)) / length(&mut want.iter().copied())
+        })
+        .collect();
+    assert!(errors.iter().all(|e| e.is_finite()), "not numbers");
+    (errors.iter().sum::<f32>() / errors.len() as f32, errors.iter().copied().fold(0.0, f32::max))
+}
+
+#[test]
+fn many_queries_in_8_bits_stay_near_the_reference() {
+    for isa in Isa::available() {
+        for (i, &shape) in MANY.iter().enumerate() {
+            for format in [KvFormat::F16, KvFormat::Q8] {
+                if format == KvFormat::Q8 && shape.2 % 32 != 0 {
+                    continue;
+                }
+                let (got, want) = both(isa, i as u64, shape, format, true, 1.0);
+                let (mean, most) = errors(&got, &want, shape.2);
+                assert!(mean < 0.03 && most < 0.08, "{isa:?} {format:?} {shape:?}: {mean}, at most {most}");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_dimensions_of_keys_do_not_drown_the_others() {
+    for isa in Isa::available() {
+        for (i, &shape) in MANY.iter().enumerate().filter(|(_, shape)| shape.2 % 16 == 0 && shape.3 < 1000) {
+            let (got, want) = both(isa, i as u64, shape, KvFormat::F16, true, 32.0);
+            let (mean, most) = errors(&got, &want, shape.2);
+            assert!(mean < 0.03 && most < 0.08, "{isa:?} {shape:?}: {mean}, at most {most}");
         }
     }
 }

@@ -1,14 +1,24 @@
 //! Attention of the tokens of many sequences over their paged keys and values.
+//!
+//! Few queries are computed in f32: what takes the time is reading the cache, which all threads share. Many queries of a
+//! model whose weights are quantised are computed in 8 bits (`bulk`, `balance`, `panels`, `int8`), which is arithmetic, and others'
+//! in f32 (`plan`, `tile`).
 
+mod balance;
+mod bulk;
+mod int8;
+mod panels;
 mod plan;
 mod shape;
 mod store;
 mod tile;
+mod widen;
 
 pub use shape::{KV_BLOCK, KvFormat, KvShape, KvSpan};
 
 use crate::buffer::{Aligned, Parts};
 use crate::compute::Compute;
+use crate::isa::Isa;
 use crate::simd::dispatch;
 use plan::{Plan, Target};
 use std::cell::RefCell;
@@ -27,6 +37,17 @@ pub struct Attention {
     pub scale: f32,
     /// tanh soft cap on the scaled scores.
     pub softcap: Option<f32>,
+    /// Where there are many queries, they, keys, values and the weights between them may be rounded to 8 bits: for models
+    /// whose weights are quantised too, and where the processor is faster at it.
+    pub int8: bool,
+}
+
+/// A layer's keys and values, `capacity` blocks of each.
+#[derive(Clone, Copy)]
+struct Cache<'a> {
+    keys: &'a [u16],
+    values: &'a [u16],
+    capacity: usize,
 }
 
 thread_local! {
@@ -114,6 +135,9 @@ impl Compute {
         values: &[u16],
         out: &mut [f32],
     ) {
+        // Without instructions for it, integer arithmetic is the slower one.
+        let int8 = rules.int8 && !matches!(self.isa(), Isa::Portable(_));
+        let rules = &Attention { int8, ..*rules };
         let Attention { heads, kv, .. } = *rules;
         let width = heads * kv.head_dim;
         let tokens: usize = spans.iter().map(|span| span.tokens).sum();
@@ -121,6 +145,7 @@ impl Compute {
         let capacity = checked_capacity(kv, spans, keys.len(), values.len());
         let plan = Plan::new(rules, spans, self.pool().threads());
         let out = Parts::new(out);
+        bulk::run(self, rules, q, spans, &plan.rows, Cache { keys, values, capacity }, out);
         PARTIAL.with_borrow_mut(|partial| {
             partial.resize(plan.partial_rows * (kv.padded() + 2));
             let parts = Parts::new(partial.as_mut_slice());

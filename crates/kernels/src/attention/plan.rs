@@ -1,7 +1,7 @@
-//! Cutting the attention of a batch into tasks of similar size.
+//! Cutting the attention of a batch into tasks of similar size, for all spans but those that are computed in 8 bits.
 
-use super::Attention;
 use super::shape::{KV_BLOCK, KvSpan};
+use super::{Attention, bulk};
 
 /// Rows (query, head) that a task works on at once when there are many queries.
 const TILE_ROWS: usize = 96;
@@ -61,6 +61,7 @@ impl Plan {
             row += span.tokens;
             match span.tokens {
                 0 => {}
+                _ if bulk::takes(rules, span) => {}
                 1..=FEW_QUERIES => plan.split(rules, index, span, wanted),
                 _ => plan.tile(rules, index, span),
             }

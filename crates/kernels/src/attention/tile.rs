@@ -5,9 +5,9 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::Attention;
-use super::shape::{GROUP, KV_BLOCK, KvFormat};
+use super::shape::{KV_BLOCK, KvFormat};
+use super::widen;
 use crate::buffer::Parts;
-use crate::half::f16_to_f32;
 use crate::simd::{AnyOp, Op, Simd, math, prefetch};
 use crate::unpack::Unpackers;
 
@@ -171,8 +171,7 @@ impl<S: Simd> Op<S> for Run<'_> {
             *memory.total.add(row) = 0.0;
         }
         std::ptr::write_bytes(memory.sums, 0, rows * memory.padded);
-        let bytes = kv.format == KvFormat::Q8;
-        let convert = bytes || rows >= CONVERT_ROWS;
+        let convert = kv.format == KvFormat::Q8 || rows >= CONVERT_ROWS;
         let (key_size, value_size) = (kv.head_dim * KV_BLOCK, memory.padded * KV_BLOCK);
         let last = (tile.positions.1 - 1) / KV_BLOCK;
         let mut start = tile.positions.0 / KV_BLOCK * KV_BLOCK;
@@ -184,13 +183,8 @@ impl<S: Simd> Op<S> for Run<'_> {
             for b in 0..if convert { blocks } else { 0 } {
                 let (keys, values) = (tile.keys_of(block + b), tile.values_of(block + b));
                 let (to_keys, to_values) = (memory.keys.add(b * key_size), memory.values.add(b * value_size));
-                if bytes {
-                    widen_keys(s, keys, to_keys, kv.head_dim);
-                    widen_values(s, values, to_values, kv.head_dim);
-                } else {
-                    widen(s, keys, to_keys, key_size);
-                    widen(s, values, to_values, value_size);
-                }
+                widen::keys(s, kv, keys, to_keys);
+                widen::values(s, kv, values, to_values);
             }
             for b in 0..blocks {
                 let scores = memory.scores.add(b * KV_BLOCK);
@@ -247,43 +241,6 @@ impl Stored for u16 {
     #[inline(always)]
     unsafe fn load<S: Simd>(s: S, p: *const u16) -> S::F {
         s.load_f16(p)
-    }
-}
-
-/// `n` halves (whole vectors) to floats.
-#[inline(always)]
-unsafe fn widen<S: Simd>(s: S, from: *const u16, to: *mut f32, n: usize) {
-    let mut at = 0;
-    while at < n {
-        s.store(to.add(at), s.load_f16(from.add(at)));
-        at += S::LANES;
-    }
-}
-
-/// One head's 8-bit keys of a block, (dimensions, positions) with a scale for 32 dimensions of a position, to floats.
-#[inline(always)]
-unsafe fn widen_keys<S: Simd>(s: S, from: *const u16, to: *mut f32, dim: usize) {
-    let (bytes, scales) = (from.cast::<i8>(), from.add(dim * KV_BLOCK / 2));
-    for group in 0..dim / GROUP {
-        for at in (0..KV_BLOCK).step_by(S::LANES) {
-            let scale = s.load_f16(scales.add(group * KV_BLOCK + at));
-            for d in group * GROUP..(group + 1) * GROUP {
-                let place = d * KV_BLOCK + at;
-                s.store(to.add(place), s.mul(s.load_i8(bytes.add(place)), scale));
-            }
-        }
-    }
-}
-
-/// One head's 8-bit values of a block, (positions, dimensions) with a scale for 32 dimensions of a position, to floats.
-#[inline(always)]
-unsafe fn widen_values<S: Simd>(s: S, from: *const u16, to: *mut f32, dim: usize) {
-    let (bytes, scales) = (from.cast::<i8>(), from.add(dim * KV_BLOCK / 2));
-    for group in 0..dim * KV_BLOCK / GROUP {
-        let scale = s.splat(f16_to_f32(*scales.add(group)));
-        for at in (group * GROUP..(group + 1) * GROUP).step_by(S::LANES) {
-            s.store(to.add(at), s.mul(s.load_i8(bytes.add(at)), scale));
-        }
     }
 }
 

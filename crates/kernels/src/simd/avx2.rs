@@ -111,6 +111,14 @@ impl Simd for Avx2 {
         _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
     }
     #[inline(always)]
+    unsafe fn fraction(self, a: __m256) -> __m256 {
+        _mm256_sub_ps(a, _mm256_floor_ps(a))
+    }
+    #[inline(always)]
+    unsafe fn times_pow2_floor(self, a: __m256, n: __m256) -> __m256 {
+        self.times_pow2(a, _mm256_floor_ps(_mm256_max_ps(n, _mm256_set1_ps(-126.0))))
+    }
+    #[inline(always)]
     unsafe fn load_f16(self, p: *const u16) -> __m256 {
         _mm256_cvtph_ps(_mm_loadu_si128(p.cast()))
     }
@@ -165,6 +173,14 @@ impl Simd for Avx2 {
         let wide = _mm256_cvtps_epi32(x);
         let words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256::<1>(wide));
         _mm_storel_epi64(p.cast(), _mm_packs_epi16(words, words));
+    }
+    #[inline(always)]
+    unsafe fn pack_bytes(self, [a, b, c, d]: [__m256; 4]) -> __m256i {
+        let ab = _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b));
+        let cd = _mm256_packs_epi32(_mm256_cvtps_epi32(c), _mm256_cvtps_epi32(d));
+        // Each 128-bit part now holds four lanes of a, then of b, c and d.
+        let each = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm256_shuffle_epi8(_mm256_packus_epi16(ab, cd), _mm256_broadcastsi128_si256(each))
     }
     #[inline(always)]
     unsafe fn dot(self, acc: __m256i, u: __m256i, s: __m256i) -> __m256i {
@@ -252,6 +268,8 @@ mod tests {
                 ("min", float(s.min(vx, vn))),
                 ("round", float(s.round(vx))),
                 ("times_pow2", float(s.times_pow2(vx, vn))),
+                ("fraction", float(s.fraction(vx))),
+                ("times_pow2_floor", float(s.times_pow2_floor(vn, vx))),
                 ("load_f16", float(s.load_f16(halves.as_ptr()))),
                 ("load_bf16", float(s.load_bf16(halves.as_ptr()))),
                 ("load_each4", float(s.load_each4(x.as_ptr().add(3)))),
@@ -275,6 +293,7 @@ mod tests {
                     ("dot_wide", byte(s.dot_wide(s.splat_i(9), int(&bytes), int(&signed)))),
                     ("dot_wide_panel", byte(s.dot_wide_panel(s.zero_i(), int(&bytes), int(&signed)))),
                     ("sub_bytes", byte(s.sub_bytes(int(&small), s.splat_byte(40)))),
+                    ("pack_bytes", byte(s.pack_bytes([vx, vn, s.mul(vn, vn), s.abs(vn)]))),
                     ("mul_i", byte(s.mul_i(int(&bytes), int(&signed)))),
                     ("splat_bytes", byte(s.splat_bytes(bytes.as_ptr().cast()))),
                 ],

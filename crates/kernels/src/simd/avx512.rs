@@ -103,6 +103,14 @@ impl Simd for Avx512Vnni {
         _mm512_scalef_ps(a, n)
     }
     #[inline(always)]
+    unsafe fn fraction(self, a: __m512) -> __m512 {
+        _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(a)
+    }
+    #[inline(always)]
+    unsafe fn times_pow2_floor(self, a: __m512, n: __m512) -> __m512 {
+        _mm512_scalef_ps(a, n)
+    }
+    #[inline(always)]
     unsafe fn load_f16(self, p: *const u16) -> __m512 {
         _mm512_cvtph_ps(_mm256_loadu_si256(p.cast()))
     }
@@ -157,6 +165,14 @@ impl Simd for Avx512Vnni {
     #[inline(always)]
     unsafe fn store_i8(self, p: *mut i8, x: __m512) {
         _mm_storeu_si128(p.cast(), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)));
+    }
+    #[inline(always)]
+    unsafe fn pack_bytes(self, [a, b, c, d]: [__m512; 4]) -> __m512i {
+        let ab = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+        let cd = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
+        // Each 128-bit part now holds four lanes of a, then of b, c and d.
+        let each = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_shuffle_epi8(_mm512_packus_epi16(ab, cd), _mm512_broadcast_i32x4(each))
     }
     #[inline(always)]
     unsafe fn dot(self, acc: __m512i, u: __m512i, s: __m512i) -> __m512i {

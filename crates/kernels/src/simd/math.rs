@@ -20,6 +20,18 @@ pub(crate) unsafe fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     s.times_pow2(p, n)
 }
 
+/// largest · 2ˣ for x ≤ 0, which becomes a byte: a polynomial of degree 2 with a relative error below 0.0018, less than what
+/// rounding to 255 steps adds.
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn exp2_for_bytes<S: Simd>(s: S, x: S::F, largest: f32) -> S::F {
+    let f = s.fraction(x);
+    let p = s.fma(s.splat(0.337_189_7 * largest), f, s.splat(0.657_636_6 * largest));
+    s.times_pow2_floor(s.fma(p, f, s.splat(1.001_724_6 * largest)), x)
+}
+
 /// x · sigmoid(x)
 ///
 /// # Safety

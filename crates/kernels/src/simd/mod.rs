@@ -118,6 +118,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn round(self, a: Self::F) -> Self::F;
     /// a · 2ⁿ for integral n in −126 ..= 127.
     unsafe fn times_pow2(self, a: Self::F, n: Self::F) -> Self::F;
+    /// a − ⌊a⌋, or 1 where that rounds up.
+    unsafe fn fraction(self, a: Self::F) -> Self::F;
+    /// a · 2^⌊n⌋ for n ≤ 127; below −126 next to nothing.
+    unsafe fn times_pow2_floor(self, a: Self::F, n: Self::F) -> Self::F;
     /// LANES half-precision values.
     unsafe fn load_f16(self, p: *const u16) -> Self::F;
     /// Stores LANES values in half precision, rounded to the nearest even.
@@ -139,6 +143,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn to_float(self, a: Self::I) -> Self::F;
     /// Rounds to the nearest integers and stores them as LANES signed bytes; values lie within ±127.
     unsafe fn store_i8(self, p: *mut i8, x: Self::F);
+    /// Rounds four vectors to the nearest integers and packs them as unsigned bytes, those beyond 0 ..= 255 as the nearest of
+    /// these: the bytes of a lane are that lane of each vector.
+    unsafe fn pack_bytes(self, x: [Self::F; 4]) -> Self::I;
     /// a − b in each byte, wrapping.
     unsafe fn sub_bytes(self, a: Self::I, b: Self::I) -> Self::I;
     /// One byte everywhere.

@@ -102,6 +102,14 @@ impl Simd for Portable {
         map2(a, n, |a, n| a * f32::from_bits(((n as i32 + 127) << 23) as u32))
     }
     #[inline(always)]
+    unsafe fn fraction(self, a: F) -> F {
+        a.map(|a| a - a.floor())
+    }
+    #[inline(always)]
+    unsafe fn times_pow2_floor(self, a: F, n: F) -> F {
+        self.times_pow2(a, n.map(|n| n.max(-126.0).floor()))
+    }
+    #[inline(always)]
     unsafe fn load_f16(self, p: *const u16) -> F {
         p.cast::<[u16; 8]>().read_unaligned().map(f16_to_f32)
     }
@@ -154,6 +162,11 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn store_i8(self, p: *mut i8, x: F) {
         p.cast::<[i8; 8]>().write_unaligned(self.round(x).map(|x| x as i8));
+    }
+    #[inline(always)]
+    unsafe fn pack_bytes(self, x: [F; 4]) -> I {
+        let x = x.map(|x| self.round(x));
+        std::array::from_fn(|i| i32::from_ne_bytes(std::array::from_fn(|k| x[k][i] as u8)))
     }
     #[inline(always)]
     unsafe fn dot(self, acc: I, u: I, s: I) -> I {

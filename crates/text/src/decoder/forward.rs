@@ -166,6 +166,7 @@ impl Decoder {
             window: rules.window,
             scale: b.attention_scale,
             softcap: b.attention_softcap,
+            int8: layer.is_quantised(),
         };
         let attended = room(&mut work.attended, rows * queries);
         compute.attention(&attention, q, spans, key_cache, value_cache, attended);

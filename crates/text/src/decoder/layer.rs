@@ -62,6 +62,11 @@ impl Layer {
         [&self.q, &self.k, &self.v, &self.attn_output, &self.gate, &self.up, &self.down]
     }
 
+    /// Its matrices are quantised, so that their inputs are rounded to 8 bits.
+    pub(super) fn is_quantised(&self) -> bool {
+        [&self.q, &self.k, &self.v].into_iter().all(|tensor| tensor.format.block_len() > 1)
+    }
+
     /// Bytes of all matrices.
     pub(super) fn bytes(&self) -> usize {
         self.matrices().iter().map(|tensor| tensor.bytes().len()).sum()
