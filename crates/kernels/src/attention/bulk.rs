@@ -4,8 +4,9 @@
 //! bounded, then all their tiles are computed.
 
 use super::balance::Measure;
-use super::int8::{Tile, rows_of_tile};
+use super::int8::{ROWS, Tile};
 use super::panels::{BLOCK, Fill, Layout, Source};
+use super::plan::FEW_QUERIES;
 use super::shape::KvSpan;
 use super::{Attention, Cache};
 use crate::buffer::{Aligned, Parts};
@@ -26,7 +27,7 @@ thread_local! {
 
 /// Whether the span is computed here.
 pub(super) fn takes(rules: &Attention, span: &KvSpan<'_>) -> bool {
-    rules.int8 && span.tokens * (rules.heads / rules.kv.kv_heads) >= LEAST_ROWS
+    rules.int8 && span.tokens > FEW_QUERIES && span.tokens * (rules.heads / rules.kv.kv_heads) >= LEAST_ROWS
 }
 
 /// One key/value head of one span.
@@ -148,7 +149,7 @@ impl<'a> Bulk<'a> {
     fn tiles(&self, units: &[Unit], factors: &[f32], panels: &[u8], out: Parts<'_, f32>) {
         let (rules, isa) = (self.rules, self.compute.isa());
         let (group, dim) = (rules.heads / rules.kv.kv_heads, rules.kv.head_dim);
-        let (bytes, each) = (Layout::new(rules.kv).bytes, rows_of_tile(isa));
+        let (bytes, each) = (Layout::new(rules.kv).bytes, ROWS);
         // The last tiles of a unit see the most positions: they go first.
         let tiles: Vec<_> = (units.iter().zip(factors.chunks_exact(2 * dim)))
             .flat_map(|(unit, factors)| {

@@ -10,9 +10,8 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::Attention;
-use super::panels::{BLOCK, Layout, no_weight};
+use super::panels::{BLOCK, Layout};
 use crate::buffer::Parts;
-use crate::isa::Isa;
 use crate::simd::{AnyOp, Op, Simd, math};
 use crate::unpack::Unpackers;
 
@@ -25,21 +24,15 @@ const NOTHING: f32 = -28.0;
 /// Taken from scores that are not to be seen, for each position beyond; large beside any score and far from infinite.
 const UNSEEN: f32 = -1e25;
 
-/// Vectors of rows: three, with sums for each of eight keys or dimensions, fill the registers of AVX-512; where there are half
-/// as many registers, two with four do.
-const fn vectors(lanes: usize) -> usize {
-    if lanes == 16 { 3 } else { 2 }
-}
+/// Vectors of rows, and keys or dimensions, of which sums are held in registers.
+const V: usize = 3;
+const N: usize = 8;
+
+/// Lanes of the vectors that this is written for: see [`Tile::run`].
+const LANES: usize = 16;
 
 /// Rows of a tile.
-pub(super) fn rows_of_tile(isa: Isa) -> usize {
-    let lanes = match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Vnni(_) => 16,
-        _ => 8,
-    };
-    lanes * vectors(lanes)
-}
+pub(super) const ROWS: usize = V * LANES;
 
 /// Rows `rows.0 .. rows.1` of a span's queries for one key/value head; row r is head `r % group` of token `r / group`.
 #[derive(Clone, Copy)]
@@ -85,15 +78,13 @@ impl AnyOp for Tile<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd + Unpackers>(self, s: S) {
+        // Products of any unsigned and any signed byte, in as many registers as sums take.
+        assert!(S::LANES == LANES && S::WIDE_OFFSET == 128, "8-bit attention is for AVX-512");
         let layout = Layout::new(self.rules.kv);
         let bytes = Memory::<S>::bytes(layout);
         crate::scratch::with(bytes, |memory| {
             let memory = Memory::new(layout, memory);
-            if S::LANES == 16 {
-                s.enter(Run::<S, 3, 8> { tile: self, layout, memory });
-            } else {
-                s.enter(Run::<S, 2, 4> { tile: self, layout, memory });
-            }
+            s.enter(Run::<S> { tile: self, layout, memory });
         });
     }
 }
@@ -126,14 +117,12 @@ impl<S: Simd> Memory<S> {
     }
 
     fn bytes(layout: Layout) -> usize {
-        let rows = S::LANES * vectors(S::LANES);
-        let line = Self::line(layout);
+        let (rows, line) = (ROWS, Self::line(layout));
         rows * (line + BLOCK * 5 + layout.padded * 4 + (layout.padded * 4).max(line) + 4 * 4)
     }
 
     unsafe fn new(layout: Layout, memory: *mut u8) -> Self {
-        let rows = S::LANES * vectors(S::LANES);
-        let line = Self::line(layout);
+        let (rows, line) = (ROWS, Self::line(layout));
         let scores = memory.add(rows * line).cast::<f32>();
         let weights = scores.add(rows * BLOCK).cast::<u8>();
         let sums = weights.add(rows * BLOCK).cast::<f32>();
@@ -155,22 +144,21 @@ impl<S: Simd> Memory<S> {
     }
 }
 
-/// `V` vectors of rows, `N` keys or dimensions at a time.
-struct Run<'a, S: Simd, const V: usize, const N: usize> {
+struct Run<'a, S: Simd> {
     tile: Tile<'a>,
     layout: Layout,
     memory: Memory<S>,
 }
 
 /// What rows have seen so far.
-struct Seen<S: Simd, const V: usize> {
+struct Seen<S: Simd> {
     /// What sums are relative to, as a power of two.
     largest: [S::F; V],
     /// Σ weights
     total: [S::F; V],
 }
 
-impl<S: Simd, const V: usize, const N: usize> Op<S> for Run<'_, S, V, N> {
+impl<S: Simd> Op<S> for Run<'_, S> {
     type Out = ();
     #[inline(always)]
     unsafe fn run(self, s: S) {
@@ -205,7 +193,7 @@ impl<S: Simd, const V: usize, const N: usize> Op<S> for Run<'_, S, V, N> {
 
 /// Adds Σ left · right: `groups` of V vectors of unsigned bytes and of N times four signed bytes, `stride` bytes apart.
 #[inline(always)]
-unsafe fn products<S: Simd, const V: usize, const N: usize>(
+unsafe fn products<S: Simd>(
     s: S,
     mut acc: [[S::I; V]; N],
     left: *const u8,
@@ -228,7 +216,7 @@ unsafe fn products<S: Simd, const V: usize, const N: usize>(
     acc
 }
 
-impl<S: Simd, const V: usize, const N: usize> Run<'_, S, V, N> {
+impl<S: Simd> Run<'_, S> {
     /// Rounds the rows' queries and lays them for products; where sums will be is used before they are.
     #[inline(always)]
     unsafe fn load_queries(&self, s: S) {
@@ -289,7 +277,7 @@ impl<S: Simd, const V: usize, const N: usize> Run<'_, S, V, N> {
                 acc[n] = [s.splat_bytes(start.cast()); V];
             }
             let keys = panel.add(key * 4);
-            acc = products::<S, V, N>(s, acc, memory.q, keys, BLOCK * 4, groups);
+            acc = products(s, acc, memory.q, keys, BLOCK * 4, groups);
             for n in 0..N {
                 let unit = s.splat(*panel.add(layout.key_scale).cast::<f32>().add(key + n));
                 for v in 0..V {
@@ -328,7 +316,7 @@ impl<S: Simd, const V: usize, const N: usize> Run<'_, S, V, N> {
 
     /// Sees that what sums are relative to is not far below the block's largest scores. False: the block adds nothing.
     #[inline(always)]
-    unsafe fn rebase(&self, s: S, largest: &[S::F; V], seen: &mut Seen<S, V>) -> bool {
+    unsafe fn rebase(&self, s: S, largest: &[S::F; V], seen: &mut Seen<S>) -> bool {
         let mut most = s.sub(largest[0], seen.largest[0]);
         for v in 1..V {
             most = s.max(most, s.sub(largest[v], seen.largest[v]));
@@ -360,29 +348,19 @@ impl<S: Simd, const V: usize, const N: usize> Run<'_, S, V, N> {
         from: usize,
         to: usize,
         largest: &[S::F; V],
-        seen: &mut Seen<S, V>,
+        seen: &mut Seen<S>,
     ) -> [S::F; V] {
         let (memory, ones) = (&self.memory, s.splat_byte(1));
         let mut factors = [s.splat(0.0); V];
-        let largest_weight = (255 - no_weight::<S>()) as f32;
         for v in 0..V {
             let scale = s.load(memory.scale.add(v * S::LANES));
             let shift = s.sub(s.splat(0.0), largest[v]);
-            let mut sum = s.splat_i(-no_weight::<S>() * (to - from) as i32);
-            if S::WIDE_OFFSET != 128 {
-                for group in (0..from / 4).chain(to / 4..BLOCK / 4) {
-                    let nothing = s.splat_byte(no_weight::<S>() as i8);
-                    s.store_i(memory.weights.add((group * V + v) * 4 * S::LANES), nothing);
-                }
-            }
+            let mut sum = s.zero_i();
             for group in from / 4..to / 4 {
                 let mut weights = [s.splat(0.0); 4];
                 for (i, weight) in weights.iter_mut().enumerate() {
                     let score = s.load(memory.scores.add(((group * 4 + i) * V + v) * S::LANES));
-                    *weight = math::exp2_for_bytes(s, s.fma(score, scale, shift), largest_weight);
-                    if no_weight::<S>() > 0 {
-                        *weight = s.add(*weight, s.splat(no_weight::<S>() as f32));
-                    }
+                    *weight = math::exp2_for_bytes(s, s.fma(score, scale, shift), 255.0);
                 }
                 let weights = s.pack_bytes(weights);
                 s.store_i(memory.weights.add((group * V + v) * 4 * S::LANES), weights);
@@ -398,16 +376,12 @@ impl<S: Simd, const V: usize, const N: usize> Run<'_, S, V, N> {
     #[inline(always)]
     unsafe fn mix(&self, s: S, panel: *const u8, from: usize, to: usize, factors: &[S::F; V]) {
         let (layout, memory) = (&self.layout, &self.memory);
-        let (from, to) = if S::WIDE_OFFSET == 128 { (from, to) } else { (0, BLOCK) };
         let weights = memory.weights.add(from * V * S::LANES);
         let values = panel.add(layout.values + from * layout.padded);
         let groups = std::hint::black_box((to - from) / 4);
         for d in (0..layout.padded).step_by(N) {
-            let mut acc = [[s.zero_i(); V]; N];
-            for n in 0..N {
-                acc[n] = [s.splat_bytes(panel.add(layout.value_start + (d + n) * 4).cast()); V];
-            }
-            acc = products::<S, V, N>(s, acc, weights, values.add(d * 4), layout.padded * 4, groups);
+            let acc = [[s.zero_i(); V]; N];
+            let acc = products(s, acc, weights, values.add(d * 4), layout.padded * 4, groups);
             for n in 0..N {
                 let unit = s.splat(*panel.add(layout.value_scale).cast::<f32>().add(d + n));
                 for v in 0..V {
@@ -421,7 +395,7 @@ impl<S: Simd, const V: usize, const N: usize> Run<'_, S, V, N> {
 
     /// Sums over totals go to the output.
     #[inline(always)]
-    unsafe fn finish(&self, s: S, seen: &Seen<S, V>) {
+    unsafe fn finish(&self, s: S, seen: &Seen<S>) {
         let (tile, memory, padded) = (&self.tile, &self.memory, self.layout.padded);
         for v in 0..V {
             let share = s.div(s.splat(1.0), seen.total[v]);

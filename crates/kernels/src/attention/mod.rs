@@ -135,8 +135,8 @@ impl Compute {
         values: &[u16],
         out: &mut [f32],
     ) {
-        // Without instructions for it, integer arithmetic is the slower one.
-        let int8 = rules.int8 && !matches!(self.isa(), Isa::Portable(_));
+        // Elsewhere a product of bytes takes several instructions, and less than eight bits of a weight fit it.
+        let int8 = rules.int8 && matches!(self.isa(), Isa::Avx512Vnni(_));
         let rules = &Attention { int8, ..*rules };
         let Attention { heads, kv, .. } = *rules;
         let width = heads * kv.head_dim;

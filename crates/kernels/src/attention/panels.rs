@@ -27,8 +27,6 @@ pub(super) struct Layout {
     pub(super) values: usize,
     /// (padded): scales of values.
     pub(super) value_scale: usize,
-    /// (padded), integers: what sums start from where weights are offset; they must cover the whole block then.
-    pub(super) value_start: usize,
     /// Of all.
     pub(super) bytes: usize,
 }
@@ -41,9 +39,8 @@ impl Layout {
         let start = key_scale + 4 * BLOCK;
         let values = start + 4 * BLOCK;
         let value_scale = values + padded * BLOCK;
-        let value_start = value_scale + 4 * padded;
-        let bytes = value_start + 4 * padded;
-        Self { dims, padded, key_scale, start, values, value_scale, value_start, bytes }
+        let bytes = value_scale + 4 * padded;
+        Self { dims, padded, key_scale, start, values, value_scale, bytes }
     }
 }
 
@@ -148,7 +145,7 @@ impl Filling<'_> {
     unsafe fn keys<S: Simd>(&self, s: S) {
         let (layout, dim, panel) = (self.layout, self.fill.source.kv.head_dim, self.panel);
         let factors = self.fill.factors.as_ptr();
-        let (ones, offset) = (s.splat_byte(1), s.splat_i(-S::WIDE_OFFSET));
+        let (ones, offset) = (s.splat_byte(1), s.splat_i(-128));
         for at in (0..BLOCK).step_by(S::LANES) {
             let from = self.floats.add(at / KV_BLOCK * KV_BLOCK * dim + at % KV_BLOCK);
             let mut most = s.splat(0.0);
@@ -179,7 +176,6 @@ impl Filling<'_> {
     unsafe fn values<S: Simd>(&self, s: S) {
         let (layout, panel) = (self.layout, self.panel);
         let padded = layout.padded;
-        let (ones, offset) = (s.splat_byte(1), s.splat_i(128 - S::WIDE_OFFSET - no_weight::<S>()));
         for d in (0..padded).step_by(S::LANES) {
             let from = self.floats.add(d);
             let mut most = s.splat(0.0);
@@ -188,25 +184,15 @@ impl Filling<'_> {
             }
             s.store(panel.add(layout.value_scale).cast::<f32>().add(d), s.mul(most, s.splat(1.0 / 127.0)));
             let inverse = inverse(s, most);
-            let mut sum = s.zero_i();
             for group in 0..BLOCK / 4 {
                 let mut x = [s.splat(0.0); 4];
                 for (i, x) in x.iter_mut().enumerate() {
                     *x = s.load(from.add((group * 4 + i) * padded));
                 }
-                let bytes = pack(s, x, inverse);
-                sum = s.dot(sum, ones, bytes);
-                s.store_i(panel.add(layout.values + (group * padded + d) * 4), bytes);
+                s.store_i(panel.add(layout.values + (group * padded + d) * 4), pack(s, x, inverse));
             }
-            s.store_i(panel.add(layout.value_start + d * 4), s.mul_i(sum, offset));
         }
     }
-}
-
-/// The byte of a weight of 0. Where products take the middle from their unsigned side, what is left must not be −128, whose
-/// sign cannot be turned.
-pub(super) const fn no_weight<S: Simd>() -> i32 {
-    if S::WIDE_OFFSET == 128 { 0 } else { 1 }
 }
 
 /// 127 / most, finite where `most` is next to nothing.

@@ -7,7 +7,7 @@ use super::{Attention, bulk};
 const TILE_ROWS: usize = 96;
 
 /// Spans with up to this number of queries are split along the positions instead, so that all threads read the cache.
-const FEW_QUERIES: usize = 4;
+pub(super) const FEW_QUERIES: usize = 4;
 
 /// Positions below which splitting costs more than it gains.
 const LEAST_SPLIT: usize = 128;
