@@ -185,7 +185,7 @@ impl Compute {
         });
     }
 
-    /// Joins the parts of the spans whose positions were split.
+    /// Joins the parts of the heads whose positions were split.
     fn combine(
         &self,
         rules: &Attention,
@@ -198,17 +198,14 @@ impl Compute {
         let (group, size) = (heads / kv.kv_heads, kv.padded() + 2);
         for split in &plan.splits {
             let rows = group * spans[split.span].tokens;
-            for kv_head in 0..kv.kv_heads {
-                for row in 0..rows {
-                    let token = plan.rows[split.span] + row / group;
-                    let head = kv_head * group + row % group;
-                    let parts = (0..split.parts).map(|part| {
-                        &partial[(split.row + (kv_head * split.parts + part) * rows + row) * size..][..size]
-                    });
-                    // SAFETY: each (token, head) is written once, after the tasks are done.
-                    let out = unsafe { out.part((token * heads + head) * kv.head_dim, kv.head_dim) };
-                    join(parts, out);
-                }
+            for row in 0..rows {
+                let token = plan.rows[split.span] + row / group;
+                let head = split.kv_head * group + row % group;
+                let parts =
+                    (0..split.parts).map(|part| &partial[(split.row + part * rows + row) * size..][..size]);
+                // SAFETY: each (token, head) is written once, after the tasks are done.
+                let out = unsafe { out.part((token * heads + head) * kv.head_dim, kv.head_dim) };
+                join(parts, out);
             }
         }
     }

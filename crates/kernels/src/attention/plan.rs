@@ -9,8 +9,11 @@ const TILE_ROWS: usize = 96;
 /// Spans with up to this number of queries are split along the positions instead, so that all threads read the cache.
 pub(super) const FEW_QUERIES: usize = 4;
 
-/// Positions below which splitting costs more than it gains.
-const LEAST_SPLIT: usize = 128;
+/// Blocks below which splitting costs more than it gains, …
+const LEAST_SPLIT: usize = 4;
+
+/// … and above which a piece is cut, so that a thread that was held up leaves some for the others.
+const MOST_SPLIT: usize = 32;
 
 /// Where a task's result goes.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +35,11 @@ pub(super) struct Work {
     pub(super) target: Target,
 }
 
-/// A span whose positions were split: partial rows are (kv_heads, parts, rows) from `row` on.
+/// A head of a span whose positions were split: partial rows are (parts, rows) from `row` on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Split {
     pub(super) span: usize,
+    pub(super) kv_head: usize,
     pub(super) row: usize,
     pub(super) parts: usize,
 }
@@ -53,19 +57,15 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(rules: &Attention, spans: &[KvSpan<'_>], threads: usize) -> Self {
         let mut plan = Self::default();
-        let few = spans.iter().filter(|span| (1..=FEW_QUERIES).contains(&span.tokens)).count();
-        let wanted = (threads * 4).div_ceil(rules.kv.kv_heads * few.max(1));
         let mut row = 0;
         for (index, span) in spans.iter().enumerate() {
             plan.rows.push(row);
             row += span.tokens;
-            match span.tokens {
-                0 => {}
-                _ if bulk::takes(rules, span) => {}
-                1..=FEW_QUERIES => plan.split(rules, index, span, wanted),
-                _ => plan.tile(rules, index, span),
+            if span.tokens > FEW_QUERIES && !bulk::takes(rules, span) {
+                plan.tile(rules, index, span);
             }
         }
+        plan.split(rules, spans, threads);
         plan
     }
 
@@ -86,34 +86,46 @@ impl Plan {
         }
     }
 
-    fn split(&mut self, rules: &Attention, index: usize, span: &KvSpan<'_>, wanted: usize) {
-        let (first, last) = (Self::first(rules, span, 0), span.end());
-        let parts = (last - first).div_ceil(LEAST_SPLIT).min(wanted).max(1);
-        // Split at whole blocks, counted from the block of the first position.
-        let from = first / KV_BLOCK * KV_BLOCK;
-        let each = (last - from).div_ceil(parts).next_multiple_of(KV_BLOCK);
-        let parts = (last - from).div_ceil(each);
-        let rows = rules.heads / rules.kv.kv_heads * span.tokens;
-        if parts > 1 {
-            self.splits.push(Split { span: index, row: self.partial_rows, parts });
-        }
-        for kv_head in 0..rules.kv.kv_heads {
-            for part in 0..parts {
-                let start = from + part * each;
-                let target = match parts {
-                    1 => Target::Output,
-                    _ => {
-                        self.partial_rows += rows;
-                        Target::Partial(self.partial_rows - rows)
+    /// Cuts the blocks of all few-query spans and their heads, one after the other, into a share for each thread, at heads and
+    /// where a piece grows long: threads read neighbouring memory and are done together.
+    fn split(&mut self, rules: &Attention, spans: &[KvSpan<'_>], threads: usize) {
+        let few = |span: &KvSpan<'_>| (1..=FEW_QUERIES).contains(&span.tokens);
+        let range = |span: &KvSpan<'_>| {
+            let first = Self::first(rules, span, 0);
+            (first, first / KV_BLOCK, span.end().div_ceil(KV_BLOCK))
+        };
+        let blocks = |span| range(span).2 - range(span).1;
+        let all: usize = spans.iter().filter(|span| few(span)).map(blocks).sum::<usize>() * rules.kv.kv_heads;
+        let share = all.div_ceil(threads).max(LEAST_SPLIT);
+        let mut left = share;
+        for (index, span) in spans.iter().enumerate().filter(|(_, span)| few(span)) {
+            let (first, from, end) = range(span);
+            let rows = rules.heads / rules.kv.kv_heads * span.tokens;
+            for kv_head in 0..rules.kv.kv_heads {
+                let (start, row, mut at) = (self.works.len(), self.partial_rows, from);
+                while at < end {
+                    let mut to = end.min(at + left.min(MOST_SPLIT));
+                    if end - to < LEAST_SPLIT {
+                        to = end;
                     }
-                };
-                self.works.push(Work {
-                    span: index,
-                    kv_head,
-                    tokens: (0, span.tokens),
-                    positions: (start.max(first), last.min(start + each)),
-                    target,
-                });
+                    left = left.saturating_sub(to - at);
+                    if left < LEAST_SPLIT {
+                        left += share;
+                    }
+                    let target = Target::Partial(self.partial_rows);
+                    self.partial_rows += rows;
+                    let positions = (first.max(at * KV_BLOCK), span.end().min(to * KV_BLOCK));
+                    let tokens = (0, span.tokens);
+                    self.works.push(Work { span: index, kv_head, tokens, positions, target });
+                    at = to;
+                }
+                let parts = self.works.len() - start;
+                if parts > 1 {
+                    self.splits.push(Split { span: index, kv_head, row, parts });
+                } else {
+                    self.works[start].target = Target::Output;
+                    self.partial_rows = row;
+                }
             }
         }
     }

@@ -165,7 +165,6 @@ impl<S: Simd> Op<S> for Run<'_> {
     unsafe fn run(self, s: S) {
         let Self { tile, memory } = &self;
         let (rows, kv) = (tile.rows(), tile.rules.kv);
-        self.load_queries();
         for row in 0..rows {
             *memory.largest.add(row) = f32::NEG_INFINITY;
             *memory.total.add(row) = 0.0;
@@ -175,6 +174,14 @@ impl<S: Simd> Op<S> for Run<'_> {
         let (key_size, value_size) = (kv.head_dim * KV_BLOCK, memory.padded * KV_BLOCK);
         let last = (tile.positions.1 - 1) / KV_BLOCK;
         let mut start = tile.positions.0 / KV_BLOCK * KV_BLOCK;
+        let first = start / KV_BLOCK;
+        for b in first..if convert { first } else { (last + 1).min(first + STRETCH / KV_BLOCK) } {
+            let keys = tile.keys_of(b);
+            for d in 0..kv.head_dim {
+                prefetch(keys.wrapping_add(d * KV_BLOCK).cast());
+            }
+        }
+        self.load_queries();
         while start < tile.positions.1 {
             let end = tile.positions.1.min(start + STRETCH);
             let block = start / KV_BLOCK;
@@ -189,8 +196,8 @@ impl<S: Simd> Op<S> for Run<'_> {
             for b in 0..blocks {
                 let scores = memory.scores.add(b * KV_BLOCK);
                 // A block is a short stream, which the hardware does not foresee where the next one lies elsewhere: while
-                // scores are computed, the keys of the block after the next and this block's values are asked for.
-                let ahead = [tile.keys_of(last.min(block + b + 2)), tile.values_of(block + b)];
+                // scores are computed, values are asked for, and while these are added up, the keys of the next stretch.
+                let ahead = tile.values_of(block + b);
                 for row in (0..rows).step_by(ROWS) {
                     let n = ROWS.min(rows - row);
                     if convert {
@@ -206,13 +213,14 @@ impl<S: Simd> Op<S> for Run<'_> {
             for b in 0..blocks {
                 let positions = KV_BLOCK.min(end - start - b * KV_BLOCK);
                 let weights = memory.scores.add(b * KV_BLOCK);
+                let ahead = tile.keys_of(last.min(block + b + STRETCH / KV_BLOCK));
                 for row in (0..rows).step_by(ROWS) {
                     let n = ROWS.min(rows - row);
                     if convert {
                         let values = memory.values.add(b * value_size);
-                        self.mix::<S, f32>(s, values, weights, positions, row, n);
+                        self.mix::<S, f32>(s, values, ahead, weights, positions, row, n);
                     } else {
-                        self.mix::<S, u16>(s, tile.values_of(block + b), weights, positions, row, n);
+                        self.mix::<S, u16>(s, tile.values_of(block + b), ahead, weights, positions, row, n);
                     }
                 }
             }
@@ -264,7 +272,7 @@ impl Run<'_> {
         &self,
         s: S,
         keys: *const T,
-        ahead: [*const u16; 2],
+        ahead: *const u16,
         out: *mut f32,
         row: usize,
         n: usize,
@@ -284,7 +292,7 @@ impl Run<'_> {
         &self,
         s: S,
         keys: *const T,
-        ahead: [*const u16; 2],
+        ahead: *const u16,
         out: *mut f32,
         row: usize,
     ) {
@@ -295,8 +303,7 @@ impl Run<'_> {
             let mut acc = [[s.splat(0.0); 2]; R];
             for d in 0..dim {
                 if T::CACHED && pair == 0 {
-                    prefetch(ahead[0].wrapping_add(d * KV_BLOCK).cast());
-                    prefetch(ahead[1].wrapping_add(d * KV_BLOCK).cast());
+                    prefetch(ahead.wrapping_add(d * KV_BLOCK).cast());
                 }
                 let k = [T::load(s, keys.add(d * KV_BLOCK)), T::load(s, keys.add(d * KV_BLOCK + S::LANES))];
                 for r in 0..R {
@@ -367,18 +374,19 @@ impl Run<'_> {
         &self,
         s: S,
         values: *const T,
+        ahead: *const u16,
         weights: *const f32,
         positions: usize,
         row: usize,
         n: usize,
     ) {
         match n {
-            1 => self.mix_of::<S, T, 1>(s, values, weights, positions, row),
-            2 => self.mix_of::<S, T, 2>(s, values, weights, positions, row),
-            3 => self.mix_of::<S, T, 3>(s, values, weights, positions, row),
-            4 => self.mix_of::<S, T, 4>(s, values, weights, positions, row),
-            5 => self.mix_of::<S, T, 5>(s, values, weights, positions, row),
-            _ => self.mix_of::<S, T, ROWS>(s, values, weights, positions, row),
+            1 => self.mix_of::<S, T, 1>(s, values, ahead, weights, positions, row),
+            2 => self.mix_of::<S, T, 2>(s, values, ahead, weights, positions, row),
+            3 => self.mix_of::<S, T, 3>(s, values, ahead, weights, positions, row),
+            4 => self.mix_of::<S, T, 4>(s, values, ahead, weights, positions, row),
+            5 => self.mix_of::<S, T, 5>(s, values, ahead, weights, positions, row),
+            _ => self.mix_of::<S, T, ROWS>(s, values, ahead, weights, positions, row),
         }
     }
 
@@ -387,6 +395,7 @@ impl Run<'_> {
         &self,
         s: S,
         values: *const T,
+        ahead: *const u16,
         weights: *const f32,
         positions: usize,
         row: usize,
@@ -401,6 +410,9 @@ impl Run<'_> {
                 *acc = [s.load(sum), s.load(sum.add(second))];
             }
             for p in 0..positions {
+                if T::CACHED && at % KV_BLOCK == 0 {
+                    prefetch(ahead.wrapping_add((at + p) * KV_BLOCK).cast());
+                }
                 let v = values.add(p * padded + at);
                 let v = [T::load(s, v), T::load(s, v.add(second))];
                 for r in 0..R {
