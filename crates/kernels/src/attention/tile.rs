@@ -218,9 +218,9 @@ impl<S: Simd> Op<S> for Run<'_> {
                     let n = ROWS.min(rows - row);
                     if convert {
                         let values = memory.values.add(b * value_size);
-                        self.mix::<S, f32>(s, values, ahead, weights, positions, row, n);
+                        self.mix::<S, f32>(s, values, ahead, weights, positions, (row, n));
                     } else {
-                        self.mix::<S, u16>(s, tile.values_of(block + b), ahead, weights, positions, row, n);
+                        self.mix::<S, u16>(s, tile.values_of(block + b), ahead, weights, positions, (row, n));
                     }
                 }
             }
@@ -377,8 +377,7 @@ impl Run<'_> {
         ahead: *const u16,
         weights: *const f32,
         positions: usize,
-        row: usize,
-        n: usize,
+        (row, n): (usize, usize),
     ) {
         match n {
             1 => self.mix_of::<S, T, 1>(s, values, ahead, weights, positions, row),
