@@ -8,7 +8,7 @@ use crate::simd::{AnyOp, Op, Simd, dispatch};
 use crate::unpack::Unpackers;
 
 /// Up to this many tokens, weights are unpacked once and multiplied as they come; above, through panels.
-pub(crate) const MATVEC_TOKENS: usize = 4;
+pub(crate) const MATVEC_TOKENS: usize = 8;
 
 /// Columns are padded with zeros to a multiple of this, the longest chunk of any instruction set.
 pub(crate) const PAD: usize = 128;

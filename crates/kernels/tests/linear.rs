@@ -69,7 +69,7 @@ fn products_agree_with_the_reference() {
         let compute = Compute::new(isa, 2);
         for format in Format::ALL {
             let block = format.block_len().max(32);
-            for tokens in [1, 2, 3, 4, 5, 6, 7, 13] {
+            for tokens in [1, 2, 3, 4, 5, 6, 7, 8, 9, 13] {
                 let rows = 1 + random.below(70);
                 let cols = block * (1 + random.below(if block == 256 { 4 } else { 23 }));
                 check(&compute, &mut random, format, tokens, rows, cols);
@@ -89,7 +89,7 @@ fn float_weights_take_any_number_of_columns() {
     for isa in Isa::available() {
         let compute = Compute::new(isa, 2);
         for format in [Format::F32, Format::F16, Format::BF16] {
-            for tokens in [1, 3, 9] {
+            for tokens in [1, 3, 7, 9] {
                 let (rows, cols) = (1 + random.below(40), 1 + random.below(300));
                 check(&compute, &mut random, format, tokens, rows, cols);
             }

@@ -30,7 +30,7 @@ unsafe fn load<S: Simd>(s: S, format: Format, row: *const u8, col: usize, n: usi
     }
 }
 
-/// Rows of float weights for one to four tokens.
+/// Rows of float weights for few tokens.
 pub(super) struct Rows<'a>(pub(super) matvec::Rows<'a>);
 
 impl<S: Simd> Op<S> for Rows<'_> {

@@ -1,5 +1,5 @@
-//! Products for one to four tokens: reading the weights is what takes the time, so every row is read once, unpacked in
-//! registers and multiplied with all tokens at once. Rows go in groups, which share the loads of activations.
+//! Products for one to eight tokens: reading the weights is what takes the time, so every row is read once, unpacked in
+//! registers and multiplied with up to four tokens at once. Rows go in groups, which share the loads of activations.
 
 // Loops over a tile of registers name the register: iterators would hide which of several arrays the index is shared by.
 #![allow(clippy::needless_range_loop)]
@@ -46,28 +46,37 @@ impl AnyOp for Rows<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd + Unpackers>(self, s: S) {
         with_unpacker!(self.job.matrix.format, S, U => match self.x.tokens {
-            1 => s.enter(Int8::<U<S>, 1>(self, std::marker::PhantomData)),
-            2 => s.enter(Int8::<U<S>, 2>(self, std::marker::PhantomData)),
-            3 => s.enter(Int8::<U<S>, 3>(self, std::marker::PhantomData)),
-            _ => s.enter(Int8::<U<S>, 4>(self, std::marker::PhantomData)),
+            1 => s.enter(Int8::<U<S>, 1, 0>(self, std::marker::PhantomData)),
+            2 => s.enter(Int8::<U<S>, 2, 0>(self, std::marker::PhantomData)),
+            3 => s.enter(Int8::<U<S>, 3, 0>(self, std::marker::PhantomData)),
+            4 => s.enter(Int8::<U<S>, 4, 0>(self, std::marker::PhantomData)),
+            5 | 6 => s.enter(Int8::<U<S>, 3, 3>(self, std::marker::PhantomData)),
+            _ => s.enter(Int8::<U<S>, 4, 4>(self, std::marker::PhantomData)),
         }, else s.enter(float::Rows(self)))
     }
 }
 
-/// The kernel for int8 activations of `T` tokens and weights that `U` unpacks.
-struct Int8<'a, U, const T: usize>(Rows<'a>, std::marker::PhantomData<U>);
+/// The kernel for int8 activations of `A` and then `B` tokens and weights that `U` unpacks: rows are met by the second
+/// tokens while they are in the first-level cache. Where there are fewer tokens the last is computed twice.
+struct Int8<'a, U, const A: usize, const B: usize>(Rows<'a>, std::marker::PhantomData<U>);
 
-impl<S: Simd, U: Unpack<S>, const T: usize> Op<S> for Int8<'_, U, T> {
+impl<S: Simd, U: Unpack<S>, const A: usize, const B: usize> Op<S> for Int8<'_, U, A, B> {
     type Out = ();
     #[inline(always)]
     unsafe fn run(self, s: S) {
         // Four streams of rows, each contiguous, so that the hardware's prefetch can follow every one.
         let (row, stream) = (self.0.row, self.0.rows / 4);
         for at in row..row + stream {
-            self.group::<S, 4>(s, at, stream);
+            self.group::<S, 4, A>(s, at, stream, 0);
+            if B > 0 {
+                self.group::<S, 4, B>(s, at, stream, A);
+            }
         }
         for at in row + stream * 4..row + self.0.rows {
-            self.group::<S, 1>(s, at, 0);
+            self.group::<S, 1, A>(s, at, 0, 0);
+            if B > 0 {
+                self.group::<S, 1, B>(s, at, 0, A);
+            }
         }
     }
 }
@@ -84,7 +93,7 @@ struct Inputs<S: Simd, const T: usize> {
 
 impl<S: Simd, const T: usize> Inputs<S, T> {
     #[inline(always)]
-    unsafe fn of<U: Unpack<S>>(s: S, x: &Activations, chunk: usize) -> Self {
+    unsafe fn of<U: Unpack<S>>(s: S, x: &Activations, first: usize, chunk: usize) -> Self {
         let padded = x.padded();
         let ones = s.splat_byte(1);
         let zero = [s.splat(0.0); 2];
@@ -95,9 +104,11 @@ impl<S: Simd, const T: usize> Inputs<S, T> {
             sums: [zero; T],
         };
         for t in 0..T {
-            let q = x.q.as_slice().as_ptr().add(t * padded + chunk * 8 * S::LANES).cast::<u8>();
+            let token = (first + t).min(x.tokens - 1);
+            let q = x.q.as_slice().as_ptr().add(token * padded + chunk * 8 * S::LANES).cast::<u8>();
             let a = [s.load_i(q), s.load_i(q.add(4 * S::LANES))];
-            let scale = s.load_each4(x.scale.as_slice().as_ptr().add(t * padded / 32 + chunk * S::LANES / 4));
+            let scale =
+                s.load_each4(x.scale.as_slice().as_ptr().add(token * padded / 32 + chunk * S::LANES / 4));
             (inputs.a[t], inputs.scale[t]) = (a, scale);
             if U::ZERO == 0 && !U::MIN {
                 continue;
@@ -151,11 +162,16 @@ const fn columns<S: Simd, U: Unpack<S>>() -> usize {
     if U::PAIRED { 16 * S::LANES } else { 8 * S::LANES }
 }
 
-impl<U, const T: usize> Int8<'_, U, T> {
-    /// The products of `R` rows, `stream` rows apart.
+impl<U, const A: usize, const B: usize> Int8<'_, U, A, B> {
+    /// The products of `R` rows, `stream` rows apart, with `T` tokens from `first` on.
     #[inline(always)]
-    unsafe fn group<S: Simd, const R: usize>(&self, s: S, row: usize, stream: usize)
-    where
+    unsafe fn group<S: Simd, const R: usize, const T: usize>(
+        &self,
+        s: S,
+        row: usize,
+        stream: usize,
+        first: usize,
+    ) where
         U: Unpack<S>,
     {
         let matrix = &self.0.job.matrix;
@@ -163,21 +179,21 @@ impl<U, const T: usize> Int8<'_, U, T> {
         let steps = matrix.cols / columns;
         let mut acc = [[s.splat(0.0); T]; R];
         for step in 0..steps {
-            self.step::<S, R, true>(s, row, stream, step, &mut acc);
+            self.step::<S, R, T, true>(s, row, stream, first, step, &mut acc);
         }
         if matrix.cols > steps * columns {
-            self.step::<S, R, false>(s, row, stream, steps, &mut acc);
+            self.step::<S, R, T, false>(s, row, stream, first, steps, &mut acc);
         }
         let out = &self.0.job.out;
-        for t in 0..T {
+        for t in 0..T.min(self.0.x.tokens - first) {
             if R == 4 {
                 let sums = s.sum4(std::array::from_fn(|r| acc[r % R][t]));
                 for (r, sum) in sums.into_iter().enumerate() {
-                    out.put(t, row + r * stream, sum);
+                    out.put(first + t, row + r * stream, sum);
                 }
             } else {
                 for r in 0..R {
-                    out.put(t, row + r * stream, s.sum(acc[r][t]));
+                    out.put(first + t, row + r * stream, s.sum(acc[r][t]));
                 }
             }
         }
@@ -185,11 +201,12 @@ impl<U, const T: usize> Int8<'_, U, T> {
 
     /// Adds the products of one chunk of `R` rows, or of a pair of chunks, to `acc`.
     #[inline(always)]
-    unsafe fn step<S: Simd, const R: usize, const FULL: bool>(
+    unsafe fn step<S: Simd, const R: usize, const T: usize, const FULL: bool>(
         &self,
         s: S,
         row: usize,
         stream: usize,
+        first: usize,
         step: usize,
         acc: &mut [[S::F; T]; R],
     ) where
@@ -198,21 +215,21 @@ impl<U, const T: usize> Int8<'_, U, T> {
         let (x, matrix) = (self.0.x, &self.0.job.matrix);
         let bytes = const { U::FORMAT.block_bytes() * columns::<S, U>() / U::FORMAT.block_len() };
         // The same for all rows.
-        let first = Inputs::of::<U>(s, x, if U::PAIRED { 2 * step } else { step });
-        let second = U::PAIRED.then(|| Inputs::of::<U>(s, x, 2 * step + 1));
+        let inputs = Inputs::of::<U>(s, x, first, if U::PAIRED { 2 * step } else { step });
+        let second = U::PAIRED.then(|| Inputs::of::<U>(s, x, first, 2 * step + 1));
         for r in 0..R {
             let w = matrix.bytes.as_ptr().add((row + r * stream) * matrix.row_bytes);
             // The row that follows in each stream is read next; the hardware alone stops at the end of every page.
             let ahead = w.wrapping_add(step * bytes + PREFETCH);
-            for line in 0..bytes.div_ceil(64) {
+            for line in 0..if first == 0 { bytes.div_ceil(64) } else { 0 } {
                 prefetch(ahead.wrapping_add(line * 64));
             }
             if let Some(second) = &second {
                 let pair = U::pair(s, w, matrix.row_bytes, step);
-                first.add::<U>(s, &pair[0], &mut acc[r]);
+                inputs.add::<U>(s, &pair[0], &mut acc[r]);
                 second.add::<U>(s, &pair[1], &mut acc[r]);
             } else {
-                first.add::<U>(s, &U::chunk::<FULL>(s, w, matrix.row_bytes, step), &mut acc[r]);
+                inputs.add::<U>(s, &U::chunk::<FULL>(s, w, matrix.row_bytes, step), &mut acc[r]);
             }
         }
     }
