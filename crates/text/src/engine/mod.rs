@@ -45,6 +45,9 @@ const SEQUENCES: usize = 64;
 /// More alternatives than this for each token would make an answer larger than its model.
 const MOST_LOGPROBS: usize = 1024;
 
+/// What is told how far a conversion has come, and may end it.
+pub type OnProgress = dyn Fn(Progress) -> Result<()> + Send + Sync;
+
 /// How to load a model.
 #[derive(Clone, Default)]
 pub struct LoadOptions {
@@ -64,8 +67,8 @@ pub struct LoadOptions {
     pub isa: Option<Isa>,
     /// Convert float weights while loading.
     pub quantize: Option<Quantize>,
-    /// Told after each converted tensor.
-    pub progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    /// Told after each converted tensor; an error ends the loading.
+    pub progress: Option<Arc<OnProgress>>,
 }
 
 /// What requests share, besides the worker.
@@ -118,7 +121,7 @@ impl TextModel {
             }
         };
         if let Some(choice) = options.quantize {
-            let report = |progress| options.progress.iter().for_each(|tell| tell(progress));
+            let report = |progress| options.progress.iter().try_for_each(|tell| tell(progress));
             weights = quantize::quantize(weights, &blueprint, choice, threads, &mut { report })?;
             info = ModelInfo::new(&blueprint, &weights, info.about, info.chat_template, info.file_bytes);
         }
