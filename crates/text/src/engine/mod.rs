@@ -92,6 +92,7 @@ pub struct TextModel {
     decoder: Arc<Decoder>,
     info: ModelInfo,
     context: usize,
+    cache_format: KvFormat,
     stats: Arc<Mutex<EngineStats>>,
     worker: Worker,
 }
@@ -136,7 +137,7 @@ impl TextModel {
         let stats = Arc::default();
         let worker = Worker::start(Scheduler::new(decoder.clone(), limits, Arc::clone(&stats))?)?;
         let shared = Arc::new(Shared { name, tokenizer, template, grammars: LazyGrammars::new() });
-        Ok(Self { shared, decoder, info, context, stats, worker })
+        Ok(Self { shared, decoder, info, context, cache_format: options.cache_format, stats, worker })
     }
 
     /// What the model is called.
@@ -176,8 +177,9 @@ impl TextModel {
     pub fn score(&self, tokens: &[u32], columns: &[u32]) -> Result<Vec<PositionScore>> {
         self.check_prompt(tokens, tokens.len())?;
         let (tokens, columns) = (tokens.to_vec(), columns.to_vec());
-        let (decoder, context) = (self.decoder.clone(), tokens.len());
-        self.worker.alone(move || score::score(&mut Session::new(decoder, context)?, &tokens, &columns))
+        let (decoder, context, format) = (self.decoder.clone(), tokens.len(), self.cache_format);
+        self.worker
+            .alone(move || score::score(&mut Session::new(decoder, context, format)?, &tokens, &columns))
     }
 
     /// Times a prompt and a generation with tokens already in the context: computation only, on random tokens. Requests wait
