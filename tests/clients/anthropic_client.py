@@ -1,15 +1,14 @@
 """The official `anthropic` library against a running server: PARASOL_URL is its base address, PARASOL_MODEL the model."""
 
+import asyncio
 import concurrent.futures
 import json
-import os
 
 import anthropic
 import pytest
 
-URL = os.environ["PARASOL_URL"]
-MODEL = os.environ["PARASOL_MODEL"]
-KEY = os.environ.get("PARASOL_KEY", "none")
+from running_server import KEY, MODEL, URL, assert_at_work, assert_idle
+
 HELLO = [{"role": "user", "content": "Say hello."}]
 WEATHER = {
     "name": "weather",
@@ -121,9 +120,12 @@ def test_errors(client):
         client.messages.create(model=MODEL, max_tokens=1, messages=[{"role": "user", "content": "word " * 300_000}])
 
 
-def test_cancelled_stream_leaves_the_server_well(client):
-    with client.messages.stream(model=MODEL, max_tokens=2000, messages=HELLO) as stream:
-        next(iter(stream))
+def test_cancelled_stream_stops_the_work(client):
+    long = [{"role": "user", "content": "Tell a very long story."}]
+    with client.messages.stream(model=MODEL, max_tokens=4000, messages=long, extra_body={"temperature": 0}) as stream:
+        assert any(event.type == "content_block_delta" for event in stream)
+        assert_at_work()
+    assert_idle()
     assert client.messages.create(model=MODEL, max_tokens=4, messages=HELLO).content
 
 
@@ -133,3 +135,11 @@ def test_many_at_once(client):
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert all(message.usage.output_tokens > 0 for message in pool.map(ask, range(16)))
+
+    async def together():
+        async with anthropic.AsyncAnthropic(base_url=URL, api_key=KEY, max_retries=0) as far:
+            asked = [far.messages.create(model=MODEL, max_tokens=8, messages=HELLO) for _ in range(16)]
+            return await asyncio.gather(*asked)
+
+    assert all(message.usage.output_tokens > 0 for message in asyncio.run(together()))
+    assert_idle()

@@ -1,16 +1,15 @@
 """The official `google-genai` library against a running server: PARASOL_URL is its base address, PARASOL_MODEL the model."""
 
+import asyncio
 import concurrent.futures
 import json
-import os
 
 import pytest
 from google import genai
 from google.genai import errors, types
 
-URL = os.environ["PARASOL_URL"]
-MODEL = os.environ["PARASOL_MODEL"]
-KEY = os.environ.get("PARASOL_KEY", "none")
+from running_server import KEY, MODEL, URL, assert_at_work, assert_idle
+
 WEATHER = types.FunctionDeclaration(
     name="weather",
     description="The weather of a city",
@@ -114,10 +113,13 @@ def test_errors(client):
     assert e.value.status == "UNIMPLEMENTED"
 
 
-def test_cancelled_stream_leaves_the_server_well(client):
-    stream = client.models.generate_content_stream(model=MODEL, contents="Tell a story.", config=config(max_output_tokens=2000))
-    next(stream)
+def test_cancelled_stream_stops_the_work(client):
+    long = config(max_output_tokens=4000, temperature=0)
+    stream = client.models.generate_content_stream(model=MODEL, contents="Tell a very long story.", config=long)
+    assert any(chunk.text for chunk in stream)
+    assert_at_work()
     stream.close()
+    assert_idle()
     assert client.models.generate_content(model=MODEL, contents="Hi", config=config(max_output_tokens=4)).candidates
 
 
@@ -127,3 +129,13 @@ def test_many_at_once(client):
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert all(a.usage_metadata.candidates_token_count > 0 for a in pool.map(ask, range(16)))
+
+    async def together():
+        asked = [
+            client.aio.models.generate_content(model=MODEL, contents="Say hello.", config=config(max_output_tokens=8))
+            for _ in range(16)
+        ]
+        return await asyncio.gather(*asked)
+
+    assert all(a.usage_metadata.candidates_token_count > 0 for a in asyncio.run(together()))
+    assert_idle()

@@ -14,11 +14,15 @@ use parasol_runtime::{BackendEntry, Limits};
 use parasol_server::Setting;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::{Spanned, Value};
 
 /// The name of the file in the home folder.
 const FILE: &str = "config.toml";
+
+/// What a remote model can be used for.
+pub(crate) const CAPABILITIES: [&str; 2] = ["chat", "complete"];
 
 /// Larger than any that people write.
 const MOST_BYTES: u64 = 1 << 20;
@@ -53,6 +57,9 @@ pub(crate) struct ModelEntry {
     /// Addresses that compute it instead of this machine.
     #[serde(default)]
     pub(crate) remote: Vec<BackendEntry>,
+    /// For a remote model: what it can be used for; `chat` and `complete` when nothing is said.
+    #[serde(default)]
+    pub(crate) capabilities: Option<Vec<String>>,
     /// For a remote model: how long its addresses may take.
     #[serde(default)]
     pub(crate) limits: Option<Limits>,
@@ -91,6 +98,16 @@ fn check_entry(entry: &ModelEntry) -> std::result::Result<(), String> {
         Err(format!("{name} is remote: {setting} is a setting of models that run here"))
     } else if entry.remote.is_empty() && entry.limits.is_some() {
         Err(format!("{name} runs here: limits are a setting of remote models"))
+    } else if entry.remote.is_empty() && entry.capabilities.is_some() {
+        Err(format!(
+            "{name} runs here: what it can do its file says, and capabilities are a setting of remote models"
+        ))
+    } else if entry.capabilities.as_ref().is_some_and(Vec::is_empty) {
+        Err(format!("{name} has no capabilities: leave them out, or name chat, complete or both"))
+    } else if let Some(other) =
+        entry.capabilities.iter().flatten().find(|c| !CAPABILITIES.contains(&c.as_str()))
+    {
+        Err(format!("{name} cannot be used for {other:?}: {} are what there is", CAPABILITIES.join(" and ")))
     } else if let Some((setting, _)) = zero {
         Err(format!("the {setting} of {name} must be at least 1"))
     } else {
@@ -158,11 +175,15 @@ fn read(path: PathBuf) -> Result<File> {
     let name = path.display();
     let failed =
         |e: std::io::Error| Error::from(e).within(format!("cannot read the configuration file {name}"));
-    if std::fs::metadata(&path).map_err(failed)?.len() > MOST_BYTES {
+    let mut bytes = Vec::new();
+    // What has no size, as a device or a pipe, is not read for ever.
+    std::fs::File::open(&path)
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > MOST_BYTES {
         let says = format!("{name} is larger than {MOST_BYTES} bytes: that is no configuration file");
         return Err(Error::new(ErrorKind::InvalidRequest, says));
     }
-    let bytes = std::fs::read(&path).map_err(failed)?;
     let text = String::from_utf8(bytes).map_err(|e| {
         wrong(&path, "", 0, &format!("it is no UTF-8 from byte {}", e.utf8_error().valid_up_to()))
     })?;
@@ -351,6 +372,23 @@ mod tests {
             ("[[models]]\nname = \"a\"\nweight = 3\n", "line 3"),
             ("[[models]]\nname = \"a\"\npin = true\nremote = [{ url = \"http://x\" }]\n", "a is remote"),
             ("config = \"x\"", "no setting config"),
+            ("[[models]]\nname = \"a\"\ncapabilities = [\"chat\"]\n", "a runs here"),
+            (
+                "[[models]]\nname = \"a\"\ncapabilities = [\"draw\"]\nremote = [{ url = \"http://x\" }]\n",
+                "\"draw\"",
+            ),
+            (
+                "[[models]]\nname = \"a\"\ncapabilities = []\nremote = [{ url = \"http://x\" }]\n",
+                "no capabilities",
+            ),
+            ("max-queue = 4\nmax-queue = 5\n", "line 2"),
+            ("[max-queue]\nx = 1\n", "line 1"),
+            ("max-queue = 99999999999999999999\n", "line 1"),
+            ("grace = \"-3s\"\n", "line 1"),
+            ("memory = \"three\"\n", "line 1"),
+            ("keep-alive = \"30\u{a0}s\"\n", "line 1"),
+            ("\u{feff}max-queue = 0\n", "line 1"),
+            ("models = 3\n", "line 1"),
         ];
         for (text, part) in says {
             assert!(fails(text).contains(part), "{}", fails(text));

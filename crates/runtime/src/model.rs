@@ -127,6 +127,16 @@ impl Opened {
 
     /// Loads it.
     pub(crate) fn load(self, options: &LoadOptions) -> Result<Model> {
+        self.load_while(options, || Ok(()))
+    }
+
+    /// Loads it as long as `wanted` has no objection, which is asked before and, where weights are converted, between tensors.
+    pub(crate) fn load_while(
+        self,
+        options: &LoadOptions,
+        wanted: impl Fn() -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Model> {
+        wanted()?;
         let isa =
             Isa::from_env_or_detect().map_err(|e| Error::new(ErrorKind::InvalidRequest, e.to_string()))?;
         let threads = options.threads.unwrap_or_else(crate::machine::usable_threads);
@@ -142,7 +152,7 @@ impl Opened {
                 sequences: options.sequences,
                 isa: Some(isa),
                 quantize: options.quantize.as_deref().map(quantize).transpose()?,
-                ..EngineOptions::default()
+                progress: Some(Arc::new(move |_| wanted())),
             },
         )?;
         Ok(Model {

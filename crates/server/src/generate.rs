@@ -9,9 +9,10 @@ use parasol_core::{
     ChatRequest, CompleteRequest, Error, ErrorKind, EventStream, FinishReason, GenerationEvent, Result,
     SamplingChoice, Timings, Usage,
 };
-use parasol_runtime::Lease;
+use parasol_runtime::{Cancel, Lease, Models};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep};
@@ -86,9 +87,26 @@ impl AppState {
         work: impl FnOnce(&Lease) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         allow_model(ctx, model)?;
-        let (models, name) = (self.models().clone(), model.to_owned());
-        let done = tokio::task::spawn_blocking(move || work(&models.acquire(&name)?)).await;
-        done.unwrap_or_else(|_| Err(fault()))
+        self.with_lease(model, move |lease| work(&lease)).await
+    }
+
+    /// The same with the lease itself, whoever asks. What waits for a model ends when this future is dropped, as it is when the
+    /// client hangs up.
+    async fn with_lease<T: Send + 'static>(
+        &self,
+        model: &str,
+        work: impl FnOnce(Lease) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let waiting = Waiting { models: self.models().clone(), cancel: Cancel::new() };
+        let (models, name, cancel) = (self.models().clone(), model.to_owned(), waiting.cancel.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let lease = models.acquire_unless(&name, &cancel)?;
+            if cancel.is_cancelled() {
+                return Err(Error::new(ErrorKind::Cancelled, "the client is gone"));
+            }
+            work(lease)
+        });
+        done.await.unwrap_or_else(|_| Err(fault()))
     }
 
     async fn generate(
@@ -104,14 +122,9 @@ impl AppState {
         }
         let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
         let deadline = begun + self.options().request_timeout;
-        let (models, name) = (self.models().clone(), model.to_owned());
-        let work = tokio::task::spawn_blocking(move || {
-            let lease = models.acquire(&name)?;
-            let events = ask(&lease)?;
-            Ok((lease, events))
-        });
-        let (lease, events) = match tokio::time::timeout_at(deadline, work).await {
-            Ok(done) => done.unwrap_or_else(|_| Err(fault()))?,
+        let work = self.with_lease(model, move |lease| Ok((ask(&lease)?, lease)));
+        let (events, lease) = match tokio::time::timeout_at(deadline, work).await {
+            Ok(done) => done?,
             Err(_) => return Err(too_long(self)),
         };
         let mut answer = Answer {
@@ -130,6 +143,18 @@ impl AppState {
             None => return Err(Error::new(ErrorKind::Internal, "the model ended without an answer")),
         }
         Ok(EventStream::new(answer))
+    }
+}
+
+/// A request that waits for its model. Dropping it says that nobody waits any more.
+struct Waiting {
+    models: Arc<Models>,
+    cancel: Cancel,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.models.give_up(&self.cancel);
     }
 }
 

@@ -131,6 +131,79 @@ fn schemas_that_bomb_or_lie_are_refused() {
     }
 }
 
+/// Definitions that double at each of forty levels: `combine` is how a level refers to the one below it.
+fn doubling(combine: &str) -> String {
+    let mut definitions =
+        r#""d0":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}"#.to_owned();
+    for n in 1..40 {
+        let below = format!("{{\"$ref\":\"#/$defs/d{}\"}}", n - 1);
+        definitions += &format!(",\"d{n}\":{}", combine.replace("BELOW", &below));
+    }
+    format!("{{\"$ref\":\"#/$defs/d39\",\"$defs\":{{{definitions}}}}}")
+}
+
+/// Schemas that would unfold to more than any memory holds, refer to themselves without an end, backtrack for ever or cannot be kept to,
+/// as the form of an answer and as the arguments of a tool that must be called. Each is refused or kept to, soon, and the others are
+/// answered meanwhile.
+#[test]
+fn schemas_that_recurse_or_explode_hold_nobody_up() {
+    let server = Running::start(|_| {});
+    let toy = common::toy();
+    let ask = |more: &str| {
+        let body = format!(
+            r#"{{"model":"{toy}","messages":[{{"role":"user","content":"Hi"}}],"max_tokens":20,"reasoning_effort":"none"{more}}}"#
+        );
+        let began = Instant::now();
+        (server.send("POST", "/v1/chat/completions", &[], &body), began.elapsed())
+    };
+    // The first request with a grammar makes the model's tables.
+    ask(r#","response_format":{"type":"json_object"}"#);
+    let many = (0..60_000).map(|n| format!("\"x{n}\"")).collect::<Vec<_>>().join(",");
+    let schemas = [
+        doubling(r#"{"allOf":[BELOW,BELOW]}"#),
+        doubling(r#"{"anyOf":[BELOW,{"type":"array","items":BELOW}]}"#),
+        doubling(r#"{"type":"object","properties":{"l":BELOW,"r":BELOW},"required":["l","r"]}"#),
+        r##"{"$ref":"#"}"##.to_owned(),
+        r##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}"##.to_owned(),
+        r##"{"type":"array","minItems":1,"items":{"$ref":"#"}}"##.to_owned(),
+        r#"{"type":"array","minItems":1000000000,"items":{"type":"integer"}}"#.to_owned(),
+        r#"{"type":"string","minLength":100000000}"#.to_owned(),
+        format!("{}{}{}", r#"{"type":"array","items":"#.repeat(100), "{}", "}".repeat(100)),
+        format!("{{\"enum\":[{many}]}}"),
+        r#"{"type":"string","pattern":"^(a+)+$"}"#.to_owned(),
+        r#"{"type":"string","pattern":"^(([a-z])+.)+[A-Z]([a-z])+$"}"#.to_owned(),
+        r#"{"type":"string","pattern":"(a|b|ab)*c{1000000}"}"#.to_owned(),
+        r#"{"type":"string","pattern":"^(?=.*[A-Z])(?=.*[0-9]).{8,}$"}"#.to_owned(),
+        r#"{"type":"object","patternProperties":{"^(a+)+$":{"type":"integer"}}}"#.to_owned(),
+        r#"{"type":"integer","multipleOf":0.0000001,"minimum":-1e308,"maximum":1e308}"#.to_owned(),
+        r#"{"type":"integer","minimum":5,"maximum":1}"#.to_owned(),
+        r#"{"type":"object","required":["x"],"additionalProperties":false}"#.to_owned(),
+        r#"{"type":"object","properties":{"a":{"type":"colour"}},"required":["a"]}"#.to_owned(),
+    ];
+    for schema in &schemas {
+        let form = format!(
+            r#","response_format":{{"type":"json_schema","json_schema":{{"name":"x","schema":{schema}}}}}"#
+        );
+        let tool = format!(
+            r#","tools":[{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}],"tool_choice":"required""#
+        );
+        for more in [form, tool] {
+            let shown: String = more.chars().take(200).collect();
+            let (answer, took) = ask(&more);
+            assert!(took < Duration::from_secs(10), "{took:?}: {shown}");
+            let object: Value =
+                serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
+            // Refused in the dialect, or kept to as far as twenty tokens go.
+            assert!(
+                answer.status == 200 || answer.status == 400 && (DOORS[0].is_error)(&object),
+                "{answer:?}: {shown}"
+            );
+            let (others, took) = ask("");
+            assert!(others.status == 200 && took < Duration::from_secs(1), "{took:?}: {others:?}: {shown}");
+        }
+    }
+}
+
 /// Expressions are unfolded as they are needed: such an answer may be refused or cut, and neither takes long.
 #[test]
 fn a_pattern_that_would_fill_the_memory_is_answered_soon() {

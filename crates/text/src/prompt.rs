@@ -3,14 +3,16 @@
 
 mod grammar;
 mod history;
+mod outside;
 mod thinking;
 
 use crate::answer::{AnswerOptions, AnswerStream, CallSyntax, ThinkingMarks, ThinkingStart};
 use crate::grammar::{Constraint, GrammarSpec, LazyGrammars};
 use crate::template::{ChatTemplate, Conversation, tool_json};
 use crate::tokenizer::{Special, Tokenizer};
+use outside::Care;
 use parasol_core::{ChatRequest, CompleteRequest, Error, ErrorKind, Reasoning, Result, ToolChoice, ToolSpec};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 /// Longest name of a tool, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -78,6 +80,8 @@ pub fn chat(template: &ChatTemplate, tokenizer: &Tokenizer, request: &ChatReques
 /// A conversation as the model will read it, and how its answer is to be read.
 struct Reading<'r> {
     text: String,
+    /// Stands in the text behind characters of the request that are no part of a control token.
+    mark: Option<char>,
     syntax: CallSyntax,
     /// Tools on offer: none when the request forbids calls.
     tools: &'r [ToolSpec],
@@ -86,20 +90,17 @@ struct Reading<'r> {
 
 impl<'r> Reading<'r> {
     fn new(template: &ChatTemplate, tokenizer: &Tokenizer, request: &'r ChatRequest) -> Result<Self> {
-        let tools = match request.tool_choice {
-            ToolChoice::None => &[],
-            _ => request.tools.as_slice(),
-        };
+        let tools = offered(request);
         check_tools(tools, &request.tool_choice)?;
         let source = &template.source(!tools.is_empty());
         let marks = thinking::marks(source, tokenizer);
-        let arguments = thinking::arguments(source, marks, request.reasoning, &request.template_arguments)?;
         let taught = CallSyntax::of_template(source);
         let knows_tools = thinking::mentions(source, "tools");
         let fallback =
             if source.contains("<start_of_turn>") { CallSyntax::Gemma } else { CallSyntax::Hermes };
         let syntax = taught.filter(|_| knows_tools).unwrap_or(fallback);
-        let mut text = render(template, request, tools, (knows_tools, syntax), source, &arguments)?;
+        let write = Write { template, source, knows_tools, syntax, thinking: marks };
+        let (mut text, mark) = write.guarded(tokenizer, request)?;
         let inside = marks.filter(|marks| text.trim_end().ends_with(marks.open));
         if let (Some(marks), Some(Reasoning::Off)) = (inside, request.reasoning) {
             // The template begins the thinking and has no switch: it is ended at once.
@@ -109,7 +110,7 @@ impl<'r> Reading<'r> {
             Some(_) if request.reasoning != Some(Reasoning::Off) => ThinkingStart::Inside,
             _ => ThinkingStart::Before,
         };
-        Ok(Self { text, syntax, tools, thinking: marks.map(|marks| (marks, start)) })
+        Ok(Self { text, mark, syntax, tools, thinking: marks.map(|marks| (marks, start)) })
     }
 
     fn constraint(
@@ -146,7 +147,10 @@ impl<'r> Reading<'r> {
     }
 
     fn tokens(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-        let mut tokens = tokenizer.encode(&self.text, Special::Parse, false)?;
+        let mut tokens = match self.mark {
+            None => tokenizer.encode(&self.text, Special::Parse, false)?,
+            Some(mark) => tokenizer.encode_marked(&self.text, mark)?,
+        };
         // Templates of some files write the first token and others leave it to the tokenizer: once is right.
         if let Some(bos) = tokenizer.special().bos.filter(|_| tokenizer.adds_bos())
             && tokens.first() != Some(&bos)
@@ -157,35 +161,69 @@ impl<'r> Reading<'r> {
     }
 }
 
-fn render(
-    template: &ChatTemplate,
-    request: &ChatRequest,
-    tools: &[ToolSpec],
-    (knows_tools, syntax): (bool, CallSyntax),
-    source: &str,
-    arguments: &Map<String, Json>,
-) -> Result<String> {
-    let offered: Vec<Json> = if knows_tools { tools.iter().map(tool_json).collect() } else { Vec::new() };
-    let messages = match knows_tools {
-        true => history::native(&request.messages, syntax, source),
-        false => history::described(&request.messages, tools, syntax),
-    };
-    let rendered = |messages: &[Json]| {
-        template.render(&Conversation {
-            messages,
-            tools: &offered,
-            documents: &[],
-            add_generation_prompt: true,
-            arguments: Some(arguments),
-        })
-    };
-    match rendered(&messages) {
-        // The tools' description is a system message, which some templates refuse.
-        Err(e) if !knows_tools && !tools.is_empty() => match history::without_system(messages) {
-            Some(messages) => rendered(&messages).map_err(|_| e),
-            None => Err(e),
-        },
-        rendered => rendered,
+/// How a conversation is written.
+struct Write<'a> {
+    template: &'a ChatTemplate,
+    source: &'a str,
+    knows_tools: bool,
+    syntax: CallSyntax,
+    thinking: Option<ThinkingMarks>,
+}
+
+impl Write<'_> {
+    /// The text, and the mark that stands in it where what the request says would make a control token.
+    fn guarded(&self, tokenizer: &Tokenizer, request: &ChatRequest) -> Result<(String, Option<char>)> {
+        let marked = |care| match outside::marked(request, tokenizer, self.thinking, care)? {
+            None => Ok::<_, Error>((self.text(request)?, None)),
+            Some(marked) => Ok((marked.unescaped(self.text(&marked.request)?), Some(marked.mark))),
+        };
+        let (text, mark) = marked(Care::AsItStands)?;
+        // Few templates take something out of a text, which may join what stood apart.
+        if !self.source.contains("replace") {
+            return Ok((text, mark));
+        }
+        let (careful, by) = marked(Care::Everything)?;
+        let control =
+            |text: &str, mark: Option<char>| tokenizer.count_control(text, mark.unwrap_or('\u{FDD0}'));
+        let joined = by.is_some() && control(&careful, by) < control(&text, mark);
+        Ok(if joined { (careful, by) } else { (text, mark) })
+    }
+
+    fn text(&self, request: &ChatRequest) -> Result<String> {
+        let given = &request.template_arguments;
+        let arguments = thinking::arguments(self.source, self.thinking, request.reasoning, given)?;
+        let tools = offered(request);
+        let shown: Vec<Json> =
+            if self.knows_tools { tools.iter().map(tool_json).collect() } else { Vec::new() };
+        let messages = match self.knows_tools {
+            true => history::native(&request.messages, self.syntax, self.source),
+            false => history::described(&request.messages, tools, self.syntax),
+        };
+        let rendered = |messages: &[Json]| {
+            self.template.render(&Conversation {
+                messages,
+                tools: &shown,
+                documents: &[],
+                add_generation_prompt: true,
+                arguments: Some(&arguments),
+            })
+        };
+        match rendered(&messages) {
+            // The tools' description is a system message, which some templates refuse.
+            Err(e) if !self.knows_tools && !tools.is_empty() => match history::without_system(messages) {
+                Some(messages) => rendered(&messages).map_err(|_| e),
+                None => Err(e),
+            },
+            rendered => rendered,
+        }
+    }
+}
+
+/// The tools on offer: none when the request forbids calls.
+fn offered(request: &ChatRequest) -> &[ToolSpec] {
+    match request.tool_choice {
+        ToolChoice::None => &[],
+        _ => request.tools.as_slice(),
     }
 }
 

@@ -27,17 +27,17 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// Converts `weights`, calling `progress` after each tensor. Tensors that are not F32, F16 or BF16 stay as they are. A row
+/// Converts `weights`, calling `progress` after each tensor; an error of its own ends the work. Tensors that are not F32, F16 or BF16 stay as they are. A row
 /// that is no whole number of blocks takes the next format of blocks of 32 (Q4_K becomes Q5_0, as other quantisers have it).
 ///
 /// # Errors
-/// `Corrupt`, with the tensor's name, for values that are not finite.
+/// `Corrupt`, with the tensor's name, for values that are not finite; what `progress` says.
 pub fn quantize(
     weights: Weights,
     blueprint: &Blueprint,
     choice: Quantize,
     threads: usize,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<Weights> {
     let plan = plan(&weights, blueprint, choice);
     let naming = weights.naming;
@@ -49,7 +49,7 @@ pub fn quantize(
             *tensor = convert(tensor, format, threads)
                 .map_err(|e| e.within(format!("quantising tensor `{name}`")))?;
         }
-        progress(Progress { done: i + 1, total });
+        progress(Progress { done: i + 1, total })?;
     }
     Ok(Weights::new(naming, tensors))
 }

@@ -9,30 +9,10 @@
 
 mod fixture_files;
 
-use fixture_files::Numbers;
-use parasol_hub::{Cancel, Hub, Licence};
+use fixture_files::{Numbers, published};
 use parasol_kernels::Isa;
 use parasol_text::engine::{LoadOptions, PositionScore, TextModel, perplexity};
 use std::path::PathBuf;
-
-/// The model's file, pulled if it has to be and its licence lets it.
-fn file(name: &str) -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os(format!("PARASOL_TEST_{}", name.to_uppercase().replace('-', "_"))) {
-        return Some(path.into());
-    }
-    let hub = Hub::open().unwrap();
-    let located = match hub.locate(name).unwrap() {
-        Some(located) => Ok(located),
-        None => hub.pull(name, Licence::Refuse, &Cancel::new(), &mut |_| {}),
-    };
-    match located {
-        Ok(located) => Some(located.model.path().to_owned()),
-        Err(e) => {
-            eprintln!("SKIPPED: {name} is not on this machine ({e}); `parasol pull {name}` fetches it");
-            None
-        }
-    }
-}
 
 /// What llama.cpp wrote down.
 struct Reference {
@@ -144,7 +124,7 @@ fn compare(name: &str, reference: &Reference, path: PathBuf, isa: Isa, most: usi
 }
 
 fn parity(name: &str, fixture: &str) {
-    let Some(path) = file(name) else { return };
+    let Some(path) = published(name) else { return };
     let reference = Reference::read(fixture);
     for (isa, most) in Isa::available().into_iter().zip([usize::MAX, 512, 64]) {
         // All of it on the best; a part shows whether the others compute the same.

@@ -284,6 +284,9 @@ fn a_sleeping_constraint_wakes_with_its_token_and_sleeps_again() {
             assert!(logits.iter().all(|l| *l == 0.0) && constraint.is_accepting(), "round {round}");
             constraint.accept(token).unwrap();
         }
+        // Only thought of, it wakes nothing.
+        constraint.accept_thought(wake).unwrap();
+        assert!(constraint.is_accepting());
         constraint.accept(wake).unwrap();
         assert!(!constraint.is_accepting());
         for token in encode("1").into_iter().chain(encode("2")).chain(encode("3")) {

@@ -4,6 +4,7 @@
 mod fixture_files;
 
 use fixture_files::fixtures;
+use parasol_core::{Error, ErrorKind};
 use parasol_kernels::Format;
 use parasol_kernels::reference::dequantize_row;
 use parasol_text::families;
@@ -34,7 +35,11 @@ fn projections_change_and_norms_stay() {
     let (Folder { weights, .. }, blueprint) = open();
     let choice = Quantize { format: Format::Q8_0, embedding: None };
     let mut told = Vec::new();
-    let converted = quantize(weights.clone(), &blueprint, choice, 3, &mut |p| told.push(p)).unwrap();
+    let mut tell = |progress| {
+        told.push(progress);
+        Ok(())
+    };
+    let converted = quantize(weights.clone(), &blueprint, choice, 3, &mut tell).unwrap();
     let projections = 7 * blueprint.layers.len();
     assert_eq!(told.last(), Some(&Progress { done: projections, total: projections }));
     assert_eq!(told.len(), projections);
@@ -52,7 +57,7 @@ fn projections_change_and_norms_stay() {
 fn the_embedding_is_a_choice_and_short_rows_take_smaller_blocks() {
     let (Folder { weights, .. }, blueprint) = open();
     let choice = Quantize { format: Format::Q4K, embedding: Some(Format::F16) };
-    let converted = quantize(weights, &blueprint, choice, 1, &mut |_| {}).unwrap();
+    let converted = quantize(weights, &blueprint, choice, 1, &mut |_| Ok(())).unwrap();
     assert_eq!(converted.get("model.embed_tokens.weight").unwrap().format, Format::F16);
     // Rows of 32 and 64 values are no whole Q4_K blocks.
     assert_eq!(converted.get("model.layers.0.self_attn.q_proj.weight").unwrap().format, Format::Q5_0);
@@ -70,6 +75,18 @@ fn a_value_that_is_not_finite_is_reported_with_its_tensor() {
     tensors.insert(name.into(), Tensor::owned(Format::F32, old.rows, old.cols, bytes));
     let weights = Weights::new(weights.naming, tensors);
     let choice = Quantize { format: Format::Q4_0, embedding: None };
-    let error = quantize(weights, &blueprint, choice, 2, &mut |_| {}).unwrap_err();
+    let error = quantize(weights, &blueprint, choice, 2, &mut |_| Ok(())).unwrap_err();
     assert!(error.message().contains(name), "{error}");
+}
+
+#[test]
+fn who_is_told_of_progress_may_end_the_work() {
+    let (Folder { weights, .. }, blueprint) = open();
+    let choice = Quantize { format: Format::Q8_0, embedding: None };
+    let mut told = 0;
+    let error = quantize(weights, &blueprint, choice, 1, &mut |p| {
+        told = p.done;
+        if p.done < 3 { Ok(()) } else { Err(Error::new(ErrorKind::Cancelled, "enough")) }
+    });
+    assert_eq!((error.unwrap_err().message(), told), ("enough", 3));
 }

@@ -163,7 +163,10 @@ fn remote(entry: &ModelEntry) -> RemoteEntry {
     RemoteEntry {
         name: entry.name.clone(),
         backends: entry.remote.clone(),
-        capabilities: vec!["chat".into(), "complete".into()],
+        capabilities: entry
+            .capabilities
+            .clone()
+            .unwrap_or_else(|| crate::config::CAPABILITIES.map(str::to_owned).into()),
         context: entry.context,
         sampling: parasol_core::SamplingChoice::default(),
         limits: entry.limits.unwrap_or_default(),

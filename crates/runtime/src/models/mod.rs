@@ -94,6 +94,16 @@ impl Models {
     /// `InvalidRequest` for what is no model's name; `NotFound` when it is unknown or not on this disk; `OutOfMemory` when it
     /// does not fit, saying what it needs and what there is; whatever its engine says.
     pub fn acquire(self: &Arc<Self>, name: &str) -> Result<Lease> {
+        self.acquire_unless(name, &Cancel::new())
+    }
+
+    /// [`Models::acquire`] for somebody who may stop waiting: see [`Models::give_up`]. What is loaded for nobody else then goes no
+    /// further than its next step: it waits for no room, opens no file, converts no further tensor. A file that needs no
+    /// conversion is mapped in a moment and is finished, for whoever asks next.
+    ///
+    /// # Errors
+    /// As [`Models::acquire`]; `Cancelled`.
+    pub fn acquire_unless(self: &Arc<Self>, name: &str, cancel: &Cancel) -> Result<Lease> {
         if let Some(model) = self.remote(name) {
             return Ok(Lease::remote(Arc::clone(model)));
         }
@@ -103,9 +113,9 @@ impl Models {
         }
         let located = match self.find(name)? {
             Some(located) => located,
-            None => self.absent(name)?,
+            None => self.absent(name, cancel)?,
         };
-        let held = self.shelf.acquire(&located.name, |room| {
+        let held = self.shelf.acquire(&located.name, cancel, |room| {
             let options = self.overrides.get(&located.name).unwrap_or(&self.options.load);
             let opened = Opened::open(&located.name, &located)?;
             let options = &opened.for_many(options, self.shelf.budget());
@@ -117,7 +127,7 @@ impl Models {
                 human_bytes(need.activations)
             );
             room.reserve(need.total(), &parts)?;
-            let model = opened.load(options)?;
+            let model = opened.load_while(options, room.still_wanted())?;
             tracing::info!(
                 model = located.name,
                 bytes = need.total(),
@@ -128,6 +138,11 @@ impl Models {
         })?;
         self.remember(name, held.key());
         Ok(Lease::local(held))
+    }
+
+    /// Ends every [`Models::acquire_unless`] that waits with `cancel`.
+    pub fn give_up(&self, cancel: &Cancel) {
+        self.shelf.give_up(cancel);
     }
 
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;
@@ -157,7 +172,7 @@ impl Models {
         if self.remote(name).is_none() {
             names::check(name, self.options.paths)?;
             if self.find(name)?.is_none() {
-                self.absent(name)?;
+                self.absent(name, &Cancel::new())?;
             }
             self.shelf.pin(&self.key(name), pinned);
         }
@@ -222,13 +237,13 @@ impl Models {
     }
 
     /// Fetches a model that is not here, where the options allow it.
-    fn absent(&self, name: &str) -> Result<Located> {
+    fn absent(&self, name: &str, cancel: &Cancel) -> Result<Located> {
         match self.options.pull {
             Policy::Refused => Err(absent(name)),
             Policy::Allowed => {
                 let name = names::bare(names::check(name, self.options.paths)?);
                 tracing::info!(model = name, "pulling it for a request");
-                self.hub().pull(name, Licence::Refuse, &Cancel::new(), &mut |_| {})
+                self.hub().pull(name, Licence::Refuse, cancel, &mut |_| {})
             }
         }
     }

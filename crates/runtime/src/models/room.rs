@@ -3,7 +3,7 @@
 
 use super::shelf::{Inner, Slot, State};
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_hub::human_bytes;
+use parasol_hub::{Cancel, human_bytes};
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime};
 
@@ -56,6 +56,7 @@ impl<E> Drop for Reservation<E> {
 pub(super) struct Room<'a, E> {
     shelf: &'a Arc<Inner<E>>,
     key: &'a str,
+    cancel: &'a Cancel,
     reservation: Option<Reservation<E>>,
 }
 
@@ -69,8 +70,17 @@ enum Try<E> {
 }
 
 impl<'a, E> Room<'a, E> {
-    pub(super) fn new(shelf: &'a Arc<Inner<E>>, key: &'a str) -> Self {
-        Self { shelf, key, reservation: None }
+    pub(super) fn new(shelf: &'a Arc<Inner<E>>, key: &'a str, cancel: &'a Cancel) -> Self {
+        Self { shelf, key, cancel, reservation: None }
+    }
+
+    /// Fails when nobody waits for the thing any more, neither who loads it nor anybody else: for a loader to ask now and then.
+    pub(super) fn still_wanted(&self) -> impl Fn() -> Result<()> + Send + Sync + use<E>
+    where
+        E: Send + Sync + 'static,
+    {
+        let (shelf, key, cancel) = (Arc::clone(self.shelf), self.key.to_owned(), self.cancel.clone());
+        move || shelf.lock().wanted(&key, &cancel)
     }
 
     pub(super) fn into_reservation(self) -> Option<Reservation<E>> {
@@ -81,11 +91,12 @@ impl<'a, E> Room<'a, E> {
     /// the room, and waits a while for what is in use.
     ///
     /// # Errors
-    /// `OutOfMemory` that says what is needed and what there is.
+    /// `OutOfMemory` that says what is needed and what there is; `Cancelled` when nobody waits for it any more.
     pub(super) fn reserve(&mut self, need: u64, parts: &str) -> Result<()> {
         let deadline = Instant::now() + self.shelf.patience;
         let mut state = self.shelf.lock();
         loop {
+            state.wanted(self.key, self.cancel)?;
             match self.attempt(&mut state, need, parts)? {
                 Try::Done(reservation) => {
                     drop(state);

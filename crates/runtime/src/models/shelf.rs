@@ -3,6 +3,7 @@
 
 use super::room::{Item, Reservation, Room};
 use parasol_core::{Error, ErrorKind, Result};
+use parasol_hub::Cancel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -34,8 +35,16 @@ pub(super) struct State<E> {
 
 pub(super) enum Slot<E> {
     /// Somebody loads it; the others wait and then see how that ended.
-    Loading(Arc<OnceLock<Error>>),
+    Loading(Loading),
     Ready(Ready<E>),
+}
+
+/// Something that is being loaded.
+#[derive(Default)]
+pub(super) struct Loading {
+    failed: Arc<OnceLock<Error>>,
+    /// How many wait for it, besides who loads it.
+    waiting: usize,
 }
 
 pub(super) struct Ready<E> {
@@ -135,31 +144,43 @@ impl<E> Shelf<E> {
     }
 
     /// What is loaded under `key`, or what `load` makes of it. Of several callers at once one loads and the others wait for
-    /// it; if that fails all of them are told, and the next caller tries again.
+    /// it; if that fails all of them are told, and the next caller tries again. Who has cancelled waits no longer, and loads no
+    /// longer where nobody else waits.
     ///
     /// # Errors
-    /// Those of `load`.
+    /// Those of `load`; `Cancelled`.
     pub(super) fn acquire(
         &self,
         key: &str,
+        cancel: &Cancel,
         load: impl FnOnce(&mut Room<'_, E>) -> Result<E>,
     ) -> Result<Held<E>> {
-        let failed = Arc::new(OnceLock::new());
         let mut state = self.0.lock();
         loop {
+            if cancel.is_cancelled() {
+                return Err(given_up(key));
+            }
             if let Some(held) = self.hold(&mut state, key) {
                 return Ok(held);
             }
-            let Some(Slot::Loading(other)) = state.slots.get(key) else { break };
-            let other = Arc::clone(other);
+            let Some(Slot::Loading(other)) = state.slots.get_mut(key) else { break };
+            other.waiting += 1;
+            let failed = Arc::clone(&other.failed);
             state = self.0.wait(state, None);
-            if let Some(error) = other.get() {
+            match state.slots.get_mut(key) {
+                Some(Slot::Loading(other)) if Arc::ptr_eq(&other.failed, &failed) => other.waiting -= 1,
+                _ => {}
+            }
+            // One that was given up failed for nobody else: the next one tries.
+            if let Some(error) = failed.get().filter(|error| *error.kind() != ErrorKind::Cancelled) {
                 return Err(error.clone());
             }
         }
-        state.slots.insert(key.to_owned(), Slot::Loading(Arc::clone(&failed)));
+        let loading = Loading::default();
+        let failed = Arc::clone(&loading.failed);
+        state.slots.insert(key.to_owned(), Slot::Loading(loading));
         drop(state);
-        let loaded = self.load(key, load);
+        let loaded = self.load(key, cancel, load);
         let mut state = self.0.lock();
         let result = match loaded {
             Ok(item) => {
@@ -180,9 +201,22 @@ impl<E> Shelf<E> {
         result
     }
 
+    /// Cancels what waits with `cancel` and wakes it.
+    pub(super) fn give_up(&self, cancel: &Cancel) {
+        cancel.cancel();
+        // Whoever looked before this has begun to wait once the lock is free.
+        drop(self.0.lock());
+        self.0.changed.notify_all();
+    }
+
     /// Runs `load` without the lock. A panic in it is this project's fault and must not leave others waiting.
-    fn load(&self, key: &str, load: impl FnOnce(&mut Room<'_, E>) -> Result<E>) -> Result<Item<E>> {
-        let mut room = Room::new(&self.0, key);
+    fn load(
+        &self,
+        key: &str,
+        cancel: &Cancel,
+        load: impl FnOnce(&mut Room<'_, E>) -> Result<E>,
+    ) -> Result<Item<E>> {
+        let mut room = Room::new(&self.0, key, cancel);
         let value = catch_unwind(AssertUnwindSafe(|| load(&mut room))).unwrap_or_else(|_| {
             let message = format!("loading {key} failed in a way that it never should: see the log");
             Err(Error::new(ErrorKind::Internal, message))
@@ -304,7 +338,21 @@ impl<E> Shelf<E> {
     }
 }
 
+/// What a caller gets who is not there any more.
+fn given_up(key: &str) -> Error {
+    Error::new(ErrorKind::Cancelled, format!("nobody waits for {key} any more"))
+}
+
 impl<E> State<E> {
+    /// Fails when nobody waits for what is being loaded under `key`: neither who loads it, who may cancel, nor anybody else.
+    pub(super) fn wanted(&self, key: &str, cancel: &Cancel) -> Result<()> {
+        let others = match self.slots.get(key) {
+            Some(Slot::Loading(loading)) => loading.waiting,
+            _ => 0,
+        };
+        if cancel.is_cancelled() && others == 0 { Err(given_up(key)) } else { Ok(()) }
+    }
+
     pub(super) fn used(&self) -> u64 {
         self.reserved.values().copied().fold(0, u64::saturating_add)
     }

@@ -4,6 +4,7 @@
 
 use super::shelf::{Held, Shelf};
 use parasol_core::{Error, ErrorKind, Result};
+use parasol_hub::Cancel;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -29,8 +30,12 @@ impl Fixture {
     }
 
     fn get(&self, key: &str, bytes: u64) -> Result<Held<Thing>> {
+        self.get_unless(key, bytes, &Cancel::new())
+    }
+
+    fn get_unless(&self, key: &str, bytes: u64, cancel: &Cancel) -> Result<Held<Thing>> {
         let gone = self.gone.clone();
-        self.shelf.acquire(key, |room| {
+        self.shelf.acquire(key, cancel, |room| {
             room.reserve(bytes, "all of it")?;
             Ok(Thing(gone))
         })
@@ -51,7 +56,7 @@ fn concurrent_callers_load_once() {
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
-                let held = it.shelf.acquire("a", |room| {
+                let held = it.shelf.acquire("a", &Cancel::new(), |room| {
                     loads.fetch_add(1, Ordering::SeqCst);
                     std::thread::sleep(SHORT);
                     room.reserve(5, "")?;
@@ -71,7 +76,7 @@ fn a_failed_load_is_told_to_all_and_tried_again() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let held = it.shelf.acquire("a", |room| {
+                let held = it.shelf.acquire("a", &Cancel::new(), |room| {
                     loads.fetch_add(1, Ordering::SeqCst);
                     room.reserve(5, "")?;
                     std::thread::sleep(SHORT * 3);
@@ -82,7 +87,11 @@ fn a_failed_load_is_told_to_all_and_tried_again() {
         }
     });
     assert_eq!((loads.load(Ordering::SeqCst), it.shelf.used()), (1, 0));
-    assert!(it.shelf.acquire("a", |_| panic!("as a test")).is_err_and(|e| *e.kind() == ErrorKind::Internal));
+    assert!(
+        it.shelf
+            .acquire("a", &Cancel::new(), |_| panic!("as a test"))
+            .is_err_and(|e| *e.kind() == ErrorKind::Internal)
+    );
     it.get("a", 5).unwrap();
 }
 
@@ -165,4 +174,74 @@ fn what_nobody_uses_goes_after_its_time() {
     it.shelf.close();
     thread.join().unwrap();
     assert_eq!((it.gone(), it.shelf.used()), (2, 0));
+}
+
+/// A shelf that is full and in use, where a request waits for long.
+fn full() -> (Fixture, Held<Thing>) {
+    let it = Fixture { shelf: Shelf::new(10, Duration::from_secs(20), None), gone: Arc::default() };
+    let held = it.get("a", 6).unwrap();
+    (it, held)
+}
+
+fn soon(done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn who_is_gone_waits_for_no_room() {
+    let ((it, _held), cancel) = (full(), Cancel::new());
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| it.get_unless("b", 6, &cancel).map(drop));
+        soon(|| it.keys() == "ab");
+        it.shelf.give_up(&cancel);
+        assert_eq!(*waiter.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+    });
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!((it.keys().as_str(), it.shelf.used()), ("a", 6));
+    // Who is gone before anything begins begins nothing.
+    let error = it.shelf.acquire("b", &cancel, |_| panic!("it was loaded")).map(drop).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_load_goes_on_for_those_who_wait_still() {
+    let ((it, held), cancel) = (full(), Cancel::new());
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| it.get_unless("b", 6, &cancel).map(drop));
+        soon(|| it.keys() == "ab");
+        let second = scope.spawn(|| it.get("b", 6).map(drop));
+        std::thread::sleep(SHORT);
+        it.shelf.give_up(&cancel);
+        std::thread::sleep(SHORT);
+        assert_eq!(it.keys(), "ab", "somebody waits for it");
+        drop(held);
+        second.join().unwrap().unwrap();
+        // The one that loaded it was not told to stop in the middle.
+        first.join().unwrap().unwrap();
+    });
+    assert_eq!(it.keys(), "b");
+}
+
+#[test]
+fn who_waits_for_another_ones_load_may_leave_and_is_not_failed_by_one_who_left() {
+    let ((it, held), cancel, other) = (full(), Cancel::new(), Cancel::new());
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| it.get_unless("b", 6, &cancel).map(drop));
+        soon(|| it.keys() == "ab");
+        let leaves = scope.spawn(|| it.get_unless("b", 6, &other).map(drop));
+        std::thread::sleep(SHORT);
+        it.shelf.give_up(&other);
+        assert_eq!(*leaves.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+        it.shelf.give_up(&cancel);
+        assert_eq!(*first.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+        let last = scope.spawn(|| it.get("b", 6).map(drop));
+        std::thread::sleep(SHORT);
+        drop(held);
+        last.join().unwrap().unwrap();
+    });
 }

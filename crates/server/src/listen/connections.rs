@@ -2,7 +2,7 @@
 //! longest goes.
 
 use axum::body::{Body, Bytes, HttpBody};
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,24 +42,23 @@ impl Connections {
         Arc::new(Self { most: most.max(1), table: Mutex::default(), gone: Notify::new() })
     }
 
-    /// Enters a new connection, idle until its first request.
-    pub(super) fn enter(self: &Arc<Self>) -> Place {
+    /// Enters a new connection, idle until its first request; `None` when there is no room and every other one is at work.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
         let full = self.table().open >= self.most;
-        if full {
-            self.evict();
+        if full && !self.evict() {
+            return None;
         }
         self.table().open += 1;
         let evict = Arc::new(Notify::new());
         let entry = Arc::new(Entry { connections: self.clone(), evict, stamp: Mutex::default() });
         entry.rest();
-        Place(entry)
+        Some(Place(entry))
     }
 
-    /// Ends the connection that has been idle longest, if one is.
-    pub(super) fn evict(&self) {
-        if let Some((_, connection)) = self.table().idle.pop_first() {
-            connection.notify_one();
-        }
+    /// Ends the connection that has been idle longest; whether one was.
+    pub(super) fn evict(&self) -> bool {
+        let longest = self.table().idle.pop_first();
+        longest.inspect(|(_, connection)| connection.notify_one()).is_some()
     }
 
     /// Requests in progress.
@@ -90,6 +89,7 @@ impl Entry {
     }
 
     fn rest(&self) {
+        self.work();
         let mut table = self.connections.table();
         let stamp = table.next;
         table.next = table.next.wrapping_add(1);
@@ -111,11 +111,17 @@ impl Place {
         self.0.evict.notified().await;
     }
 
-    /// Marks a request as being worked on.
+    /// Counts a request as being worked on. Its connection counts as idle until the whole of it is there: see [`Arriving`].
     pub(super) fn busy(&self) -> Busy {
-        self.0.work();
         self.0.connections.table().busy += 1;
         Busy(self.0.clone())
+    }
+
+    /// A request's body, which makes the connection busy once it is whole.
+    pub(super) fn arriving(&self, body: Incoming) -> Body {
+        let mut arriving = Arriving { body, entry: Some(self.0.clone()) };
+        arriving.look(true);
+        Body::new(arriving)
     }
 }
 
@@ -142,6 +148,46 @@ impl Drop for Busy {
         table.busy = table.busy.saturating_sub(1);
         drop(table);
         self.0.rest();
+    }
+}
+
+/// A body on its way. Whoever sends it byte by byte has to make room for others like everyone who sends nothing.
+struct Arriving {
+    body: Incoming,
+    entry: Option<Arc<Entry>>,
+}
+
+impl Arriving {
+    fn look(&mut self, goes_on: bool) {
+        if (!goes_on || self.body.is_end_stream())
+            && let Some(entry) = self.entry.take()
+        {
+            entry.work();
+        }
+    }
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(frame) = &polled {
+            self.look(frame.is_some());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -8,7 +8,6 @@ mod tls;
 use crate::AppState;
 use crate::door::{self, Peer};
 use axum::Router;
-use axum::body::Body;
 use connections::{Connections, Place};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,9 +19,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 
 /// A server that listens and does not serve yet.
 pub struct Server {
@@ -64,7 +66,7 @@ impl Server {
                 };
                 Error::new(ErrorKind::Io, format!("cannot listen on {address}: {e}{hint}"))
             };
-            listeners.push(TcpListener::bind(address).await.map_err(failed)?);
+            listeners.push(listen(*address).map_err(failed)?);
         }
         #[cfg(unix)]
         let unix = options.unix_socket.as_deref().map(connections::bind_unix).transpose()?;
@@ -120,6 +122,17 @@ impl Server {
     }
 }
 
+/// Listens on an address. Connections that come all at once wait for the server to take them; those that find no place there
+/// would wait for a second.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As other servers do: a restart need not wait for the system to forget the last connections.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 async fn accept_tcp(listener: TcpListener, shared: Shared) {
     loop {
         match listener.accept().await {
@@ -128,7 +141,10 @@ async fn accept_tcp(listener: TcpListener, shared: Shared) {
                 let _ = stream.set_nodelay(true);
                 let loopback = stream.local_addr().is_ok_and(|a| canonical(a.ip()).is_loopback());
                 let peer = Peer { address: Some(canonical(from.ip())), loopback };
-                let place = shared.connections.enter();
+                let Some(place) = shared.connections.enter() else {
+                    full(&shared).await;
+                    continue;
+                };
                 tokio::spawn(greet(stream, peer, place, shared.clone()));
             }
             Err(error) => pause(&shared, &error).await,
@@ -141,7 +157,10 @@ async fn accept_unix(listener: tokio::net::UnixListener, shared: Shared) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let place = shared.connections.enter();
+                let Some(place) = shared.connections.enter() else {
+                    full(&shared).await;
+                    continue;
+                };
                 let peer = Peer { address: None, loopback: true };
                 let shared = shared.clone();
                 tokio::spawn(async move { converse(stream, peer, place, &shared).await });
@@ -149,6 +168,14 @@ async fn accept_unix(listener: tokio::net::UnixListener, shared: Shared) {
             Err(error) => pause(&shared, &error).await,
         }
     }
+}
+
+/// There is no room and nobody who could make some: the connection is closed, and the next one has to wait for a moment, so that
+/// who connects again at once does not keep a thread busy.
+async fn full(shared: &Shared) {
+    let most = shared.state.options().max_connections;
+    tracing::warn!(most, "a connection was refused: all others are at work");
+    tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
 /// Out of files: an idle connection goes, and the system gets a moment.
@@ -171,18 +198,22 @@ fn canonical(address: IpAddr) -> IpAddr {
 async fn greet(stream: TcpStream, peer: Peer, place: Place, shared: Shared) {
     let patience = shared.state.options().header_timeout;
     let mut closing = shared.closing.clone();
+    let mut first = [0];
     tokio::select! {
-        ready = tokio::time::timeout(patience, stream.readable()) => match ready {
-            Ok(Ok(())) => {}
+        // A socket that is only said to be readable need not be: looking at the byte makes sure.
+        ready = tokio::time::timeout(patience, stream.peek(&mut first)) => match ready {
+            Ok(Ok(1)) => {}
             _ => return,
         },
         () = place.evicted() => return,
         () = until_set(&mut closing) => return,
     }
+    // A task is as large as the largest thing that it will ever wait for: what an idle connection does not need yet is put
+    // elsewhere.
     match &shared.tls {
-        None => converse(stream, peer, place, &shared).await,
-        Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
-            Ok(Ok(stream)) => converse(stream, peer, place, &shared).await,
+        None => Box::pin(converse(stream, peer, place, &shared)).await,
+        Some(tls) => match Box::pin(tokio::time::timeout(patience, tls.accept(stream))).await {
+            Ok(Ok(stream)) => Box::pin(converse(stream, peer, place, &shared)).await,
             Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
             Err(_) => tracing::debug!("TLS took too long"),
         },
@@ -199,9 +230,10 @@ async fn converse(
     let options = shared.state.options();
     let service = hyper::service::service_fn(|request: hyper::Request<Incoming>| {
         let busy = place.busy();
+        let request = request.map(|body| place.arriving(body));
         let (state, router) = (shared.state.clone(), shared.router.clone());
         async move {
-            let response = door::enter(state, router, peer, request.map(Body::new)).await;
+            let response = door::enter(state, router, peer, request).await;
             // Busy until the last byte of the body is made.
             Ok::<_, Infallible>(response.map(|body| busy.until_end_of(body)))
         }

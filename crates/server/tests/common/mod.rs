@@ -34,28 +34,32 @@ pub struct Answer {
 /// The fixture itself is a base model.
 pub fn toy() -> String {
     static MADE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    MADE.get_or_init(make_toy).clone()
+    MADE.get_or_init(|| make_toy("toy-chat-65536", "<|end|>")).clone()
 }
 
-fn make_toy() -> String {
+/// The same with no token that ends an answer: it says nonsense until its context is full.
+pub fn endless_toy() -> String {
+    static MADE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    MADE.get_or_init(|| make_toy("toy-endless-65536", "<|comma|>")).clone()
+}
+
+fn make_toy(name: &str, end: &str) -> String {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/toy-qwen3");
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toy-chat-65536");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // Other tests may be making the same: the folder gets its name when it is complete.
     let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for name in ["model.safetensors", "tokenizer.json"] {
-        std::fs::copy(from.join(name), made.path().join(name)).unwrap();
-    }
+    std::fs::copy(from.join("model.safetensors"), made.path().join("model.safetensors")).unwrap();
+    let tokenizer = std::fs::read_to_string(from.join("tokenizer.json")).unwrap();
+    std::fs::write(made.path().join("tokenizer.json"), tokenizer.replace("<|end|>", end)).unwrap();
     let config = std::fs::read_to_string(from.join("config.json")).unwrap();
     let long = config.replace("\"max_position_embeddings\": 256", "\"max_position_embeddings\": 65536");
     assert_ne!(config, long);
     std::fs::write(made.path().join("config.json"), long).unwrap();
-    std::fs::write(made.path().join("chat_template.jinja"), TEMPLATE).unwrap();
+    let template = TEMPLATE.replace("<|end|>", end);
+    std::fs::write(made.path().join("chat_template.jinja"), &template).unwrap();
     if std::fs::rename(made.path(), &to).is_err() {
-        assert_eq!(
-            std::fs::read_to_string(to.join("chat_template.jinja")).unwrap(),
-            TEMPLATE,
-            "{to:?} is old"
-        );
+        let there = std::fs::read_to_string(to.join("chat_template.jinja")).unwrap();
+        assert_eq!(there, template, "{to:?} is old");
     }
     to.to_str().unwrap().to_owned()
 }
@@ -79,8 +83,11 @@ pub fn state(options: ServerOptions) -> AppState {
 
 /// A server's state over the store and the sources of these settings; `paths` says whether requests may name files.
 pub fn state_over(options: ServerOptions, settings: parasol_hub::Settings, paths: Policy) -> AppState {
-    let runtime = Runtime::new(settings).unwrap();
-    let models = Models::new(runtime, ModelsOptions { paths, ..ModelsOptions::default() });
+    state_with(options, settings, ModelsOptions { paths, ..ModelsOptions::default() })
+}
+
+fn state_with(options: ServerOptions, settings: parasol_hub::Settings, models: ModelsOptions) -> AppState {
+    let models = Models::new(Runtime::new(settings).unwrap(), models);
     let state = AppState::new(models.unwrap(), options).unwrap();
     state.accept_token(TOKEN);
     state
@@ -99,10 +106,19 @@ impl Running {
         settings: impl FnOnce(std::path::PathBuf) -> parasol_hub::Settings,
         paths: Policy,
     ) -> Self {
+        Self::start_with(change, settings, ModelsOptions { paths, ..ModelsOptions::default() })
+    }
+
+    /// Starts one that keeps its models so.
+    pub fn start_with(
+        change: impl FnOnce(&mut ServerOptions),
+        settings: impl FnOnce(std::path::PathBuf) -> parasol_hub::Settings,
+        models: ModelsOptions,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut options = options(home.path());
         change(&mut options);
-        let state = state_over(options.clone(), settings(options.home), paths);
+        let state = state_with(options.clone(), settings(options.home), models);
         let (stop, stopping) = watch::channel(false);
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {

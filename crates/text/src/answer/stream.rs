@@ -146,7 +146,8 @@ impl AnswerStream {
         })
     }
 
-    fn thinks(&self) -> bool {
+    /// Whether what comes next is thought, not answered.
+    pub fn thinks(&self) -> bool {
         self.thinking.as_ref().is_some_and(Thinking::inside)
     }
 

@@ -123,9 +123,9 @@ impl Decoder {
     /// An empty cache for one sequence of up to `capacity` tokens.
     ///
     /// # Errors
-    /// `OutOfMemory` when the system refuses the memory.
-    pub fn new_cache(&self, capacity: usize) -> Result<KvCache> {
-        let pool = self.new_pool(capacity.div_ceil(KV_BLOCK), KvFormat::F16)?;
+    /// As [`Decoder::new_pool`].
+    pub fn new_cache(&self, capacity: usize, format: KvFormat) -> Result<KvCache> {
+        let pool = self.new_pool(capacity.div_ceil(KV_BLOCK), format)?;
         // `new_pool` has checked that the number of blocks is a u32.
         let blocks = (0..pool.blocks() as u32).collect();
         Ok(KvCache { len: 0, capacity, pool, blocks, work: Workspace::default() })

@@ -72,7 +72,7 @@ pub(super) fn bench(decoder: &Arc<Decoder>, context: usize, shape: BenchShape) -
     let mut prompt_time = Duration::ZERO;
     if prompt > 0 {
         let (before, prompt) = (tokens(depth), tokens(prompt));
-        let mut session = Session::new(decoder.clone(), context)?;
+        let mut session = Session::new(decoder.clone(), context, KvFormat::F16)?;
         session.extend(&before)?;
         let start = Instant::now();
         session.extend(&prompt)?;

@@ -45,6 +45,9 @@ const SEQUENCES: usize = 64;
 /// More alternatives than this for each token would make an answer larger than its model.
 const MOST_LOGPROBS: usize = 1024;
 
+/// What is told how far a conversion has come, and may end it.
+pub type OnProgress = dyn Fn(Progress) -> Result<()> + Send + Sync;
+
 /// How to load a model.
 #[derive(Clone, Default)]
 pub struct LoadOptions {
@@ -64,8 +67,8 @@ pub struct LoadOptions {
     pub isa: Option<Isa>,
     /// Convert float weights while loading.
     pub quantize: Option<Quantize>,
-    /// Told after each converted tensor.
-    pub progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    /// Told after each converted tensor; an error ends the loading.
+    pub progress: Option<Arc<OnProgress>>,
 }
 
 /// What requests share, besides the worker.
@@ -89,6 +92,7 @@ pub struct TextModel {
     decoder: Arc<Decoder>,
     info: ModelInfo,
     context: usize,
+    cache_format: KvFormat,
     stats: Arc<Mutex<EngineStats>>,
     worker: Worker,
 }
@@ -118,7 +122,7 @@ impl TextModel {
             }
         };
         if let Some(choice) = options.quantize {
-            let report = |progress| options.progress.iter().for_each(|tell| tell(progress));
+            let report = |progress| options.progress.iter().try_for_each(|tell| tell(progress));
             weights = quantize::quantize(weights, &blueprint, choice, threads, &mut { report })?;
             info = ModelInfo::new(&blueprint, &weights, info.about, info.chat_template, info.file_bytes);
         }
@@ -133,7 +137,7 @@ impl TextModel {
         let stats = Arc::default();
         let worker = Worker::start(Scheduler::new(decoder.clone(), limits, Arc::clone(&stats))?)?;
         let shared = Arc::new(Shared { name, tokenizer, template, grammars: LazyGrammars::new() });
-        Ok(Self { shared, decoder, info, context, stats, worker })
+        Ok(Self { shared, decoder, info, context, cache_format: options.cache_format, stats, worker })
     }
 
     /// What the model is called.
@@ -173,8 +177,9 @@ impl TextModel {
     pub fn score(&self, tokens: &[u32], columns: &[u32]) -> Result<Vec<PositionScore>> {
         self.check_prompt(tokens, tokens.len())?;
         let (tokens, columns) = (tokens.to_vec(), columns.to_vec());
-        let (decoder, context) = (self.decoder.clone(), tokens.len());
-        self.worker.alone(move || score::score(&mut Session::new(decoder, context)?, &tokens, &columns))
+        let (decoder, context, format) = (self.decoder.clone(), tokens.len(), self.cache_format);
+        self.worker
+            .alone(move || score::score(&mut Session::new(decoder, context, format)?, &tokens, &columns))
     }
 
     /// Times a prompt and a generation with tokens already in the context: computation only, on random tokens. Requests wait

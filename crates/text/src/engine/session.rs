@@ -2,6 +2,7 @@
 
 use crate::decoder::{Decoder, KvCache, Logits};
 use parasol_core::Result;
+use parasol_kernels::KvFormat;
 use std::sync::Arc;
 
 /// Prompt tokens that are computed at once.
@@ -16,8 +17,8 @@ pub(super) struct Session {
 
 impl Session {
     /// An empty session with room for `context` tokens.
-    pub(super) fn new(decoder: Arc<Decoder>, context: usize) -> Result<Self> {
-        let cache = decoder.new_cache(context)?;
+    pub(super) fn new(decoder: Arc<Decoder>, context: usize, format: KvFormat) -> Result<Self> {
+        let cache = decoder.new_cache(context, format)?;
         Ok(Self { decoder, cache, logits: Vec::new() })
     }
 

@@ -80,6 +80,15 @@ impl Constraint {
         Ok(())
     }
 
+    /// Takes a token of what the model thinks before it answers: nothing that is only thought of wakes a sleeping grammar. One
+    /// that is awake describes the thinking too.
+    ///
+    /// # Errors
+    /// As [`Constraint::accept`].
+    pub fn accept_thought(&mut self, token: u32) -> Result<()> {
+        if self.asleep() { Ok(()) } else { self.accept(token) }
+    }
+
     /// Whether the answer may end here.
     pub fn is_accepting(&mut self) -> bool {
         self.asleep() || self.matcher.is_stopped() || self.matcher.is_accepting().unwrap_or(false)

@@ -1,13 +1,16 @@
 //! Tokenizers from a Hugging Face folder: tokenizer.json runs in the `tokenizers` crate, the reference itself; the files
 //! beside it say which tokens begin and end a text.
 
+use super::partition::Part;
 use super::source::{SpecialIds, Strings};
 use super::vocabulary::{Spelling, TokenKind, Vocabulary, byte_value};
 use parasol_core::{Error, ErrorKind, Result};
 use serde_json::Value;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::OnceLock;
-use tokenizers::Tokenizer as Reference;
+use tokenizers::{AddedToken, Tokenizer as Reference};
 
 /// Ids at or above this are refused: the list of tokens is indexed by id.
 const MOST_TOKENS: u32 = 1 << 24;
@@ -63,7 +66,25 @@ pub(crate) fn token_text<'a>(config: &'a Value, key: &str) -> Option<&'a str> {
 #[derive(Clone)]
 pub(crate) struct HuggingFace {
     parsing: Reference,
-    plain: OnceLock<Box<Reference>>,
+    plain: OnceLock<Box<Plain>>,
+}
+
+/// The copy for text from outside. Special tokens have a second name in it, which no text from outside can hold because it is
+/// drawn at random: with it a prompt names those that its template wrote.
+#[derive(Clone)]
+struct Plain {
+    reference: Reference,
+    names: HashMap<u32, String>,
+    ids: HashMap<u32, u32>,
+}
+
+/// A token of a prompt with text from outside, and whether the template wrote it as a control token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Meant {
+    /// It did.
+    Control(u32),
+    /// It is text.
+    Text(u32),
 }
 
 /// What a folder's files come to.
@@ -117,20 +138,33 @@ impl HuggingFace {
     /// # Errors
     /// `InvalidRequest` when the reference refuses the text.
     pub(crate) fn encode(&self, text: &[u8], parse_special: bool, add_special: bool) -> Result<Vec<u32>> {
-        let tokenizer = if parse_special { &self.parsing } else { self.plain() };
-        let text = String::from_utf8_lossy(text);
-        let encoding = tokenizer.encode_fast(text, add_special).map_err(|e| {
-            Error::new(ErrorKind::InvalidRequest, format!("the text cannot be turned into tokens: {e}"))
-        })?;
-        Ok(encoding.get_ids().to_vec())
+        let tokenizer = if parse_special { &self.parsing } else { &self.plain()?.reference };
+        ids(tokenizer, String::from_utf8_lossy(text).into_owned(), add_special)
     }
 
-    fn plain(&self) -> &Reference {
-        self.plain.get_or_init(|| {
-            let mut plain = self.parsing.clone();
-            plain.set_encode_special_tokens(true);
-            Box::new(plain)
-        })
+    /// The tokens of a prompt that was cut at the control tokens that count in it.
+    ///
+    /// # Errors
+    /// As [`HuggingFace::encode`].
+    pub(crate) fn encode_parts(&self, parts: &[Part<'_>]) -> Result<Vec<Meant>> {
+        let plain = self.plain()?;
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Text(bytes) => text.push_str(&String::from_utf8_lossy(bytes)),
+                Part::Token(id) => text.push_str(plain.names.get(id).map_or("", String::as_str)),
+            }
+        }
+        let meant = |id| plain.ids.get(&id).map_or(Meant::Text(id), |real| Meant::Control(*real));
+        Ok(ids(&plain.reference, text, false)?.into_iter().map(meant).collect())
+    }
+
+    fn plain(&self) -> Result<&Plain> {
+        if let Some(plain) = self.plain.get() {
+            return Ok(plain);
+        }
+        let made = Plain::of(&self.parsing)?;
+        Ok(self.plain.get_or_init(|| Box::new(made)))
     }
 
     /// The text of tokens, special ones included.
@@ -142,6 +176,41 @@ impl HuggingFace {
             .decode(ids, false)
             .map_err(|e| Error::new(ErrorKind::Corrupt, format!("tokens cannot be turned into text: {e}")))
     }
+}
+
+impl Plain {
+    fn of(parsing: &Reference) -> Result<Self> {
+        let mut reference = parsing.clone();
+        reference.set_encode_special_tokens(true);
+        // The standard library keys its hash maps with the system's entropy.
+        let random = || RandomState::new().build_hasher().finish();
+        let prefix = format!("\u{FDD0}{:016x}{:016x}", random(), random());
+        let special = |(id, token): (u32, AddedToken)| token.special.then_some((id, token));
+        let special: Vec<(u32, AddedToken)> =
+            parsing.get_added_tokens_decoder().into_iter().filter_map(special).collect();
+        let named = special.iter().map(|(_, token)| AddedToken {
+            content: format!("{prefix}{}", token.content),
+            special: false,
+            ..token.clone()
+        });
+        reference.add_tokens(named).map_err(|e| {
+            Error::new(ErrorKind::Corrupt, format!("tokenizer.json's special tokens cannot be named: {e}"))
+        })?;
+        let (mut names, mut ids) = (HashMap::new(), HashMap::new());
+        for (id, token) in special {
+            let name = format!("{prefix}{}", token.content);
+            ids.extend(reference.token_to_id(&name).map(|new| (new, id)));
+            names.insert(id, name);
+        }
+        Ok(Self { reference, names, ids })
+    }
+}
+
+fn ids(tokenizer: &Reference, text: String, add_special: bool) -> Result<Vec<u32>> {
+    let encoding = tokenizer.encode_fast(text, add_special).map_err(|e| {
+        Error::new(ErrorKind::InvalidRequest, format!("the text cannot be turned into tokens: {e}"))
+    })?;
+    Ok(encoding.get_ids().to_vec())
 }
 
 fn vocabulary_of(tokenizer: &Reference) -> Result<Vocabulary> {

@@ -1,10 +1,12 @@
 //! Tokenizers: text to token ids and back, for GGUF metadata ([`Tokenizer::from_source`]) and for Hugging Face folders
 //! ([`Tokenizer::from_folder`]). Which prompt to build is left to the chat template, when to stop to the generator.
 
+mod affixes;
 mod alphabet;
 mod bpe;
 mod charsmap;
 mod huggingface;
+mod marked;
 mod merge;
 mod partition;
 mod source;
@@ -205,21 +207,27 @@ impl Tokenizer {
         }
         let mut out = Vec::with_capacity(text.len() / 3 + 2);
         out.extend(self.special.bos.filter(|_| add_special && self.add_bos));
+        self.encode_parts(&self.partitioner.split(&self.vocabulary, text, parse), &mut out)?;
+        out.extend(self.special.eos.filter(|_| add_special && self.add_eos));
+        Ok(out)
+    }
+
+    /// Appends the tokens of a text that was cut at its special tokens; not for Hugging Face's, which cuts by itself.
+    fn encode_parts(&self, parts: &[Part<'_>], out: &mut Vec<u32>) -> Result<()> {
         let mut first = true;
-        for part in self.partitioner.split(&self.vocabulary, text, parse) {
-            match part {
+        for part in parts {
+            match *part {
                 Part::Token(id) => out.push(id),
                 Part::Text(text) => match &self.engine {
-                    Engine::Bpe(bpe) => bpe.encode(&self.vocabulary, text, &mut out)?,
-                    Engine::SentencePiece(spm) => spm.encode(&self.vocabulary, text, first, &mut out)?,
-                    Engine::Unigram(unigram) => unigram.encode(&self.vocabulary, text, &mut out),
+                    Engine::Bpe(bpe) => bpe.encode(&self.vocabulary, text, out)?,
+                    Engine::SentencePiece(spm) => spm.encode(&self.vocabulary, text, first, out)?,
+                    Engine::Unigram(unigram) => unigram.encode(&self.vocabulary, text, out),
                     Engine::HuggingFace(_) => {}
                 },
             }
             first = matches!(part, Part::Token(_));
         }
-        out.extend(self.special.eos.filter(|_| add_special && self.add_eos));
-        Ok(out)
+        Ok(())
     }
 
     /// Some models (unigram ones) find control tokens by their letters although told not to: spells those out, character

@@ -1,11 +1,32 @@
 //! Finds and reads the fixtures that the reference implementations left.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+use parasol_hub::{Cancel, Hub, Licence};
 use safetensors::SafeTensors;
 use std::path::PathBuf;
 
 pub fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures")
+}
+
+/// A published model's file, pulled if it has to be and its licence lets it. One that is neither on this machine nor within reach is
+/// named aloud; `PARASOL_TEST_GEMMA3_270M=file.gguf` names one that lies elsewhere.
+pub fn published(name: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(format!("PARASOL_TEST_{}", name.to_uppercase().replace('-', "_"))) {
+        return Some(path.into());
+    }
+    let hub = Hub::open().unwrap();
+    let located = match hub.locate(name).unwrap() {
+        Some(located) => Ok(located),
+        None => hub.pull(name, Licence::Refuse, &Cancel::new(), &mut |_| {}),
+    };
+    match located {
+        Ok(located) => Some(located.model.path().to_owned()),
+        Err(e) => {
+            eprintln!("SKIPPED: {name} is not on this machine ({e}); `parasol pull {name}` fetches it");
+            None
+        }
+    }
 }
 
 /// A safetensors file of numbers.

@@ -148,7 +148,9 @@ fn output(f: &mut Fields, chat: &mut ChatRequest, noted: &mut Vec<String>) -> Re
 /// What is accepted without effect, and what is refused with a reason.
 fn rest(f: &mut Fields, noted: &mut Vec<String>) -> Result<()> {
     if let Some(mut metadata) = f.object("metadata")? {
-        metadata.string("user_id")?;
+        if metadata.string("user_id")?.is_some() {
+            noted.push(metadata.at("user_id"));
+        }
         metadata.finish()?;
     }
     // A prompt's beginning is reused by itself; marking it is neither needed nor wrong.

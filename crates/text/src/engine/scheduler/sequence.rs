@@ -161,8 +161,10 @@ impl Sequence {
         if self.shared.tokenizer.is_end(token) {
             return self.end(FinishReason::Stop, None);
         }
-        if let Some(constraint) = &mut self.constraint {
-            constraint.accept(token)?;
+        match &mut self.constraint {
+            Some(constraint) if self.answer.thinks() => constraint.accept_thought(token)?,
+            Some(constraint) => constraint.accept(token)?,
+            None => {}
         }
         let logprobs = self.logprobs(token, unmasked.as_deref().unwrap_or(logits))?;
         self.known.push(token);
