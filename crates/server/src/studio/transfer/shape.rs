@@ -179,11 +179,12 @@ mod tests {
             let e = open(text).unwrap_err();
             assert!(e.message().contains(part) && *e.kind() == ErrorKind::InvalidRequest, "{e}");
         };
-        for text in [r#"{"milk":2}"#, "7", "\"x\"", "null", "[1,2]", "", "{", r#"{"mapping":1,"mapping":2}"#]
-        {
+        for text in [r#"{"milk":2}"#, "7", "\"x\"", "null", "[1,2]", r#"{"mapping":1,"mapping":2}"#] {
             says(text, "no export of Parasol");
         }
-        says("[1,", "the file: EOF");
+        for text in ["", "{", "[1,", "{]", "PNG"] {
+            says(text, "no valid JSON");
+        }
         says(r#"{"format":"other","conversations":[]}"#, "\"other\"");
         says(r#"{"format":"parasol-conversations","version":2,"conversations":[]}"#, "version 2");
         says(r#"{"conversations":7}"#, "the file's conversations");
