@@ -47,7 +47,6 @@ test("a first visit: the model is fetched through a network that breaks, and ans
   ground.hub.pace = 200_000_000;
   await page.getByRole("button", { name: "Try again" }).click();
   await expect(composer(page)).toBeVisible({ timeout: 60_000 });
-  console.log(ground.hub.ranges, before);
   expect(ground.hub.ranges.slice(before).some((range) => !range.startsWith("bytes=0-")), "it went on instead of beginning anew").toBe(true);
   await expect(page.getByRole("button", { name: /^Model: SmolLM2/ })).toBeVisible();
   await say(page, "Say hello to the rain in one short sentence.");

@@ -42,6 +42,8 @@ async function tabbed(page: Page, times: number): Promise<Stop[]> {
   const stops: Stop[] = [];
   for (let count = 0; count < times; count += 1) {
     await page.keyboard.press("Tab");
+    // At the end the browser's own bar has its turn.
+    if (await page.evaluate(() => document.activeElement === document.body)) break;
     stops.push(await focused(page));
   }
   return stops;
@@ -54,15 +56,15 @@ test("Tab goes through the chat in the order in which one reads it, and one sees
   await page.reload();
   await expect(answersOf(page).last()).toBeVisible();
   await toStart(page);
-  const stops = await tabbed(page, 26);
+  const stops = await tabbed(page, 40);
   for (const stop of stops) {
     expect(stop.name, JSON.stringify(stop)).not.toBe("");
     expect(stop.seen, JSON.stringify(stop)).toBe(true);
   }
   const names = stops.map((stop) => stop.name);
-  const order = ["Skip to the content", "Chat", "Models", "Find", "System", "Settings", "New chat", "Search conversations", "Rename", "Instructions and settings", "Messages", "Copy", "Answer again", "Message", "Send"];
+  const order = ["Skip to the content", "Chat", "Models", "Find", "System", "Settings", "New chat", "Search conversations", "Rename", "Instructions and settings", "Messages", "Copy", "Answer again", "Message", "Model: far"];
   let at = -1;
-  for (const name of order.filter((one) => one !== "Send" && one !== "Rename")) {
+  for (const name of order.filter((one) => one !== "Rename")) {
     const next = names.findIndex((stop, index) => index > at && stop.startsWith(name));
     expect(next, `${name} comes after ${names[at] ?? "the beginning"} in ${names.join(" | ")}`).toBeGreaterThan(at);
     at = next;

@@ -82,7 +82,8 @@ for (const [mode, use] of Object.entries(MODES)) {
       await page.goto(`${server.url}/c/0123`);
       await expect(page.getByText("This conversation is not here")).toBeVisible();
       await judge(page, `gone-${mode}`);
-      await page.goto(`${server.url}/nowhere`.replace("/nowhere", "/models/nowhere"));
+      await page.goto(`${server.url}/models/nowhere`);
+      await expect(page.getByRole("alert")).toBeVisible();
       await judge(page, `nomodel-${mode}`);
       // With the server away.
       await page.goto(server.url);
@@ -181,9 +182,9 @@ test("pages look right with the largest text, on the smallest phone, and turned 
   const server = await another();
   await prepare(server);
   await page.setViewportSize({ width: 320, height: 568 });
-  await page.addInitScript(() => (document.documentElement.style.fontSize = "20px"));
   for (const path of ["/", "/models", "/models/smollm2", "/system", "/settings"]) {
     await page.goto(server.url + path);
+    await page.evaluate(() => (document.documentElement.style.fontSize = "20px"));
     await page.waitForTimeout(600);
     await judge(page, `small${path.replaceAll("/", "-").replace(/-$/, "")}`);
   }
