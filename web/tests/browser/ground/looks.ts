@@ -21,4 +21,12 @@ export async function judge(page: Page, name: string): Promise<void> {
   expect(grave, name).toEqual([]);
   const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(over, `${name} runs over its edge`).toBeLessThanOrEqual(0);
+  // The way to every room is in sight.
+  const hidden = await page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('nav[aria-label="Rooms"] li')].filter((entry) => {
+      const { left, right } = entry.getBoundingClientRect();
+      return left < -1 || right > innerWidth + 1;
+    }).length,
+  );
+  expect(hidden, `${name}: rooms out of sight`).toBe(0);
 }
