@@ -34,5 +34,7 @@ export default defineConfig(({ command, mode }) => ({
     environment: "jsdom",
     include: ["tests/**/*.test.ts"],
     restoreMocks: true,
+    // Machines that test are busy with other things too.
+    testTimeout: 60_000,
   },
 }));

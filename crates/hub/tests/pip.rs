@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Home, assert_error, gguf, read};
+use common::{Home, Server, assert_error, gguf, read};
 use parasol_core::ErrorKind;
 use parasol_hub::{Cancel, Licence, PullEvent};
 use std::io::Write;
@@ -187,4 +187,28 @@ fn a_cancelled_pull_ends_pip() {
     let pid = std::fs::read_to_string(&note).unwrap();
     assert!(!Path::new("/proc").join(pid.trim()).exists() || cfg!(not(target_os = "linux")));
     assert!(home.files().is_empty());
+}
+
+#[test]
+fn what_another_source_has_left_goes_on_where_pip_brings_nothing() {
+    let server = Server::start();
+    let body = gguf(1_000_000);
+    server.repo("o/r", &[("m.gguf", &body)]);
+    let at = "/o/r/resolve/main/m.gguf";
+    let mut home = Home::on(&server).catalogue(&body, "['pip:pkg==1.0/pkg/m.gguf', 'hf:o/r/m.gguf']", "");
+    let bin = home.dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    home.settings.path = Some(bin.into());
+    // No pip, and a line that breaks after 300 000 bytes until whoever pulls gives up.
+    server.change(at, |file| {
+        file.cut = Some((300_000, 1000));
+        file.ranges = false;
+    });
+    assert!(home.pull("m").0.is_err());
+    server.change(at, |file| {
+        file.cut = None;
+        file.ranges = true;
+    });
+    assert_eq!(read(home.pull("m").0.unwrap().model.path()), body);
+    assert_eq!(server.seen("m.gguf").last().unwrap().range(), Some("bytes=300000-"));
 }

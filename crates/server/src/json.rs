@@ -65,7 +65,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
 }
 
 /// The whole body, within `limit` bytes and `patience`.
-async fn read(
+pub(crate) async fn read(
     headers: &HeaderMap,
     body: HttpBody,
     limit: usize,

@@ -88,6 +88,12 @@ pub(crate) fn own_only(_: &Path) {}
 
 fn failed(path: &Path, error: &rusqlite::Error) -> Error {
     use rusqlite::ffi::ErrorCode;
+    // An error of ours that `work` could hand on in no other way.
+    if let rusqlite::Error::ToSqlConversionFailure(inner) = error
+        && let Some(own) = inner.downcast_ref::<Error>()
+    {
+        return Error::new(own.kind().clone(), format!("the database {}: {}", path.display(), own.message()));
+    }
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,

@@ -333,3 +333,81 @@ fn nobody_sees_or_touches_what_is_anothers() {
     assert_eq!(json_of(&server.get("/api/parasol/presets", mine))["presets"][0]["system"], "s");
     assert_eq!(server.get(&path, mine).status, 200);
 }
+
+#[test]
+fn a_conversation_that_is_deleted_while_an_answer_is_asked_for_gets_none() {
+    let server = Running::start(|_| {});
+    for round in 0..40_u64 {
+        let (id, path) = begin(&server, &[], json!({ "max_tokens": 3000, "seed": round }));
+        let said = say(&server, &path, Value::Null, "hello");
+        let asked = std::thread::scope(|scope| {
+            let ask = || {
+                let body = json!({ "parent": said }).to_string();
+                server.send("POST", &format!("{path}/answers"), &[], &body).status
+            };
+            let asked = scope.spawn(ask);
+            // Sometimes before, sometimes after, sometimes in the middle.
+            std::thread::sleep(Duration::from_micros(round * 60));
+            assert_eq!(server.send("DELETE", &path, &[], "").status, 204);
+            asked.join().unwrap()
+        });
+        assert!([202, 404].contains(&asked), "{asked}");
+        ask(&server, "POST", &format!("{path}/restore"), &[], Value::Null, 200);
+        let begun = Instant::now();
+        loop {
+            let whole = json_of(&server.get(&path, &[]));
+            let messages = whole["messages"].as_array().unwrap();
+            assert_eq!(messages.len(), if asked == 202 { 2 } else { 1 }, "{whole}");
+            let state = messages.last().unwrap()["state"].as_str().unwrap();
+            if asked == 404 || state == "stopped" {
+                break;
+            }
+            // One that was at its end when the conversation went is complete, and nothing runs on.
+            if state == "complete"
+                && messages.last().unwrap()["usage"]["generated_tokens"].as_u64() < Some(3000)
+            {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(5), "round {round}, {id}: {whole}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_newer_database_is_refused_and_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path().to_owned();
+    let start = || Running::start(|options| options.home.clone_from(&at));
+    let stop = |mut server: Running| {
+        server.ask_to_end();
+        server.ended();
+    };
+    let server = start();
+    let (id, _) = begin(&server, &[], json!({}));
+    stop(server);
+    let file = at.join("server.sqlite3");
+    let version = |number: u32| {
+        let db = rusqlite::Connection::open(&file).unwrap();
+        let before: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        db.pragma_update(None, "user_version", number).unwrap();
+        before
+    };
+    let known = version(99);
+    let server = start();
+    for (method, path, body) in [
+        ("GET", CONVERSATIONS.to_owned(), ""),
+        ("POST", CONVERSATIONS.to_owned(), "{}"),
+        ("DELETE", format!("{CONVERSATIONS}/{id}"), ""),
+    ] {
+        let answer = server.send(method, &path, &[], body);
+        assert_eq!(answer.status, 501, "{answer:?}");
+        assert!(answer.body.contains("version 99") && answer.body.contains("newer Parasol"), "{answer:?}");
+    }
+    // What needs no conversations works.
+    assert_eq!(server.get("/v1/models", &[]).status, 200);
+    stop(server);
+    assert_eq!(version(known), 99);
+    let server = start();
+    assert_eq!(json_of(&server.get(CONVERSATIONS, &[]))["conversations"][0]["id"], json!(id));
+}

@@ -6,6 +6,7 @@ mod common;
 
 use common::Running;
 use parasol_server::{KeyFile, KeyTerms};
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -73,4 +74,60 @@ fn a_key_that_is_revoked_hears_nothing_more() {
     let mut rest = String::new();
     while lines.read_line(&mut rest).unwrap() > 0 {}
     assert!(!rest.contains("event:"), "{rest}");
+}
+
+/// Everything up to an event of this name, which is left out.
+fn up_to(lines: &mut BufReader<TcpStream>, event: &str) -> String {
+    let mut all = String::new();
+    loop {
+        let before = all.len();
+        assert!(lines.read_line(&mut all).unwrap() > 0, "it ended before {event:?}: {all}");
+        if all[before..].trim() == format!("event: {event}") {
+            all.truncate(before);
+            return all;
+        }
+    }
+}
+
+#[test]
+fn nobody_hears_of_what_is_anothers() {
+    let server = Running::start(|_| {});
+    let key = |name: &str, admin: bool| {
+        let secret = server.key(KeyTerms { name: name.into(), admin, ..KeyTerms::default() });
+        format!("authorization: Bearer {secret}")
+    };
+    let (ada, bob) = (key("ada", false), key("bob", true));
+    let mut hers = listen(&server, &format!("{ada}\r\n"));
+    let mut his = listen(&server, &format!("{bob}\r\n"));
+    let post = |path: &str, body: Value| {
+        let answer = server.send("POST", path, &[&ada], &body.to_string());
+        assert!(answer.status < 300, "{answer:?}");
+        serde_json::from_str::<Value>(&answer.body).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let all = "/api/parasol/conversations";
+    let made = post(all, json!({ "model": common::toy(), "parameters": { "max_tokens": 3 } }));
+    let said = post(&format!("{all}/{made}/messages"), json!({ "parent": null, "content": "secret" }));
+    post(&format!("{all}/{made}/answers"), json!({ "parent": said }));
+    until(&mut hers, "event: answer");
+    std::thread::sleep(Duration::from_millis(300));
+    load_and_unload(&server);
+    let heard = up_to(&mut his, "models");
+    assert!(!heard.contains("event:") && !heard.contains(&made), "{heard}");
+}
+
+#[test]
+fn an_import_of_thousands_is_told_once() {
+    let server = Running::start(|_| {});
+    let mut lines = listen(&server, "");
+    let one = |at: usize| {
+        json!({ "title": format!("{at}"), "mapping": { "a": { "message": {
+            "author": { "role": "user" }, "content": { "parts": ["x"] } } } } })
+    };
+    let file = Value::from((0..2000).map(one).collect::<Vec<_>>()).to_string();
+    let answer = server.send("POST", "/api/parasol/conversations/import", &[], &file);
+    assert!(answer.body.contains("\"imported\":2000"), "{answer:?}");
+    load_and_unload(&server);
+    let heard = up_to(&mut lines, "models");
+    assert_eq!(heard.matches("event: conversation").count(), 1, "{heard}");
+    assert!(heard.contains(r#"data: {"id":"","change":"imported"}"#), "{heard}");
 }

@@ -336,7 +336,7 @@ fn a_hostile_conversation_harms_no_other_and_each_is_told() {
         (r#"{"title":"Twins","mapping":{"a":{},"a":{}}}"#.into(), "two of its messages"),
         (r#"{"title":"Types","mapping":{"a":{"message":5}}}"#.into(), "wrong shape"),
         (r#"{"title":["no"],"mapping":{}}"#.into(), "wrong shape"),
-        (r#"{"title":"Surrogate \ud800","mapping":{}}"#.into(), "wrong shape"),
+        (r#"{"title":"Surrogate \ud800","mapping":{}}"#.into(), "no messages"),
         (deep, "recursion limit"),
         (r#"{"title":"Web circle","chat":{"history":{"messages":{"a":{"parentId":"a","role":"user","content":"x"}}}}}"#.into(), "circle"),
         (r#"{"title":"Web types","chat":{"history":[]}}"#.into(), "wrong shape"),
@@ -385,7 +385,7 @@ fn what_is_no_export_is_refused_with_the_reason() {
     );
     assert!(refused(&server, &format!("[{}0]", "0,".repeat(200_000))).contains("100000"));
     let large =
-        server.send("POST", &format!("{CONVERSATIONS}/import"), &[], &format!("[{}]", " ".repeat(1 << 20)));
+        server.send("POST", &format!("{CONVERSATIONS}/import"), &[], &format!("[{}]", " ".repeat(16 << 20)));
     assert_eq!(large.status, 413);
     assert_eq!(export(&server, &[])["conversations"], json!([]));
 }
@@ -436,4 +436,79 @@ fn nobody_gets_what_is_anothers() {
     // What was deleted is in no export.
     assert_eq!(server.send("DELETE", &format!("{CONVERSATIONS}/{id}"), &[&bob], "").status, 204);
     assert_eq!(export(&server, &[&bob])["conversations"], json!([]));
+}
+
+/// Imports bytes that are no text.
+fn import_bytes(server: &Running, file: &[u8], status: u16) -> Value {
+    let head = format!(
+        "POST {CONVERSATIONS}/import HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/zip\r\n\
+         content-length: {}\r\n\r\n",
+        server.address,
+        file.len()
+    );
+    let answer = server.raw(&[head.as_bytes(), file].concat());
+    assert_eq!(answer.status, status, "{answer:?}");
+    json_of(&answer)
+}
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn chatgpts_archive_is_taken_as_it_was_downloaded() {
+    let server = Running::start(|_| {});
+    let (first, second) = (fixture("chatgpt.json"), fixture("open_webui.json"));
+    let archive = zip(&[
+        ("chat.html", b"<p>"),
+        ("user.json", b"{}"),
+        ("conversations-000.json", first.as_bytes()),
+        ("conversations-001.json", b"[{\"milk\":2}]"),
+        ("conversations-002.json", second.as_bytes()),
+    ]);
+    let report = import_bytes(&server, &archive, 200);
+    assert_eq!(report["imported"], 5, "{report}");
+    let skipped: Vec<_> =
+        report["skipped"].as_array().unwrap().iter().map(|s| s["title"].as_str().unwrap()).collect();
+    assert_eq!(skipped, ["conversations-001.json", "Nothing said", "Blue sky"]);
+    assert_eq!(shown(&read(&server, &[], "Cables and channels")).last().unwrap().1, "Four cables.");
+    let says = |file: &[u8]| {
+        let told = import_bytes(&server, file, 400);
+        told["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(says(&zip(&[("photo.jpg", b"x")])).contains("photo.jpg"));
+    assert!(says(&zip(&[("user.json", b"{}"), ("x.json", b"7")])).contains("no export"));
+    assert!(says(&archive[..archive.len() / 2]).contains("damaged"));
+}
+
+#[test]
+fn a_byte_order_mark_and_halves_of_characters_are_no_hindrance() {
+    let server = Running::start(|_| {});
+    let file = r#"[{"title":"Half \ud83d","mapping":{"a":{"message":{"author":{"role":"user"},
+        "content":{"parts":["One \ud83d\ude00, and \\ud83d, cut: \uDE00"]}}}}}]"#;
+    let report = import(&server, &[], &format!("\u{feff}{file}"));
+    let why = "imported without 2 halves of characters, which stand as \u{fffd}";
+    assert_eq!(report, json!({ "imported": 1, "skipped": [{ "title": "Half \u{fffd}", "why": why }] }));
+    let kept = read(&server, &[], "Half \u{fffd}");
+    assert_eq!(kept["messages"][0]["content"], "One 😀, and \\ud83d, cut: \u{fffd}");
+}
+
+#[test]
+fn a_file_may_be_larger_than_any_other_request() {
+    let server = Running::start(|o| o.max_body = 100_000);
+    let long = own(json!({ "title": "Long" }), json!([message("q", None, "user", &"x".repeat(1_000_000))]));
+    assert_eq!(import(&server, &[], &long)["imported"], 1);
+    let too_long = own(json!({}), json!([message("q", None, "user", &"x".repeat(1_700_000))]));
+    assert_eq!(server.send("POST", &format!("{CONVERSATIONS}/import"), &[], &too_long).status, 413);
+    // Small when it is sent, and too large once it is unpacked.
+    let bomb = zip(&[("conversations.json", too_long.as_bytes())]);
+    let told = import_bytes(&server, &bomb, 400);
+    assert!(told["error"]["message"].as_str().unwrap().contains("more than 1600000 bytes"), "{told}");
+    assert_eq!(export(&server, &[])["conversations"].as_array().unwrap().len(), 1);
 }

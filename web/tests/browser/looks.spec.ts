@@ -1,16 +1,6 @@
-// Every page in light, dark and phone width: axe finds no serious or moderate fault, nothing runs over the edge, and a
-// picture is taken into shots/ for people to look at.
-import AxeBuilder from "@axe-core/playwright";
-import { mkdirSync } from "node:fs";
-import { answersOf, composer, ended, expect, newChat, say, test, type Page } from "./ground";
-
-const SHOTS = new URL("../../shots/", import.meta.url).pathname;
-
-const MODES = {
-  light: { viewport: { width: 1280, height: 860 }, colorScheme: "light" },
-  dark: { viewport: { width: 1280, height: 860 }, colorScheme: "dark" },
-  phone: { viewport: { width: 390, height: 844 }, colorScheme: "light", isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
-} as const;
+// Every page in light, dark and phone width, as ground/looks judges it. Windows and states are windows.spec's.
+import { answersOf, composer, ended, expect, newChat, say, test } from "./ground";
+import { judge, MODES } from "./ground/looks";
 
 const ANSWER = `A parasol keeps the sun off; an umbrella keeps the rain off. In numbers:
 
@@ -32,17 +22,6 @@ def shade(radius: float, height: float) -> float:
 1. Open it **before** you sit down.
 2. Lean it *against* the sun.
 `;
-
-async function judge(page: Page, name: string): Promise<void> {
-  await page.waitForTimeout(400);
-  mkdirSync(SHOTS, { recursive: true });
-  await page.screenshot({ path: `${SHOTS}${name}.png`, animations: "disabled" });
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const grave = violations.filter(({ impact }) => impact !== "minor").map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((node) => node.target.join(" ")).join(" | ")}`);
-  expect(grave, name).toEqual([]);
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  expect(over, `${name} runs over its edge`).toBeLessThanOrEqual(0);
-}
 
 for (const [mode, use] of Object.entries(MODES)) {
   test.describe(mode, () => {

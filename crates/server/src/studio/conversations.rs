@@ -194,7 +194,7 @@ fn begin(new: NewConversation) -> Result<Conversation> {
     let now = store::now();
     Ok(Conversation {
         id: random_hex::<16>()?,
-        title: new.title.map_or_else(|| Ok("New conversation".to_owned()), |title| short("title", title))?,
+        title: new.title.map_or_else(|| Ok(String::new()), |title| short("title", title))?,
         folder: new.folder.map(|folder| short("folder", folder)).transpose()?,
         pinned: false,
         created: now.clone(),

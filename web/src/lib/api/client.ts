@@ -128,7 +128,8 @@ export const api = {
   delete: <T = void>(route: string) => call<T>("DELETE", route),
 };
 
-/** What to show a person of any thrown thing. */
+/** What to show a person of any thrown thing. The server's sentences begin small, as they stand in logs. */
 export function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const says = error instanceof Error ? error.message : String(error);
+  return says.charAt(0).toUpperCase() + says.slice(1);
 }

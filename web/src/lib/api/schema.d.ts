@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 f498964e84e6bd685cc7936e67736c19a3223c54b419fd7b1c97e2fe48093b26): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 9e758c500e78f65316cd1c0ff6f00c078802ab2c59f9e8ac0f53fb98926126ba): do not edit.
 
 export interface paths {
     "/session": {
@@ -557,6 +557,7 @@ export interface components {
         /** @description A conversation. */
         Conversation: {
             id: string;
+            /** @description Empty until somebody gives one or something is said; told as words that say so. */
             title: string;
             folder: string | null;
             /** @description Whether it stands above the others. */
@@ -645,6 +646,7 @@ export interface components {
         /** @description A conversation that was found. */
         FoundConversation: {
             id: string;
+            /** @description Empty until somebody gives one or something is said; told as words that say so. */
             title: string;
             folder: string | null;
             /** @description Whether it stands above the others. */
@@ -1201,7 +1203,7 @@ export interface components {
         };
         /** @description Something that was left out. */
         Skipped: {
-            /** @description The conversation's title, or what stands for it. */
+            /** @description The conversation's title, or what stands for it; of a file without conversations in an archive, its name. */
             title: string;
             /** @description What is missing, and why. */
             why: string;
@@ -3295,13 +3297,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer */
+            /** @description The file */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Exported"];
+                    "text/markdown": string;
                 };
             };
             /** @description The request is wrong */
@@ -3361,6 +3364,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": unknown;
+                "application/zip": string;
             };
         };
         responses: {

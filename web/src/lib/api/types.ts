@@ -36,7 +36,7 @@ export type ImportReport = Schemas["ImportReport"];
 
 /** What GET /events tells of, by event name. */
 export interface HubEvents {
-  conversation: { id: string; change: "created" | "updated" | "deleted" | "restored" };
+  conversation: { id: string; change: "created" | "updated" | "deleted" | "restored" | "imported" };
   answer: { conversation: string; message: string; state: MessageState };
   pull: Pull;
   models: Record<string, never>;

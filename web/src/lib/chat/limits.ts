@@ -20,6 +20,11 @@ export function fullness(used: number | null, context: number | null, answer: nu
   return { used, context, share, level };
 }
 
+/** About how many tokens a text takes, where the model cannot be asked: it is not in memory, or there is no conversation yet. */
+export function estimate(text: string): number {
+  return Math.ceil(new Blob([text]).size / 3.6);
+}
+
 /** The figures of a finished answer. */
 export function speed(generated: number, decodeMs: number): number | null {
   // One token has no time between tokens.

@@ -1,5 +1,5 @@
 // The list of conversations: searched, paged, kept up by events, and what is done to one from the list.
-import { hub, type Folder, type FoundConversation } from "$lib/api";
+import { hub, type Conversation, type Folder, type FoundConversation } from "$lib/api";
 import { toasts } from "../ui/toasts.svelte";
 import { router } from "../router";
 import { conversations, type ConversationChange } from "./routes";
@@ -102,7 +102,7 @@ class ConversationList {
   }
 
   /** Deletes at once and offers the way back. */
-  async delete(item: FoundConversation): Promise<void> {
+  async delete(item: Conversation): Promise<void> {
     const here = router.path === `/c/${item.id}`;
     try {
       await conversations.delete(item.id);

@@ -38,8 +38,8 @@ export class Thread {
         // An answer that this page listens to tells of its end itself.
         if (!known || (state !== "running" && !known.running)) void this.read();
       }),
-      hub.on("conversation", ({ id: changed, change }) => {
-        if (changed === this.id && change !== "deleted") void this.read();
+      hub.on("conversation", ({ id: changed }) => {
+        if (changed === this.id) void this.read();
       }),
       hub.onAgain(() => void this.read()),
     );
@@ -89,8 +89,9 @@ export class Thread {
       this.error = null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      // While the server is gone, what is shown stays.
-      if (!this.conversation || error.status === 404) this.error = error;
+      // While the server is gone, what is shown stays; what was deleted goes.
+      if (error.status === 404) this.conversation = null;
+      if (!this.conversation) this.error = error;
     }
   }
 

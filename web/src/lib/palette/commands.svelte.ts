@@ -1,5 +1,5 @@
 // What the palette offers besides places: actions that rooms register while they are shown.
-import type { Component } from "svelte";
+import { untrack, type Component } from "svelte";
 
 export interface Command {
   id: string;
@@ -18,9 +18,11 @@ class Commands {
   /** Offers commands; gives the function that takes them back (fit for an effect's return). */
   offer(...offered: Command[]): () => void {
     const ids = new Set(offered.map((command) => command.id));
-    this.all = [...this.all.filter((command) => !ids.has(command.id)), ...offered];
+    // An effect that offers must not begin again because of what others offer.
+    const others = untrack(() => this.all.filter((command) => !ids.has(command.id)));
+    this.all = [...others, ...offered];
     return () => {
-      this.all = this.all.filter((command) => !offered.includes(command));
+      this.all = untrack(() => this.all.filter((command) => !offered.includes(command)));
     };
   }
 }

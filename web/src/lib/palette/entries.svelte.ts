@@ -4,16 +4,20 @@ import Download from "@lucide/svelte/icons/download";
 import KeyRound from "@lucide/svelte/icons/key-round";
 import Keyboard from "@lucide/svelte/icons/keyboard";
 import MessageCircle from "@lucide/svelte/icons/message-circle";
+import MemoryStick from "@lucide/svelte/icons/memory-stick";
 import Moon from "@lucide/svelte/icons/moon";
+import Settings from "@lucide/svelte/icons/settings";
 import SquarePen from "@lucide/svelte/icons/square-pen";
 import Sun from "@lucide/svelte/icons/sun";
 import SunMoon from "@lucide/svelte/icons/sun-moon";
 import type { Component } from "svelte";
 import { api, path, session, type FoundConversation, type Model, type ModelList } from "$lib/api";
+import { fresh } from "$lib/chat/draft.svelte";
 import { conversations } from "$lib/chat/routes";
 import { ago } from "$lib/format";
 import { theme, type Theme } from "$lib/prefs/theme.svelte";
 import { router } from "$lib/router";
+import { toasts } from "$lib/ui/toasts.svelte";
 import { rooms } from "../../rooms";
 import { commands } from "./commands.svelte";
 import { palette } from "./open.svelte";
@@ -82,7 +86,36 @@ function actions(): Entry[] {
   ];
   const offered = commands.all.map((command): Entry => ({ ...command, id: `offered-${command.id}`, group: "Do" }));
   const titles = new Set(offered.map((entry) => entry.title));
-  return [...offered, ...own.filter((entry) => !titles.has(entry.title))];
+  return [...offered, ...own.filter((entry) => !titles.has(entry.title)), ...entries.models.flatMap(ofModel)];
+}
+
+/** What can be done with a model from anywhere. */
+function ofModel(model: Model): Entry[] {
+  const entry = (verb: string, icon: Component<{ size?: number }>, run: () => void | Promise<void>): Entry => ({ id: `${verb}-${model.name}`, group: "Do", title: `${verb} ${model.title}`, icon, words: model.name, run });
+  const send = (verb: "load" | "unload", says: string) => async () => {
+    try {
+      await api.post(`/models${path(model.name)}/${verb}`);
+      toasts.say(says);
+    } catch (error) {
+      toasts.fail(error);
+    }
+  };
+  const chat = () => {
+    fresh.choose(model.name);
+    router.go("/");
+  };
+  const chats = (model.installed || model.remote) && (model.capabilities.length === 0 || model.capabilities.includes("chat"));
+  return [
+    ...(chats ? [entry("Chat with", MessageCircle, chat)] : []),
+    ...(session.admin && model.installed && !model.loaded ? [entry("Load", MemoryStick, send("load", `${model.title} is loaded.`))] : []),
+    ...(session.admin && model.installed && model.loaded ? [entry("Unload", MemoryStick, send("unload", `${model.title} gave its memory back.`))] : []),
+  ];
+}
+
+/** Parts of the settings, found by their names. */
+function parts(): Entry[] {
+  const all = ["Appearance", "Chat", "Presets", ...(session.admin ? ["Keys", "Server"] : []), "Your data", "About"];
+  return all.map((title) => ({ id: `part-${title}`, group: "Rooms", title: `Settings: ${title}`, icon: Settings, run: go(`/settings#${title === "Your data" ? "data" : title.toLowerCase()}`) }));
 }
 
 /** What fits, group by group, the best first. */
@@ -107,6 +140,6 @@ export function found(query: string): Entry[] {
       .map(({ entry }) => entry);
   // The server has searched the texts for just these letters, so what it found fits.
   const fitting = entries.searched === query ? talks : rank(talks, 8);
-  if (!query.trim()) return [...rank(actions(), 4), ...places, ...fitting.slice(0, 5)];
-  return [...rank(actions(), 6), ...rank(places, 4), ...fitting, ...rank(models, 6)];
+  if (!query.trim()) return [...rank(actions(), 5), ...places, ...fitting.slice(0, 5)];
+  return [...rank(actions(), 6), ...rank([...places, ...parts()], 4), ...fitting, ...rank(models, 6)];
 }

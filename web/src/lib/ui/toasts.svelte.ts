@@ -1,4 +1,5 @@
 // Short notices at the page's edge. One with an undo stays longer, and none goes while the pointer or the focus is on it.
+import { words } from "../api/client";
 
 /** One notice. */
 export interface Toast {
@@ -22,7 +23,7 @@ class Toasts {
 
   /** Shows a failure; takes any thrown thing. */
   fail(error: unknown): void {
-    this.#add({ id: this.#next++, text: error instanceof Error ? error.message : String(error), kind: "error" });
+    this.#add({ id: this.#next++, text: words(error), kind: "error" });
   }
 
   close(id: number): void {

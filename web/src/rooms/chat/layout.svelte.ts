@@ -6,6 +6,8 @@ const KEY = "parasol.list";
 class Layout {
   wide = $state(true);
   drawer = $state(false);
+  /** Whether the window of instructions and settings is open. */
+  tuning = $state(false);
   /** On wide windows the list can be put away. */
   kept = $state(read());
   readonly listed = $derived(this.wide && this.kept);
@@ -20,6 +22,12 @@ class Layout {
     changed();
     query.addEventListener("change", changed);
     return () => query.removeEventListener("change", changed);
+  }
+
+  /** Shows the list and puts the cursor into its search. */
+  search(): void {
+    if (!this.shown) this.toggle();
+    requestAnimationFrame(() => document.querySelector<HTMLElement>("#conversations-search")?.focus());
   }
 
   toggle(): void {

@@ -33,10 +33,10 @@ export class Hub {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Offers a file of this machine as `owner/repo`. */
-  offer(repo: string, name: string, path: string): void {
+  /** Offers a file of this machine as `owner/repo`, of its main branch or another version. */
+  offer(repo: string, name: string, path: string, version = "main"): void {
     const sha256 = createHash("sha256").update(readFileSync(path)).digest("hex");
-    this.#files.set(`/${repo}/resolve/main/${name}`, { path, size: statSync(path).size, sha256 });
+    this.#files.set(`/${repo}/resolve/${version}/${name}`, { path, size: statSync(path).size, sha256 });
     this.#repos.set(repo, [...(this.#repos.get(repo) ?? []), name]);
   }
 

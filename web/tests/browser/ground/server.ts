@@ -77,6 +77,20 @@ export class Server {
     rmSync(this.home, { recursive: true, force: true });
   }
 
+  /** A figure of `/metrics`, added up over all models. */
+  async figure(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const values = text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+    return values.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  }
+
+  /** Calls a route of the studio's, and gives what it answers. */
+  async call<T>(method: string, route: string, body?: unknown): Promise<T> {
+    const answer = await fetch(`${this.url}/api/parasol${route}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${method} ${route}: ${answer.status} ${await answer.text()}`);
+    return (answer.status === 204 ? undefined : await answer.json()) as T;
+  }
+
   /** Runs a command of the program in the same home, and gives what it printed. */
   async command(...args: string[]): Promise<string> {
     const child = spawn(BIN, args, { env: this.env(), stdio: ["ignore", "pipe", "pipe"] });

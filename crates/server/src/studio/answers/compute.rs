@@ -8,9 +8,10 @@ use crate::AppState;
 use crate::context::RequestContext;
 use futures_core::Stream;
 use parasol_core::{
-    ChatRequest, EventStream, GenerationEvent, Message as Said, Part, Result, Role, Sampling, ToolCallDelta,
+    ChatRequest, EventStream, GenerationEvent, Message as Said, Part, Result, Role, Sampling,
+    ToolCall as Called, ToolCallDelta, ToolChoice, ToolSpec,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// How often what there is of an answer is saved, and its speed told.
 const SAVE: Duration = Duration::from_secs(1);
+
+/// What a model is told in place of a tool's result: protocols and templates want one for each call.
+const NOT_RUN: &str = "This call was not run: no tools are connected here.";
 
 /// What is asked of which model.
 pub(super) struct Question {
@@ -29,7 +33,8 @@ pub(super) struct Question {
 
 impl Question {
     /// The conversation as the model gets it. Answers that say nothing are left out, and what was said in several messages without an
-    /// answer between them is one message: templates want turns.
+    /// answer between them is one message: templates want turns. Tools that answers called are there with their calls and with what
+    /// became of those, and none may be called.
     pub(super) fn request(&self) -> ChatRequest {
         let mut messages: Vec<Said> = Vec::new();
         if let Some(system) = self.system.as_ref().filter(|system| !system.trim().is_empty()) {
@@ -40,15 +45,19 @@ impl Question {
                 MessageRole::User => Role::User,
                 MessageRole::Assistant => Role::Assistant,
             };
-            if role == Role::Assistant && message.content.is_empty() {
+            if role == Role::Assistant && message.content.is_empty() && message.tool_calls.is_empty() {
                 continue;
             }
-            match messages.last_mut().filter(|last| last.role == role) {
-                Some(last) => last.content = format!("{}\n\n{}", last.content, message.content),
-                None => messages.push(Said::new(role, message.content.clone())),
+            match messages.last_mut().filter(|last| last.role == role && last.tool_calls.is_empty()) {
+                Some(last) if message.tool_calls.is_empty() => {
+                    last.content = format!("{}\n\n{}", last.content, message.content);
+                }
+                _ => messages.extend(turn(role, message)),
             }
         }
         ChatRequest {
+            tools: tools(&messages),
+            tool_choice: ToolChoice::None,
             messages,
             reasoning: self.parameters.thinks(),
             max_tokens: self.parameters.max_tokens,
@@ -56,6 +65,49 @@ impl Question {
             ..ChatRequest::default()
         }
     }
+}
+
+/// What a message says, the tools that it called, and for each call what became of it.
+fn turn(role: Role, message: &Message) -> Vec<Said> {
+    let calls = message.tool_calls.iter().enumerate().map(|(at, call)| Called {
+        id: if call.id.is_empty() { format!("call_{at}") } else { call.id.clone() },
+        name: if call.name.is_empty() { "unnamed".to_owned() } else { call.name.clone() },
+        arguments: arguments(&call.arguments),
+    });
+    let said = Said { tool_calls: calls.collect(), ..Said::new(role, message.content.clone()) };
+    let results: Vec<Said> = said.tool_calls.iter().map(result).collect();
+    std::iter::once(said).chain(results).collect()
+}
+
+/// The result of a call that nobody ran.
+fn result(call: &Called) -> Said {
+    Said {
+        tool_call_id: Some(call.id.clone()),
+        name: Some(call.name.clone()),
+        ..Said::new(Role::Tool, NOT_RUN)
+    }
+}
+
+/// A call's arguments as an object, which is what templates and protocols take; those that broke off are shown, not lost.
+fn arguments(text: &str) -> Value {
+    let text = text.trim();
+    match serde_json::from_str::<Value>(text) {
+        _ if text.is_empty() => json!({}),
+        Ok(value) if value.is_object() => value,
+        _ => json!({ "incomplete": text }),
+    }
+}
+
+/// The tools that a conversation's calls name: some protocols refuse calls of tools that the request does not describe.
+fn tools(messages: &[Said]) -> Vec<ToolSpec> {
+    let mut tools: Vec<ToolSpec> = Vec::new();
+    for call in messages.iter().flat_map(|message| &message.tool_calls) {
+        if !tools.iter().any(|tool| tool.name == call.name) {
+            let parameters = json!({ "type": "object" });
+            tools.push(ToolSpec { name: call.name.clone(), description: String::new(), parameters });
+        }
+    }
+    tools
 }
 
 /// Computes an answer to its end, or until it is stopped, and keeps it.
@@ -219,8 +271,45 @@ mod tests {
             path,
             parameters: Parameters::default(),
         };
-        let turns: Vec<_> = question.request().messages.into_iter().map(|m| (m.role, m.content)).collect();
+        let request = question.request();
+        let turns: Vec<_> = request.messages.into_iter().map(|m| (m.role, m.content)).collect();
         let wanted = [(Role::System, "s"), (Role::User, "a\n\nb"), (Role::Assistant, "c"), (Role::User, "d")];
         assert_eq!(turns, wanted.map(|(role, text)| (role, text.to_owned())));
+        assert!(request.tools.is_empty());
+    }
+
+    #[test]
+    fn a_model_gets_its_calls_of_tools_and_what_became_of_them() {
+        use MessageRole::{Assistant, User};
+        let call = |id: &str, name: &str, arguments: &str| ToolCall {
+            id: id.into(),
+            name: name.into(),
+            arguments: arguments.into(),
+        };
+        let calls = vec![
+            call("c7", "weather", r#"{"city":"Oslo"}"#),
+            call("", "weather", ""),
+            call("x", "time", r#"{"zone":"#),
+        ];
+        let silent = Message { tool_calls: calls, ..said(Assistant, "") };
+        let path = vec![said(User, "a"), said(Assistant, "b"), silent, said(Assistant, "c"), said(User, "d")];
+        let question =
+            Question { model: String::new(), system: None, path, parameters: Parameters::default() };
+        let request = question.request();
+        let roles: Vec<_> = request.messages.iter().map(|m| m.role).collect();
+        let tool = Role::Tool;
+        let wanted =
+            [Role::User, Role::Assistant, Role::Assistant, tool, tool, tool, Role::Assistant, Role::User];
+        assert_eq!(roles, wanted);
+        let called: Vec<_> =
+            request.messages[2].tool_calls.iter().map(|c| (c.id.as_str(), c.arguments.clone())).collect();
+        let cut = json!({ "incomplete": r#"{"zone":"# });
+        assert_eq!(called, [("c7", json!({ "city": "Oslo" })), ("call_1", json!({})), ("x", cut)]);
+        let results: Vec<_> =
+            request.messages[3..6].iter().map(|m| m.tool_call_id.as_deref().unwrap()).collect();
+        assert_eq!(results, ["c7", "call_1", "x"]);
+        assert!(request.messages[3].content.contains("not run"));
+        let named: Vec<_> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!((named, request.tool_choice), (vec!["weather", "time"], ToolChoice::None));
     }
 }

@@ -112,14 +112,13 @@ async fn begin(state: &AppState, ctx: &RequestContext, id: &str, new: NewAnswer)
     let model = model_of(state, new.model, &conversation)?;
     let asked = Message::new(MessageRole::Assistant, Some(new.parent), String::new())?;
     let message = Message { model: Some(model.clone()), state: MessageState::Running, ..asked };
-    let (to, kept) = (id.to_owned(), message.clone());
-    let add = move |db: &mut rusqlite::Connection| {
-        let work = db.transaction()?;
-        store::add_message(&work, &to, &kept, new.head)?;
-        work.commit()
-    };
-    state.storage().run(add).await?;
+    // Before it is kept: whoever deletes the conversation from here on finds it and stops it.
     let live = state.house().answers.begin(owner.clone(), id.to_owned(), message.clone());
+    let kept = keep(state, &owner, id, message.clone(), new.head).await;
+    if let Err(error) = kept {
+        state.house().answers.forget(&message.id);
+        return Err(error);
+    }
     let question = Question {
         model,
         system: new.system.or(conversation.system),
@@ -131,6 +130,20 @@ async fn begin(state: &AppState, ctx: &RequestContext, id: &str, new: NewAnswer)
     state.house().events.publish(Some(&owner), "answer", &told);
     publish(state, &owner, id, "updated");
     Ok(message)
+}
+
+/// Adds an answer that is to be written to its conversation, unless that was deleted since it was read.
+async fn keep(state: &AppState, owner: &str, id: &str, message: Message, head: bool) -> Result<()> {
+    let (owner, to) = (owner.to_owned(), id.to_owned());
+    let add = move |db: &mut rusqlite::Connection| {
+        let work = db.transaction()?;
+        let there = store::conversation(&work, &owner, &to)?.is_some();
+        if there {
+            store::add_message(&work, &to, &message, head)?;
+        }
+        work.commit().map(|()| there)
+    };
+    if state.storage().run(add).await? { Ok(()) } else { Err(unknown(id)) }
 }
 
 /// A conversation and its branch up to a message, which must be one of its.

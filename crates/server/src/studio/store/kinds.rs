@@ -3,15 +3,21 @@
 use crate::keys::random_hex;
 use parasol_core::{Error, ErrorKind, FinishReason, Reasoning, Result, SamplingChoice};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The longest title and name of a folder, in characters.
 pub(crate) const LONGEST_TITLE: usize = 200;
+
+/// What a conversation is called in which nothing was said yet, and to which nobody gave a title.
+pub(crate) const UNTITLED: &str = "New conversation";
 
 /// A conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Conversation {
     pub(crate) id: String,
+    /// Empty until somebody gives one or something is said; told as words that say so.
+    #[serde(serialize_with = "titled")]
+    #[schemars(with = "String")]
     pub(crate) title: String,
     pub(crate) folder: Option<String>,
     /// Whether it stands above the others.
@@ -26,6 +32,17 @@ pub(crate) struct Conversation {
     pub(crate) parameters: Parameters,
     /// The id of the message that the shown branch ends with.
     pub(crate) head: Option<String>,
+}
+
+impl Conversation {
+    /// The title, or words that stand for one.
+    pub(crate) fn shown_title(&self) -> &str {
+        if self.title.is_empty() { UNTITLED } else { &self.title }
+    }
+}
+
+fn titled<S: Serializer>(title: &str, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_str(if title.is_empty() { UNTITLED } else { title })
 }
 
 /// How answers are asked for. What is left out is what is recommended for the model.

@@ -9,7 +9,7 @@ mod schema;
 
 pub(crate) use kinds::{
     AnswerTimings, AnswerUsage, Conversation, LONGEST_TITLE, Message, MessageRole, MessageState, Parameters,
-    ToolCall, finish_word,
+    ToolCall, UNTITLED, finish_word,
 };
 pub(crate) use list::{Folder, FoundConversation};
 pub(super) use list::{Page, Wanted, list};

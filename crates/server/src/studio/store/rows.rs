@@ -19,9 +19,6 @@ pub(super) const COLUMNS: &str =
 const MESSAGE: &str = "m.id, m.parent, m.role, m.content, m.reasoning, m.tool_calls, m.model, m.created, m.state, \
                        m.error, m.finish_reason, m.usage, m.timings";
 
-/// The title of what has none yet.
-const UNTITLED: &str = "New conversation";
-
 /// A stored JSON text.
 fn json<T: DeserializeOwned>(row: &Row<'_>, at: usize) -> rusqlite::Result<T> {
     let text: String = row.get(at)?;
@@ -60,10 +57,9 @@ fn word_of(value: &impl Serialize) -> rusqlite::Result<String> {
 
 /// A conversation of [`COLUMNS`].
 pub(super) fn conversation_of(row: &Row<'_>) -> rusqlite::Result<Conversation> {
-    let title: String = row.get(1)?;
     Ok(Conversation {
         id: row.get(0)?,
-        title: if title.is_empty() { UNTITLED.to_owned() } else { title },
+        title: row.get(1)?,
         folder: row.get(2)?,
         pinned: row.get(3)?,
         created: row.get(4)?,
@@ -133,7 +129,6 @@ pub(in crate::studio) fn insert(
     messages: &[Message],
 ) -> rusqlite::Result<()> {
     prepare(db)?;
-    let title = if it.title == UNTITLED { "" } else { &it.title };
     db.prepare_cached(
         "INSERT INTO conversation (id, owner, title, folder, pinned, created, updated, model, system, parameters, head) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -141,7 +136,7 @@ pub(in crate::studio) fn insert(
     .execute(params![
         it.id,
         owner,
-        title,
+        it.title,
         it.folder,
         it.pinned,
         it.created,
@@ -211,11 +206,10 @@ fn titled(content: &str) -> String {
 
 /// Replaces what can be changed of a conversation.
 pub(in crate::studio) fn update(db: &Connection, it: &Conversation) -> rusqlite::Result<()> {
-    let title = if it.title == UNTITLED { "" } else { &it.title };
     db.execute(
         "UPDATE conversation SET title = ?2, folder = ?3, pinned = ?4, model = ?5, system = ?6, parameters = ?7, \
          head = ?8 WHERE id = ?1",
-        params![it.id, title, it.folder, it.pinned, it.model, it.system, text(&it.parameters)?, it.head],
+        params![it.id, it.title, it.folder, it.pinned, it.model, it.system, text(&it.parameters)?, it.head],
     )?;
     Ok(())
 }
@@ -322,11 +316,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn an_older_save_does_not_undo_the_end() {
-        let db = Connection::open_in_memory().unwrap();
-        let it = Conversation {
-            id: "c".into(),
+    fn conversation_called(id: &str) -> Conversation {
+        Conversation {
+            id: id.into(),
             title: "t".into(),
             folder: None,
             pinned: false,
@@ -336,7 +328,13 @@ mod tests {
             system: None,
             parameters: Parameters::default(),
             head: None,
-        };
+        }
+    }
+
+    #[test]
+    fn an_older_save_does_not_undo_the_end() {
+        let db = Connection::open_in_memory().unwrap();
+        let it = conversation_called("c");
         let asked = Message::new(MessageRole::Assistant, None, "so far".into()).unwrap();
         let running = Message { state: MessageState::Running, ..asked };
         insert(&db, "o", &it, std::slice::from_ref(&running)).unwrap();
@@ -345,6 +343,54 @@ mod tests {
         save(&db, &stopped).unwrap();
         save(&db, &running).unwrap();
         assert_eq!(message(&db, &running.id).unwrap(), Some(stopped));
+    }
+
+    #[test]
+    fn what_was_deleted_is_kept_for_24_hours_and_then_gone_with_all_that_it_said() {
+        let db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", true).unwrap();
+        let ago =
+            |minutes: i64| written(Timestamp::now().checked_sub(SignedDuration::from_mins(minutes)).unwrap());
+        for (id, deleted) in [
+            ("young", Some(24 * 60 - 1)),
+            ("old", Some(24 * 60 + 1)),
+            ("older", Some(90_000)),
+            ("there", None),
+        ] {
+            let said = Message::new(MessageRole::User, None, format!("words of {id}")).unwrap();
+            insert(&db, "o", &conversation_called(id), &[said]).unwrap();
+            db.execute("UPDATE conversation SET deleted = ?2 WHERE id = ?1", params![id, deleted.map(ago)])
+                .unwrap();
+        }
+        assert!(restore(&db, "o", "old").unwrap().is_none(), "too late");
+        assert_eq!(purge(&db).unwrap(), 0, "restoring has purged");
+        let count = |ask: &str| db.query_row(ask, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM conversation"), 2);
+        assert_eq!(count("SELECT count(*) FROM message"), 2);
+        assert_eq!(count("SELECT count(*) FROM words WHERE text LIKE '%older%'"), 0);
+        assert_eq!(restore(&db, "o", "young").unwrap().unwrap().id, "young");
+        assert_eq!(read(&db, "o", "young").unwrap().unwrap().1[0].content, "words of young");
+    }
+
+    #[test]
+    fn a_title_that_somebody_gave_stays_whatever_it_says() {
+        let db = Connection::open_in_memory().unwrap();
+        let told = |id: &str| {
+            let it = conversation(&db, "o", id).unwrap().unwrap();
+            serde_json::to_value(it).unwrap()["title"].clone()
+        };
+        for (id, title) in [("given", "New conversation"), ("none", "")] {
+            insert(&db, "o", &Conversation { title: title.into(), ..conversation_called(id) }, &[]).unwrap();
+            assert_eq!(told(id), "New conversation");
+            let said = Message::new(MessageRole::User, None, "Rain".into()).unwrap();
+            add_message(&db, id, &said, true).unwrap();
+        }
+        assert_eq!((told("given"), told("none")), ("New conversation".into(), "Rain".into()));
+        let it = conversation(&db, "o", "none").unwrap().unwrap();
+        update(&db, &Conversation { title: "New conversation".into(), ..it }).unwrap();
+        add_message(&db, "none", &Message::new(MessageRole::User, None, "Snow".into()).unwrap(), true)
+            .unwrap();
+        assert_eq!(told("none"), "New conversation");
     }
 
     #[test]

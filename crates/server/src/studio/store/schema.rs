@@ -1,5 +1,6 @@
 //! The tables, and how older ones become them: one step for each version, counted in the database's `user_version`.
 
+use parasol_core::{Error, ErrorKind};
 use rusqlite::Connection;
 
 /// What makes the tables of each version out of those of the one before.
@@ -49,6 +50,16 @@ END;
 pub(super) fn prepare(db: &Connection) -> rusqlite::Result<()> {
     let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     let have = usize::try_from(version(db)?).unwrap_or(usize::MAX);
+    if have > STEPS.len() {
+        // What a later Parasol keeps in its tables, this one could only lose.
+        let says = format!(
+            "its tables are of version {have}, from a newer Parasol, and this one knows up to {}: run the newer one, or start \
+             with another PARASOL_HOME. Nothing in it was changed",
+            STEPS.len()
+        );
+        let newer = Error::new(ErrorKind::Unsupported, says);
+        return Err(rusqlite::Error::ToSqlConversionFailure(newer.into()));
+    }
     for (step, number) in STEPS.iter().zip(1..).skip(have) {
         let step = format!("SAVEPOINT step; {step} PRAGMA user_version = {number}; RELEASE step;");
         if let Err(error) = db.execute_batch(&step) {
@@ -58,4 +69,26 @@ pub(super) fn prepare(db: &Connection) -> rusqlite::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn tables_are_made_once_and_newer_ones_are_left_alone() {
+        let db = Connection::open_in_memory().unwrap();
+        prepare(&db).unwrap();
+        prepare(&db).unwrap();
+        db.execute_batch(
+            "PRAGMA user_version = 1000; CREATE TABLE later (it TEXT); INSERT INTO later VALUES ('kept')",
+        )
+        .unwrap();
+        let says = prepare(&db).unwrap_err().to_string();
+        assert!(says.contains("version 1000") && says.contains("up to 1"), "{says}");
+        let kept: String = db.query_row("SELECT it FROM later", [], |row| row.get(0)).unwrap();
+        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        assert_eq!((kept.as_str(), version), ("kept", 1000));
+    }
 }

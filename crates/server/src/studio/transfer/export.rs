@@ -83,7 +83,7 @@ pub(super) async fn one(
     let kept =
         state.storage().run(move |db| store::read(db, &owner, &id)).await.map_err(|e| ctx.refuse(e))?;
     let (conversation, messages) = kept.ok_or_else(|| ctx.refuse(absent))?;
-    let title = conversation.title.clone();
+    let title = conversation.shown_title().to_owned();
     match wanted.format.as_deref().unwrap_or("json") {
         "json" => {
             let body = parasol::opening()

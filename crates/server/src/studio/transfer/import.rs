@@ -2,20 +2,30 @@
 //! and what is not, and why, is told of every one.
 
 use super::super::access::blocking;
-use super::super::conversations::publish;
 use super::super::events::owner;
 use super::super::store;
 use super::kept::Kept;
+use super::unpack::{self, Sent};
 use super::{read, shape};
 use crate::AppState;
 use crate::context::RequestContext;
-use crate::json::{Json as Body, Refused};
+use crate::dialect::Dialect;
+use crate::json::{self, Refused};
 use axum::Json;
-use axum::extract::State;
+use axum::body::HttpBody;
+use axum::extract::{Request, State};
 use parasol_core::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+/// How much larger than any other request a file may be, and how much longer it may take: exports hold years.
+const LARGER: usize = 16;
+const LONGER: u32 = 10;
+
+/// Files that are larger than any other request are taken one after another, since each lies in memory as a whole.
+static LARGE: Semaphore = Semaphore::const_new(1);
 
 /// Messages that are stored in one go: enough to be quick, few enough to let answers that are being written have their turn.
 const BATCH: usize = 500;
@@ -32,7 +42,7 @@ pub(crate) struct ImportReport {
 /// Something that was left out.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Skipped {
-    /// The conversation's title, or what stands for it.
+    /// The conversation's title, or what stands for it; of a file without conversations in an archive, its name.
     title: String,
     /// What is missing, and why.
     why: String,
@@ -42,40 +52,85 @@ pub(crate) struct Skipped {
 pub(super) async fn import(
     State(state): State<AppState>,
     ctx: RequestContext,
-    Body(file): Body<Box<RawValue>>,
+    request: Request,
 ) -> Result<Json<ImportReport>, Refused> {
+    let (head, body) = request.into_parts();
+    let options = state.options();
+    let most = options.max_body.saturating_mul(LARGER);
+    let small = body.size_hint().upper().is_some_and(|size| size <= options.max_body as u64);
+    let turn = if small { None } else { LARGE.acquire().await.ok() };
+    let patience = options.body_timeout.saturating_mul(LONGER);
+    let bytes = json::read(&head.headers, body, most, patience, Dialect::Parasol).await?;
     let owner = owner(&ctx).to_owned();
-    let taken = blocking(&state, move |s| take(s, &owner, file.get())).await;
+    let taken = blocking(&state, move |s| take(s, &owner, bytes, most)).await;
+    drop(turn);
     taken.map(Json).map_err(|e| ctx.refuse(e))
 }
 
-fn take(state: &AppState, owner: &str, text: &str) -> Result<ImportReport> {
-    let file = shape::open(text)?;
+fn take(state: &AppState, owner: &str, bytes: Vec<u8>, most: usize) -> Result<ImportReport> {
+    let sent = unpack::files(bytes, most)?;
     let mut report = ImportReport::default();
+    let files = open(&sent, &mut report)?;
+    let all = files.iter().map(|file| file.items.len()).sum();
+    let stored = take_all(state, owner, &files, all, &mut report);
+    if report.imported > 0 {
+        // One for all: a page reads its list anew, and would be sent away for being behind with thousands.
+        let told = json!({ "id": "", "change": "imported" });
+        state.house().events.publish(Some(owner), "conversation", &told);
+    }
+    stored.map(|()| report)
+}
+
+/// The files with conversations in them; of several, those that have none are told.
+fn open<'a>(sent: &'a [Sent], report: &mut ImportReport) -> Result<Vec<shape::File<'a>>> {
+    let mut files = Vec::new();
+    let mut wrong = None;
+    for Sent { name, text } in sent {
+        match shape::open(text) {
+            Ok(file) => files.push(file),
+            Err(error) => {
+                report.skipped.push(Skipped { title: name.clone(), why: error.message().to_owned() });
+                wrong.get_or_insert(error);
+            }
+        }
+    }
+    match wrong {
+        Some(error) if files.is_empty() => Err(error),
+        _ => Ok(files),
+    }
+}
+
+fn take_all(
+    state: &AppState,
+    owner: &str,
+    files: &[shape::File<'_>],
+    all: usize,
+    report: &mut ImportReport,
+) -> Result<()> {
     let mut batch = Vec::new();
     let mut messages = 0;
-    for item in &file.items {
+    for item in files.iter().flat_map(|file| &file.items) {
         match read(item) {
             Ok(kept) => {
                 messages += kept.messages.len() + 1;
                 let partly = format!("imported without {}", kept.without.join(", "));
                 if !kept.without.is_empty() {
-                    report.skipped.push(Skipped { title: kept.conversation.title.clone(), why: partly });
+                    let title = kept.conversation.shown_title().to_owned();
+                    report.skipped.push(Skipped { title, why: partly });
                 }
                 batch.push(kept);
             }
             Err(why) => report.skipped.push(Skipped { title: item.title(), why }),
         }
         if messages >= BATCH {
-            store_all(state, owner, &mut batch, &mut report, file.items.len())?;
+            store_all(state, owner, &mut batch, report, all)?;
             messages = 0;
         }
     }
-    store_all(state, owner, &mut batch, &mut report, file.items.len())?;
-    Ok(report)
+    store_all(state, owner, &mut batch, report, all)
 }
 
-/// Stores what was read, all of it or nothing, and tells the owner's pages.
+/// Stores what was read, all of it or nothing.
 fn store_all(
     state: &AppState,
     owner: &str,
@@ -94,9 +149,6 @@ fn store_all(
     let before = report.imported;
     stored
         .map_err(|e| e.within(format!("{before} of the file's {all} conversations were imported, then")))?;
-    for kept in &batch {
-        publish(state, owner, &kept.conversation.id, "created");
-        report.imported += 1;
-    }
+    report.imported = before.saturating_add(batch.len() as u64);
     Ok(())
 }

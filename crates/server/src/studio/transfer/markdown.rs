@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// Writes the branch that ends with the conversation's head.
 pub(super) fn write(conversation: &Conversation, messages: &[Message]) -> String {
     let path = path(conversation, messages);
-    let mut text = format!("# {}\n\n", one_line(&conversation.title));
+    let mut text = format!("# {}\n\n", one_line(conversation.shown_title()));
     let model =
         conversation.model.as_deref().map_or_else(String::new, |model| format!(", with {}", one_line(model)));
     text.push_str(&format!("Begun {}{model}.\n", conversation.created));

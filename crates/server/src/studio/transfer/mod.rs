@@ -6,6 +6,7 @@ mod bounded;
 mod chatgpt;
 mod details;
 mod export;
+mod halves;
 mod import;
 mod kept;
 mod markdown;
@@ -15,6 +16,7 @@ mod parasol;
 mod shape;
 mod time;
 mod tree;
+mod unpack;
 
 pub(crate) use import::ImportReport;
 pub(crate) use parasol::Exported;
@@ -35,12 +37,18 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// One conversation of a file, ready to be stored, or why it cannot be.
 fn read(item: &Item<'_>) -> Result<Kept, String> {
-    match item.origin {
-        Some(Origin::Parasol) => parasol::parse(item.text),
-        Some(Origin::OpenWebUi) => open_webui::parse(item.text).and_then(kept::keep),
-        Some(Origin::ChatGpt) => chatgpt::parse(item.text).and_then(kept::keep),
+    let mut kept = match item.origin {
+        Some(Origin::Parasol) => parasol::parse(&item.text),
+        Some(Origin::OpenWebUi) => open_webui::parse(&item.text).and_then(kept::keep),
+        Some(Origin::ChatGpt) => chatgpt::parse(&item.text).and_then(kept::keep),
         None => Err("it is no conversation of Parasol, Open WebUI or ChatGPT".to_owned()),
+    }?;
+    match item.halves {
+        0 => {}
+        1 => kept.without.push("half a character, which stands as \u{fffd}".to_owned()),
+        n => kept.without.push(format!("{n} halves of characters, which stand as \u{fffd}")),
     }
+    Ok(kept)
 }
 
 #[cfg(test)]

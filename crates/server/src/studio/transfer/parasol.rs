@@ -1,7 +1,7 @@
 //! Parasol's own file: conversations and messages just as the studio's routes give them, so that what goes out comes in again as it
 //! was, but for ids: those belong to the database that they are in.
 
-use super::super::store::{Conversation, LONGEST_TITLE, Message, MessageState, written};
+use super::super::store::{Conversation, LONGEST_TITLE, Message, MessageState, UNTITLED, written};
 use super::kept::{Kept, new_id};
 use super::shape::{FORMAT, VERSION};
 use super::tree::{self, Place};
@@ -55,6 +55,10 @@ pub(super) fn parse(text: &str) -> Result<Kept, String> {
     conversation.parameters.check().map_err(|e| e.message().to_owned())?;
     short("title", &conversation.title)?;
     short("folder", conversation.folder.as_deref().unwrap_or_default())?;
+    if messages.is_empty() && conversation.title == UNTITLED {
+        // Words that stand for a title: the first thing that is said in it gives one.
+        conversation.title.clear();
+    }
     // Where times are the same, ids tell the order of siblings; new ones would tell another.
     messages.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
     let places: Vec<Place<'_>> = messages

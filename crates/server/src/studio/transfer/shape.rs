@@ -1,10 +1,12 @@
 //! Which program a file comes from, told by its shape: nobody has to say. Reading what is in it is that program's module's.
 
 use super::bounded::List;
+use super::halves::mend;
 use super::tree::shown;
 use parasol_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// What the export of this program calls itself.
 pub(super) const FORMAT: &str = "parasol-conversations";
@@ -19,11 +21,13 @@ pub(super) struct File<'a> {
 }
 
 /// A conversation in a file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Item<'a> {
     /// None where it looks like no program's.
     pub(super) origin: Option<Origin>,
-    pub(super) text: &'a str,
+    pub(super) text: Cow<'a, str>,
+    /// How many halves of characters were replaced in the text.
+    pub(super) halves: usize,
 }
 
 /// The programs whose files are read.
@@ -62,10 +66,12 @@ pub(super) fn open(text: &str) -> Result<File<'_>> {
     let wrong = |says: String| Error::new(ErrorKind::InvalidRequest, says);
     let text = text.trim();
     if text.starts_with('[') {
-        let list: List<&RawValue> =
-            serde_json::from_str(text).map_err(|e| wrong(format!("the file: {e}")))?;
+        let list: List<&RawValue> = serde_json::from_str(text)
+            .map_err(|e| wrong(format!("the file is no valid JSON, or too much of it: {e}")))?;
         return recognised(list.0);
     }
+    let whole = serde_json::from_str::<&RawValue>(text);
+    whole.map_err(|e| wrong(format!("the file is no valid JSON: {e}")))?;
     let Ok(outline) = serde_json::from_str::<Outline<'_>>(text) else { return Err(unknown()) };
     let Some(list) = outline.conversations else {
         let only: &RawValue = serde_json::from_str(text).map_err(|e| wrong(format!("the file: {e}")))?;
@@ -92,8 +98,7 @@ pub(super) fn open(text: &str) -> Result<File<'_>> {
 
 /// The conversations, if any is one.
 fn recognised(list: Vec<&RawValue>) -> Result<File<'_>> {
-    let items: Vec<Item<'_>> =
-        list.iter().map(|raw| Item { origin: origin(raw.get()), text: raw.get() }).collect();
+    let items: Vec<Item<'_>> = list.iter().map(|raw| Item::new(raw.get())).collect();
     if !items.is_empty() && items.iter().all(|item| item.origin.is_none()) {
         return Err(unknown());
     }
@@ -116,7 +121,12 @@ fn origin(text: &str) -> Option<Origin> {
     }
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
+    fn new(text: &'a str) -> Self {
+        let (text, halves) = mend(text);
+        Self { origin: origin(&text), text, halves }
+    }
+
     /// Its title, for telling of it; something else in its place where it has none.
     pub(super) fn title(&self) -> String {
         #[derive(Deserialize)]
@@ -137,7 +147,7 @@ impl Item<'_> {
             let title = it.title.or(inner.and_then(|it| it.title))?;
             serde_json::from_str(title.get()).ok()
         };
-        let title = titled(self.text).filter(|title| !title.trim().is_empty());
+        let title = titled(&self.text).filter(|title| !title.trim().is_empty());
         title.map_or_else(|| "Untitled".to_owned(), |title| title.chars().take(200).collect())
     }
 }
@@ -169,11 +179,12 @@ mod tests {
             let e = open(text).unwrap_err();
             assert!(e.message().contains(part) && *e.kind() == ErrorKind::InvalidRequest, "{e}");
         };
-        for text in [r#"{"milk":2}"#, "7", "\"x\"", "null", "[1,2]", "", "{", r#"{"mapping":1,"mapping":2}"#]
-        {
+        for text in [r#"{"milk":2}"#, "7", "\"x\"", "null", "[1,2]", r#"{"mapping":1,"mapping":2}"#] {
             says(text, "no export of Parasol");
         }
-        says("[1,", "the file: EOF");
+        for text in ["", "{", "[1,", "{]", "PNG"] {
+            says(text, "no valid JSON");
+        }
         says(r#"{"format":"other","conversations":[]}"#, "\"other\"");
         says(r#"{"format":"parasol-conversations","version":2,"conversations":[]}"#, "version 2");
         says(r#"{"conversations":7}"#, "the file's conversations");
@@ -195,7 +206,7 @@ mod tests {
             (r#"{"title":5,"mapping":{}}"#, "Untitled"),
             ("7", "Untitled"),
         ] {
-            assert_eq!(Item { origin: None, text }.title(), title);
+            assert_eq!(Item::new(text).title(), title);
         }
     }
 }

@@ -10,8 +10,8 @@ fn fixture(name: &str) -> (Vec<Kept>, Vec<(String, String)>) {
     let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     let (mut all, mut skipped) = (Vec::new(), Vec::new());
-    for item in shape::open(&text).unwrap().items {
-        match read(&item) {
+    for item in &shape::open(&text).unwrap().items {
+        match read(item) {
             Ok(kept) => all.push(kept),
             Err(why) => skipped.push((item.title(), why)),
         }
