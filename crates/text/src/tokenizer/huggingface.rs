@@ -1,6 +1,7 @@
 //! Tokenizers from a Hugging Face folder: tokenizer.json runs in the `tokenizers` crate, the reference itself; the files
 //! beside it say which tokens begin and end a text.
 
+use super::bound::bytes_of_a_token;
 use super::source::{SpecialIds, Strings};
 use super::vocabulary::{Spelling, TokenKind, Vocabulary, byte_value};
 use parasol_core::{Error, ErrorKind, Result};
@@ -64,6 +65,8 @@ pub(crate) fn token_text<'a>(config: &'a Value, key: &str) -> Option<&'a str> {
 pub(crate) struct HuggingFace {
     parsing: Reference,
     plain: OnceLock<Box<Reference>>,
+    /// See [`bytes_of_a_token`].
+    most_bytes: Option<usize>,
 }
 
 /// What a folder's files come to.
@@ -109,7 +112,8 @@ impl HuggingFace {
         let ends = end.as_array().map_or(std::slice::from_ref(end), Vec::as_slice);
         let inside = |id: u64| u32::try_from(id).ok().filter(|&id| vocabulary.kind(id).is_some());
         let ends = ends.iter().filter_map(|id| inside(id.as_u64()?)).collect();
-        Ok(Loaded { engine: Self { parsing, plain: OnceLock::new() }, vocabulary, special, ends })
+        let most_bytes = bytes_of_a_token(&parsing, vocabulary.longest());
+        Ok(Loaded { engine: Self { parsing, plain: OnceLock::new(), most_bytes }, vocabulary, special, ends })
     }
 
     /// The tokens of a text; broken bytes read as U+FFFD.
@@ -123,6 +127,11 @@ impl HuggingFace {
             Error::new(ErrorKind::InvalidRequest, format!("the text cannot be turned into tokens: {e}"))
         })?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The fewest tokens that so many bytes can come to.
+    pub(crate) fn fewest_tokens(&self, bytes: usize) -> usize {
+        self.most_bytes.map_or(0, |most| bytes / most)
     }
 
     fn plain(&self) -> &Reference {

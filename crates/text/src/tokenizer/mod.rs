@@ -2,6 +2,7 @@
 //! ([`Tokenizer::from_folder`]). Which prompt to build is left to the chat template, when to stop to the generator.
 
 mod alphabet;
+mod bound;
 mod bpe;
 mod charsmap;
 mod huggingface;
@@ -292,8 +293,9 @@ impl Tokenizer {
     /// longest one is long. A prompt that cannot fit the context is refused by this before any work goes into it.
     pub fn fewest_tokens(&self, bytes: usize) -> usize {
         match &self.engine {
-            // A unigram model may squeeze spaces, and tokenizer.json may normalise: no bound holds there.
-            Engine::Unigram(_) | Engine::HuggingFace(_) => 0,
+            // A unigram model may squeeze spaces: no bound holds there.
+            Engine::Unigram(_) => 0,
+            Engine::HuggingFace(reference) => reference.fewest_tokens(bytes),
             Engine::Bpe(_) | Engine::SentencePiece(_) => bytes / self.vocabulary.longest().max(1),
         }
     }
