@@ -3,6 +3,7 @@
 
 use super::bound::bytes_of_a_token;
 use super::source::{SpecialIds, Strings};
+use super::untrusted;
 use super::vocabulary::{Spelling, TokenKind, Vocabulary, byte_value};
 use parasol_core::{Error, ErrorKind, Result};
 use serde_json::Value;
@@ -87,8 +88,9 @@ impl HuggingFace {
         let corrupt = |file: &str, e: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Corrupt, format!("{file} cannot be read: {e}"))
         };
-        let mut parsing =
-            Reference::from_bytes(&files.tokenizer).map_err(|e| corrupt("tokenizer.json", &e))?;
+        untrusted::check(&files.tokenizer)?;
+        let read = untrusted::guarded(|| Reference::from_bytes(&files.tokenizer))?;
+        let mut parsing = read.map_err(|e| corrupt("tokenizer.json", &e))?;
         // A length limit stored with the tokenizer would cut texts silently.
         parsing.with_truncation(None).map_err(|e| corrupt("tokenizer.json", &e))?;
         parsing.with_padding(None);
@@ -123,7 +125,7 @@ impl HuggingFace {
     pub(crate) fn encode(&self, text: &[u8], parse_special: bool, add_special: bool) -> Result<Vec<u32>> {
         let tokenizer = if parse_special { &self.parsing } else { self.plain() };
         let text = String::from_utf8_lossy(text);
-        let encoding = tokenizer.encode_fast(text, add_special).map_err(|e| {
+        let encoding = untrusted::guarded(|| tokenizer.encode_fast(text, add_special))?.map_err(|e| {
             Error::new(ErrorKind::InvalidRequest, format!("the text cannot be turned into tokens: {e}"))
         })?;
         Ok(encoding.get_ids().to_vec())
@@ -147,8 +149,7 @@ impl HuggingFace {
     /// # Errors
     /// `Corrupt` when the tokenizer's decoder fails.
     pub(crate) fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.parsing
-            .decode(ids, false)
+        untrusted::guarded(|| self.parsing.decode(ids, false))?
             .map_err(|e| Error::new(ErrorKind::Corrupt, format!("tokens cannot be turned into text: {e}")))
     }
 }

@@ -13,6 +13,7 @@ mod special;
 mod spm;
 mod stream;
 mod unigram;
+mod untrusted;
 mod utf8;
 mod vocabulary;
 mod words;
