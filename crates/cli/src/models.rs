@@ -161,7 +161,7 @@ impl Progress {
             PullEvent::Source { .. } => {}
             PullEvent::Retrying { file, reason } => {
                 self.clear();
-                self.tell(&format!("{file}: {reason}; trying again"));
+                self.tell(&format!("{file}: {reason}"));
             }
             PullEvent::Downloading { file, done, total } => self.bytes("fetching", file, *done, *total),
             PullEvent::Verifying { file, done, total } => self.bytes("checking", file, *done, Some(*total)),

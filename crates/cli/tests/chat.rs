@@ -106,6 +106,20 @@ mod terminal {
     }
 
     #[test]
+    fn lines_typed_ahead_are_all_answered() {
+        let home = Home::new();
+        let mut session = chat(&home, &["-n", "4"]);
+        // In one piece, as a terminal without bracketed paste sends several lines.
+        session.send("/help\r/system one\r/nonsense\r/system\r").unwrap();
+        session.flush().unwrap();
+        for told in ["/retry", "instructions set", "there is no /nonsense", "one"] {
+            session.exp_string(told).unwrap();
+        }
+        session.send_control('d').unwrap();
+        leaves_with(&mut session, 0);
+    }
+
+    #[test]
     fn ctrl_c_stops_the_answer_and_not_the_program() {
         let home = Home::new();
         let mut session = chat(&home, &ENDLESS);

@@ -65,7 +65,9 @@ fn wrong_arguments_are_usage_errors() {
         fails(&home.run(args), 2, &[]);
     }
     assert_eq!(home.run(&[]).code, Some(2));
-    fails(&home.run(&["man", "nonsense"]), 3, &["there is no command nonsense", "run, chat"]);
+    fails(&home.run(&["man", "nonsense"]), 2, &["there is no command nonsense", "run, chat"]);
+    fails(&home.run(&["run", "hello", "--top-k", "-1"]), 2, &["'-1'", "--top-k"]);
+    fails(&home.run(&["run", "hello", "--temperature", "-1"]), 2, &["--temperature", "0 or more"]);
 }
 
 #[test]

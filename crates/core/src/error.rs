@@ -76,6 +76,16 @@ impl Error {
         )
     }
 
+    /// The same where the prompt was not even counted, being too long whatever it says: `least` tokens or more.
+    pub fn context_overflow_at_least(least: usize, limit: usize) -> Self {
+        Self::new(
+            ErrorKind::ContextOverflow { needed: least, limit },
+            format!(
+                "the request needs at least {least} tokens and the context holds {limit}: shorten it or raise --context"
+            ),
+        )
+    }
+
     /// What kind of error this is.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind

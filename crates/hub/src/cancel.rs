@@ -3,6 +3,7 @@
 use parasol_core::{Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Shared by whoever starts a pull and whoever may stop it. Clones are the same flag. Setting it is a single atomic
 /// store, so a signal handler may do it.
@@ -36,5 +37,15 @@ impl Cancel {
             true => Err(Error::new(ErrorKind::Cancelled, "the pull was cancelled; run it again to go on")),
             false => Ok(()),
         }
+    }
+
+    /// Waits, unless the work is to stop.
+    pub(crate) fn sleep(&self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.check()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.check()
     }
 }

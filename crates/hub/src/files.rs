@@ -17,6 +17,9 @@ pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
                 ),
             )
         }
+        io::ErrorKind::PermissionDenied if what.starts_with("read") => {
+            Error::new(ErrorKind::Denied, format!("cannot {what} {name}: {error}; let this user read it"))
+        }
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Error::new(
             ErrorKind::Denied,
             format!("cannot {what} {name}: {error}; set PARASOL_HOME to a folder that you may write to"),
@@ -133,6 +136,17 @@ mod tests {
             assert_eq!(*error.kind(), ErrorKind::Denied, "{error}");
             assert!(error.message().contains(says) && error.message().contains("PARASOL_HOME"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_refusal_names_the_way_out_that_fits() {
+        let refused =
+            |what| failed(what, Path::new("/x"), io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(refused("write").contains("PARASOL_HOME"));
+        assert!(
+            refused("read").contains("let this user read it") && !refused("read").contains("PARASOL_HOME")
+        );
+        assert!(!refused("read the folder").contains("PARASOL_HOME"));
     }
 
     #[test]

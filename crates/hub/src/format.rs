@@ -1,6 +1,7 @@
 //! What a file or folder is, told by its first bytes and never by its name. Reading what it holds is left to the engines.
 
 use crate::files::failed;
+use crate::hf::choose::part_of;
 use parasol_core::{Error, ErrorKind, Result};
 use std::fs::File;
 use std::io::Read;
@@ -123,12 +124,16 @@ pub fn local_model(path: &Path) -> Result<LocalModel> {
     }
 }
 
-/// A folder that holds one GGUF file stands for that file.
+/// A folder that holds one GGUF model, whole or in parts, stands for that model.
 fn folder_of_gguf(folder: &Path) -> Result<LocalModel> {
     let name = folder.display();
     let files = with_extension(folder, "gguf")?;
+    let part = |file: &PathBuf| part_of(file.file_name()?.to_str()?);
     match files.as_slice() {
         [one] => local_model(one),
+        [first, rest @ ..] if part(first).is_some() && rest.iter().all(|file| part(file) == part(first)) => {
+            local_model(first)
+        }
         [] => Err(Error::new(
             ErrorKind::Unsupported,
             format!("the folder {name} holds no model: neither a GGUF file nor config.json with safetensors"),
@@ -204,6 +209,15 @@ mod tests {
         assert_eq!(local_model(&gguf).unwrap(), LocalModel::Gguf(gguf.join("a.gguf")));
         fs::write(gguf.join("b.gguf"), "GGUF").unwrap();
         assert!(local_model(&gguf).unwrap_err().message().contains("2 GGUF files"));
+        let split = dir.path().join("split");
+        fs::create_dir(&split).unwrap();
+        let parts = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"].map(|part| split.join(part));
+        for part in &parts {
+            fs::write(part, "GGUF").unwrap();
+        }
+        assert_eq!(local_model(&split).unwrap(), LocalModel::Gguf(parts[0].clone()));
+        fs::write(split.join("m.gguf"), "GGUF").unwrap();
+        assert!(local_model(&split).unwrap_err().message().contains("3 GGUF files"));
         fs::write(gguf.join("b.gguf"), "<html>").unwrap();
         assert!(local_model(&gguf.join("b.gguf")).unwrap_err().message().contains("web page"));
         assert_eq!(*local_model(&gguf.join("c.gguf")).unwrap_err().kind(), ErrorKind::NotFound);

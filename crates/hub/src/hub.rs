@@ -4,7 +4,7 @@ use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, Entry, Terms};
 use crate::event::{Licence, PullEvent};
 use crate::format::{LocalModel, local_model};
-use crate::hf::choose::{Choice, choose};
+use crate::hf::choose::{Choice, choose, has_quant};
 use crate::hf::listing::{self, Listing};
 use crate::hf::{cache, listing_url};
 use crate::names::is_plain_path;
@@ -13,7 +13,7 @@ use crate::pull::{Plan, Puller, Want, is_current, refusal};
 use crate::reference::{HfRef, ModelRef, Pick};
 use crate::settings::Settings;
 use crate::source::Source;
-use crate::store::{Contents, Installed, Store, leftovers};
+use crate::store::{Contents, Installed, Store};
 use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
 use std::path::{Path, PathBuf};
 
@@ -140,8 +140,8 @@ impl Hub {
     ) -> Result<Located> {
         on(PullEvent::Resolving { model: reference.to_owned() });
         let located = match self.locate(reference) {
-            // A changed file is repaired by pulling it again.
-            Err(e) if *e.kind() != ErrorKind::Checksum => return Err(e),
+            // A changed file and a damaged record of one are repaired by pulling again.
+            Err(e) if !matches!(e.kind(), ErrorKind::Checksum | ErrorKind::Corrupt) => return Err(e),
             found => found.unwrap_or_default(),
         };
         let located = match located {
@@ -222,13 +222,19 @@ impl Hub {
                 if let Some(model) = of_pick(&pulled, hf) {
                     return Ok(vec![model.folder.clone()]);
                 }
-                // Nothing whole: what an interrupted pull left, wherever in the repository's folder.
-                Ok(self
-                    .store
-                    .folders_under(&root)?
-                    .into_iter()
-                    .filter(|f| !leftovers(f).is_empty())
-                    .collect())
+                // Nothing whole: what is damaged, cut short or only begun.
+                let whole = |folder: &PathBuf| pulled.iter().any(|model| model.folder == *folder);
+                let meant = |folder: &PathBuf| {
+                    let path =
+                        folder.strip_prefix(&root).unwrap_or(folder).to_string_lossy().replace('\\', "/");
+                    match &hf.pick {
+                        Pick::Any => true,
+                        Pick::Quant(quant) => has_quant(&path, quant),
+                        Pick::File(file) => file.strip_suffix(".gguf").is_some_and(|stem| stem == path),
+                    }
+                };
+                let folders = self.store.folders_under(&root)?.into_iter();
+                Ok(folders.filter(|f| meant(f) && self.store.holds(f) && !whole(f)).collect())
             }
         }
     }
@@ -316,13 +322,15 @@ impl Hub {
         let whole = HfRef { pick: Pick::Any, ..hf.clone() };
         let (folder, model, name, chosen) = match choose(&repo, &paths, &hf.pick)? {
             Choice::Folder(files) => (root, None, whole.to_string(), files),
-            Choice::Gguf(path) => {
-                let base = path.rsplit('/').next().unwrap_or(&path).to_owned();
+            Choice::Gguf(files) => {
+                // The first part of a split model stands for all of them, which lie beside it.
+                let path = files.first().map(String::as_str).unwrap_or_default();
+                let base = path.rsplit('/').next().unwrap_or(path).to_owned();
                 let stem = path.get(..path.len().saturating_sub(".gguf".len())).unwrap_or_default();
                 if !is_plain_path(stem) {
                     return Err(invalid(format!("{path} of {repo} cannot be stored under its name")));
                 }
-                (root.join(stem), Some(base), format!("{whole}:{path}"), vec![path])
+                (root.join(stem), Some(base), format!("{whole}:{path}"), files)
             }
         };
         let wants = listing.files.iter().filter(|file| chosen.contains(&file.path)).map(|file| {

@@ -17,7 +17,8 @@ pub struct Settings {
     pub catalogues: Vec<PathBuf>,
     /// The Hugging Face hub or a mirror of it: `HF_ENDPOINT`.
     pub hf_endpoint: String,
-    /// Sent to the hub for gated repositories: `HF_TOKEN`.
+    /// Sent to the hub for gated repositories: `HF_TOKEN`, else what `hf auth login` wrote to `HF_TOKEN_PATH`, else to
+    /// `HF_HOME/token`, else to `~/.cache/huggingface/token`.
     pub hf_token: Option<String>,
     /// An existing Hugging Face cache, whose files are used where they lie: `HF_HUB_CACHE`, else `HF_HOME/hub`,
     /// else `~/.cache/huggingface/hub`.
@@ -57,14 +58,17 @@ impl Settings {
         if let Some(list) = std::env::var_os("PARASOL_CATALOGUE") {
             catalogues.extend(std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()));
         }
-        let hf_cache = var_path("HF_HUB_CACHE")
-            .or_else(|| var_path("HF_HOME").map(|home| home.join("hub")))
-            .or_else(|| platform.as_ref().map(|p| p.cache_dir().join("huggingface").join("hub")));
+        let hf_home = var_path("HF_HOME")
+            .or_else(|| platform.as_ref().map(|platform| platform.cache_dir().join("huggingface")));
+        let in_hf_home = |name: &str| hf_home.as_ref().map(|home| home.join(name));
+        let token_path = var_path("HF_TOKEN_PATH").or_else(|| in_hf_home("token"));
+        let hf_token = var("HF_TOKEN").or_else(|| stored_token(&token_path?));
+        let hf_cache = var_path("HF_HUB_CACHE").or_else(|| in_hf_home("hub"));
         Ok(Self {
             home,
             catalogues,
             hf_endpoint: var("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.into()),
-            hf_token: var("HF_TOKEN"),
+            hf_token,
             hf_cache,
             pip: var("PARASOL_PIP"),
             path: std::env::var_os("PATH"),
@@ -87,6 +91,13 @@ impl Settings {
 
 /// The public hub, as the clients of the Hugging Face hub know it.
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+
+/// The token in a file, when there is one in one line: it becomes a header.
+fn stored_token(path: &Path) -> Option<String> {
+    let token = String::from_utf8(crate::files::read_small(path, 4096).ok()?).ok()?;
+    let token = token.trim();
+    (!token.is_empty() && token.chars().all(|c| c.is_ascii_graphic())).then(|| token.to_owned())
+}
 
 fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
@@ -115,6 +126,19 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_stored_token_is_one_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        assert_eq!(stored_token(&path), None);
+        std::fs::write(&path, "hf_abc\n").unwrap();
+        assert_eq!(stored_token(&path).as_deref(), Some("hf_abc"));
+        for bad in ["", "\n", "two words", "a\r\nX: y", "\u{e9}"] {
+            std::fs::write(&path, bad).unwrap();
+            assert_eq!(stored_token(&path), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn only_toml_files_are_catalogues_and_a_missing_folder_is_none() {

@@ -151,6 +151,8 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Pip { package, version, member } => write!(f, "pip:{package}=={version}/{member}"),
+            // Without a file: the repository as a whole.
+            Source::Hf { repo, file, revision } if file.is_empty() => write!(f, "hf:{repo}@{revision}"),
             Source::Hf { repo, file, revision } => write!(f, "hf:{repo}/{file}@{revision}"),
             Source::Url(url) => f.write_str(url),
             Source::File(path) => write!(f, "file:{}", path.display()),

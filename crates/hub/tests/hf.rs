@@ -51,6 +51,78 @@ fn a_quantisation_is_pulled_found_listed_and_removed() {
 }
 
 #[test]
+fn a_split_model_is_pulled_whole_and_used_as_one() {
+    let server = Server::start();
+    let parts = [gguf(1000), gguf(2000)];
+    let names = ["Q4_0/m-00001-of-00002.gguf", "Q4_0/m-00002-of-00002.gguf"];
+    server.repo("o/r", &[(names[1], &parts[1]), (names[0], &parts[0]), ("m-Q8_0.gguf", &gguf(3000))]);
+    let mut home = Home::on(&server);
+    let located = home.pull("hf:o/r:Q4_0").0.unwrap();
+    let folder = home.models().join("hf/o/r/Q4_0/m-00001-of-00002");
+    assert_eq!(located.name, format!("hf:o/r:{}", names[0]));
+    assert_eq!(located.model, LocalModel::Gguf(folder.join("m-00001-of-00002.gguf")));
+    assert_eq!(read(&folder.join("m-00002-of-00002.gguf")), parts[1]);
+    let asked = server.seen("").len();
+    for name in ["hf:o/r", "hf:o/r:q4_0", &format!("hf:o/r:{}", names[1]), &located.name] {
+        assert_eq!(home.pull(name).0.unwrap(), located, "{name}");
+    }
+    assert_eq!(server.seen("").len(), asked);
+    assert_eq!(home.hub().remove("hf:o/r:Q4_0").unwrap().bytes / 1000, 3);
+    assert!(home.files().is_empty());
+    // In a cache only all parts together are the model; one alone is not mixed with parts of the store.
+    let cache = home.dir.path().join("cache");
+    let snapshot = cache.join("models--o--r/snapshots/main/Q4_0");
+    std::fs::create_dir_all(&snapshot).unwrap();
+    std::fs::write(snapshot.join("m-00001-of-00002.gguf"), &parts[0]).unwrap();
+    home.settings.hf_cache = Some(cache);
+    let located = home.pull("hf:o/r:Q4_0").0.unwrap();
+    assert_eq!((located.origin, located.model.path().parent()), (Origin::Store, Some(folder.as_path())));
+    home.hub().remove("hf:o/r:Q4_0").unwrap();
+    std::fs::write(snapshot.join("m-00002-of-00002.gguf"), &parts[1]).unwrap();
+    let located = home.hub().locate("hf:o/r:Q4_0").unwrap().unwrap();
+    assert_eq!(located.model, LocalModel::Gguf(snapshot.join("m-00001-of-00002.gguf")));
+}
+
+#[test]
+fn a_busy_hub_is_asked_again() {
+    let (server, home, body) = one_file(1000);
+    server.change("/api/models/o/r/revision/main", |listing| listing.busy = Some((503, "X: y", 1)));
+    server.change(FILE, |file| file.busy = Some((429, "Retry-After: 1", 1)));
+    let start = Instant::now();
+    let (result, events) = home.pull("hf:o/r");
+    assert_eq!(read(result.unwrap().model.path()), body);
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    let told = |e: &PullEvent| matches!(e, PullEvent::Retrying { reason, .. } if reason.contains("429") && reason.ends_with("trying again"));
+    assert!(events.iter().any(told), "{events:?}");
+    home.hub().remove("hf:o/r").unwrap();
+    server.change(FILE, |file| file.busy = Some((429, "Retry-After: 3600", 1000)));
+    assert_error(home.pull("hf:o/r").0, ErrorKind::Network, &["429", "HF_TOKEN"]);
+    assert_eq!(server.seen("m-Q4_0.gguf").len(), 3);
+}
+
+#[test]
+fn a_damaged_record_is_removed_or_repaired() {
+    let (_server, home, body) = one_file(1000);
+    let record = home.models().join("hf/o/r/m-Q4_0/model.json");
+    home.pull("hf:o/r").0.unwrap();
+    std::fs::write(&record, "{").unwrap();
+    assert_eq!(home.hub().list().unwrap().damaged.len(), 1);
+    assert_error(home.hub().locate("hf:o/r"), ErrorKind::Corrupt, &["model.json"]);
+    assert_eq!(read(home.pull("hf:o/r:Q4_0").0.unwrap().model.path()), body);
+    std::fs::write(&record, "{").unwrap();
+    assert_error(home.hub().remove("hf:o/r:Q8_0"), ErrorKind::Corrupt, &["model.json"]);
+    home.hub().remove("hf:o/r:Q4_0").unwrap();
+    assert!(!record.exists());
+}
+
+#[test]
+fn an_endpoint_that_is_no_address_is_named() {
+    let mut home = Home::new();
+    home.settings.hf_endpoint = "hub.example".into();
+    assert_error(home.pull("hf:o/r").0, ErrorKind::InvalidRequest, &["hub.example", "HF_ENDPOINT"]);
+}
+
+#[test]
 fn a_safetensors_repository_becomes_a_folder() {
     let server = Server::start();
     let weights = safetensors();

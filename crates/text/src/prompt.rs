@@ -28,7 +28,7 @@ pub struct Plan {
     pub answer: AnswerStream,
 }
 
-/// The plan of the next message of a conversation.
+/// The plan of the next message of a conversation, for a model whose context holds so many tokens.
 ///
 /// What a model is held to: a form, or a call where the request demands one, from the first token after any thinking. Where the
 /// model decides whether to call, nothing is forced but the call itself, from its opening mark to its end, and only in families
@@ -36,14 +36,17 @@ pub struct Plan {
 ///
 /// # Errors
 /// `InvalidRequest` with the template's own words when it refuses the conversation, for a form or a demanded tool's schema that no
-/// grammar keeps to, for a tool choice without that tool; `Unsupported` for thinking with a model that does not.
+/// grammar keeps to, for a tool choice without that tool; `Unsupported` for thinking with a model that does not;
+/// `ContextOverflow` for a text that is too long whatever it says.
 pub fn chat_plan(
     template: &ChatTemplate,
     tokenizer: &Tokenizer,
     grammars: &LazyGrammars,
     request: &ChatRequest,
+    context: usize,
 ) -> Result<Plan> {
     let reading = Reading::new(template, tokenizer, request)?;
+    fits(tokenizer, reading.text.len(), context)?;
     let constraint = reading.constraint(tokenizer, grammars, request)?;
     let options = AnswerOptions {
         thinking: reading.thinking,
@@ -54,19 +57,33 @@ pub fn chat_plan(
     Ok(Plan { prompt, constraint, answer: AnswerStream::new(&request.stop, options)? })
 }
 
-/// The plan of a text's continuation.
+/// The plan of a text's continuation, for a model whose context holds so many tokens.
 ///
 /// # Errors
-/// As [`complete`]; `InvalidRequest` for a form that no grammar keeps to.
+/// As [`complete`]; `InvalidRequest` for a form that no grammar keeps to; `ContextOverflow` as [`chat_plan`].
 pub fn complete_plan(
     tokenizer: &Tokenizer,
     grammars: &LazyGrammars,
     request: &CompleteRequest,
+    context: usize,
 ) -> Result<Plan> {
+    fits(
+        tokenizer,
+        request.prompt.len().saturating_add(request.suffix.as_ref().map_or(0, String::len)),
+        context,
+    )?;
     let prompt = complete(tokenizer, request)?;
     let format = request.format.as_ref().map(GrammarSpec::from_format);
     let constraint = format.map(|spec| grammars.get(tokenizer)?.compile(&spec)).transpose()?;
     Ok(Plan { prompt, constraint, answer: AnswerStream::new(&request.stop, AnswerOptions::default())? })
+}
+
+/// Refuses a text that cannot fit, before any work goes into it: the tokens of ten megabytes can take seconds.
+fn fits(tokenizer: &Tokenizer, bytes: usize, context: usize) -> Result<()> {
+    match tokenizer.fewest_tokens(bytes) {
+        least if least > context => Err(Error::context_overflow_at_least(least, context)),
+        _ => Ok(()),
+    }
 }
 
 /// The tokens of a conversation, ready for the model's answer.

@@ -56,7 +56,7 @@ impl Model {
     }
 
     fn plan(&self, name: &str, request: &ChatRequest) -> Result<Plan, Error> {
-        chat_plan(&template(name), &self.tokenizer, &self.grammars, request)
+        chat_plan(&template(name), &self.tokenizer, &self.grammars, request, 4096)
     }
 
     fn prompt(&self, plan: &Plan) -> String {

@@ -178,6 +178,24 @@ fn greedy_takes_the_first_of_the_best() {
 }
 
 #[test]
+fn extreme_settings_still_choose_sensibly() {
+    let mut logits = vec![1.0, 5.0, 3.0, f32::NEG_INFINITY];
+    let mut first = |s: Sampling| Sampler::new(&s, 4).unwrap().sample(&mut logits, &[2, 2, 0]).unwrap();
+    for temperature in [f32::MIN_POSITIVE, 1e-40, f32::from_bits(1)] {
+        assert_eq!(first(Sampling { temperature, ..bare() }), 1, "{temperature:e}");
+        assert_eq!(first(Sampling { temperature, ..Sampling::default() }), 1, "{temperature:e}");
+    }
+    for top_k in [None, Some(3)] {
+        assert_eq!(first(Sampling { top_p: Some(0.0), top_k, temperature: 2.0, ..bare() }), 1);
+        assert_ne!(first(Sampling { typical_p: Some(0.0), top_k, ..bare() }), 3);
+    }
+    // Divided by next to nothing a logit grows beyond all numbers: it stays the largest, and others are still chosen from.
+    let huge = Sampling { repetition_penalty: 1e-38, temperature: 0.0, ..bare() };
+    assert_ne!(first(huge), 1);
+    assert_ne!(first(Sampling { temperature: f32::MAX, ..bare() }), 3);
+}
+
+#[test]
 fn a_seed_repeats_and_stays() {
     let logits: Vec<f32> = (0..50).map(|i| (i * 7 % 11) as f32 / 3.0).collect();
     let run = |seed| {
@@ -246,7 +264,7 @@ fn settings_out_of_range_name_themselves() {
     refused(Sampling { temperature: -0.5, ..bare() }, "temperature", "-0.5");
     refused(Sampling { temperature: f32::NAN, ..bare() }, "temperature", "NaN");
     refused(Sampling { top_k: Some(0), ..bare() }, "top_k", "0");
-    refused(Sampling { top_p: Some(0.0), ..bare() }, "top_p", "0");
+    refused(Sampling { top_p: Some(-0.5), ..bare() }, "top_p", "-0.5");
     refused(Sampling { top_p: Some(1.5), ..bare() }, "top_p", "1.5");
     refused(Sampling { typical_p: Some(f32::NAN), ..bare() }, "typical_p", "NaN");
     refused(Sampling { min_p: Some(-0.1), ..bare() }, "min_p", "-0.1");

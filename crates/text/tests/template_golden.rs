@@ -107,6 +107,34 @@ fn outcome(source: &str) -> Result<String, String> {
     rendered.map_err(|e| e.to_string())
 }
 
+/// What Python's methods and Jinja's filters give (rendered by `transformers` 5.24).
+#[test]
+fn methods_of_python_are_there() {
+    for (template, rendered) in [
+        ("{{ 'abcabc'.rsplit('b', 1) }} {{ ' a  b c '.rsplit(none, 1) }}", "['abca', 'c'] [' a  b', 'c']"),
+        ("{{ 'a-b-c'.partition('-') }} {{ 'a-b-c'.rpartition('-') }}", "('a', '-', 'b-c') ('a-b', '-', 'c')"),
+        ("{{ 'x'.partition('-') }} {{ 'x'.rpartition('-') }}", "('x', '', '') ('', '', 'x')"),
+        ("{{ 'ab'.removeprefix('a') }} {{ 'ab'.removesuffix('b') }} {{ 'ab'.removeprefix('b') }}", "b a ab"),
+        ("{{ 'tEst ß'.swapcase() }} {{ 'éa'.index('a') }} {{ 'aba'.rindex('a') }}", "TeST SS 1 2"),
+        (
+            "{{ '-7'.zfill(4) }}|{{ 'ab'.center(5) }}|{{ 'abc'.center(6, '*') }}|{{ 'é'.rjust(3) }}|",
+            "-007|  ab |*abc**|  é|",
+        ),
+        ("{{ [1, 2].index(2) }} {{ 'x' | int }} {{ 'x' | int(default=7) }} {{ '' | float }}", "1 0 7 0.0"),
+        ("{{ 'a b'.split(' ', 1) }} {{ '3' | int + 1 }}", "['a', 'b'] 4"),
+    ] {
+        assert_eq!(outcome(template).as_deref(), Ok(rendered), "{template}");
+    }
+    for wrong in
+        ["{{ 'a'.rsplit('') }}", "{{ 'a'.index('b') }}", "{{ [1].index(2) }}", "{{ 'a'.ljust(99999999) }}"]
+    {
+        assert!(outcome(wrong).is_err(), "{wrong}");
+    }
+    let long =
+        "{% set s = 'a b ' * 100000 %}{% for a in range(9999) %}{% set x = s.rsplit(' ') %}{% endfor %}";
+    assert!(outcome(long).unwrap_err().contains("did not end"));
+}
+
 #[test]
 fn templates_that_misbehave_end_within_a_second() {
     let loops =

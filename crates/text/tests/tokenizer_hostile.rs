@@ -169,6 +169,35 @@ fn broken_json_is_refused() {
         let error = Tokenizer::from_huggingface(&files).unwrap_err();
         assert!(*error.kind() == ErrorKind::Corrupt, "{error}");
     }
+    // The reader's own parser does not survive these.
+    let with = |key: &str, value: &str| {
+        format!(
+            r#"{{"version":"1.0","{key}":{value},"model":{{"type":"BPE","vocab":{{"a":0}},"merges":[]}}}}"#
+        )
+    };
+    for content in [
+        with("decoder", r#"{"type" "ByteLevel"}"#),
+        with("decoder", r#"{"type":"ByteLevel","x":"\ud800"}"#),
+        with("decoder", r#"{"type":"Byte"#),
+        with("normalizer", r#"{"type":"Precompiled","precompiled_charsmap":"AAA"}"#),
+        with("normalizer", r#"{"type":"Precompiled","precompiled_charsmap":"/////w=="}"#),
+        with(
+            "normalizer",
+            r#"{"type":"Sequence","normalizers":[{"type":"Precompiled","precompiled_charsmap":7}]}"#,
+        ),
+    ] {
+        let files = HuggingFaceFiles { tokenizer: content.clone().into(), ..HuggingFaceFiles::default() };
+        let error = Tokenizer::from_huggingface(&files).unwrap_err();
+        assert!(
+            *error.kind() == ErrorKind::Corrupt && error.message().contains("tokenizer.json"),
+            "{content} {error}"
+        );
+    }
+    // A map of one node that points far outside itself: found out when it is followed.
+    let astray = with("normalizer", r#"{"type":"Precompiled","precompiled_charsmap":"BAAAAAD///8="}"#);
+    let files = HuggingFaceFiles { tokenizer: astray.into(), ..HuggingFaceFiles::default() };
+    let outcome = Tokenizer::from_huggingface(&files).and_then(|t| t.encode("a", Special::AsText, false));
+    assert_eq!(*outcome.unwrap_err().kind(), ErrorKind::Corrupt);
     let huge = r#"{"version":"1.0","added_tokens":[],"model":{"type":"WordLevel","vocab":{"a":4294967295},"unk_token":"a"}}"#;
     let files = HuggingFaceFiles { tokenizer: huge.into(), ..HuggingFaceFiles::default() };
     assert!(Tokenizer::from_huggingface(&files).unwrap_err().message().contains("4294967295"));

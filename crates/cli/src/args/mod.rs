@@ -40,6 +40,8 @@ pub(crate) fn command() -> clap::Command {
         match arg.get_action() {
             _ if empty => arg.env(None::<&str>),
             clap::ArgAction::SetTrue => arg.value_parser(clap::builder::FalseyValueParser::new()),
+            // A number below zero where none belongs is a wrong number, and no unknown flag.
+            clap::ArgAction::Set if !arg.is_positional() => arg.allow_negative_numbers(true),
             _ => arg,
         }
     }

@@ -33,7 +33,7 @@ pub(crate) fn man(command: Option<&str>) -> Outcome {
                 .find(|c| c.get_name() == name || c.get_all_aliases().any(|a| a == name));
             let found = found.cloned().ok_or_else(|| {
                 let message = format!("there is no command {name}: there are {}", known.join(", "));
-                Stop::Failed(Error::new(ErrorKind::NotFound, message))
+                Stop::Failed(Error::new(ErrorKind::InvalidRequest, message))
             })?;
             // A page is headed by the name to type and filed under the name with a dash, as git's pages are.
             let display = format!("parasol-{}", found.get_name());

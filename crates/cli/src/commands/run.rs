@@ -116,7 +116,7 @@ fn understand(args: &RunArgs, named: bool, names_model: impl Fn(&str) -> bool) -
 fn check_first(first: &str, runtime: &Runtime) -> Outcome {
     match runtime.is_here(first) {
         Err(e) if *e.kind() == ErrorKind::NotFound => {
-            let hint = format!("{e} If {first:?} begins the prompt, put the whole prompt in quotes.");
+            let hint = format!("{e}. If {first:?} begins the prompt, put the whole prompt in quotes.");
             Err(Stop::Failed(Error::new(ErrorKind::NotFound, hint)))
         }
         // Whatever else is wrong is told when the model is opened.

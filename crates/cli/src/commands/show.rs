@@ -73,12 +73,13 @@ fn present(located: &Located, entry: Option<&Entry>, info: &ModelInfo, context: 
         (
             "Memory",
             format!(
-                "{} with {} tokens of context (weights {}, cache {}, working space {})",
-                output::bytes(memory.total()),
+                "{} with {} tokens of context (weights {}, cache {}, working space {}, program and tokenizer {})",
+                output::bytes(memory.total().saturating_add(info.besides())),
                 number(context),
                 output::bytes(memory.weights),
                 output::bytes(memory.cache),
-                output::bytes(memory.activations)
+                output::bytes(memory.activations),
+                output::bytes(info.besides())
             ),
         ),
         ("Sampling", sampling(recommended)),
@@ -185,7 +186,8 @@ fn present_json(located: &Located, entry: Option<&Entry>, info: &ModelInfo, cont
             "weights_bytes": memory.weights,
             "cache_bytes": memory.cache,
             "activation_bytes": memory.activations,
-            "total_bytes": memory.total(),
+            "other_bytes": info.besides(),
+            "total_bytes": memory.total().saturating_add(info.besides()),
         },
         "sampling": located.sampling.or(&info.sampling),
         "licence": licence(entry, info),

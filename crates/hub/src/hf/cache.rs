@@ -2,7 +2,7 @@
 //! `refs/BRANCH` naming the commit. Only read; files are used where they lie.
 
 use crate::files::read_small;
-use crate::hf::choose::{Choice, choose};
+use crate::hf::choose::{Choice, choose, with_parts};
 use crate::names::is_plain_name;
 use crate::reference::{HfRef, Pick};
 use crate::source::RepoId;
@@ -17,9 +17,9 @@ pub(crate) fn find(cache: &Path, hf: &HfRef) -> Option<PathBuf> {
     let mut files = Vec::new();
     collect(&snapshot, "", &mut files, 4);
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
-    // Whatever does not fit here (a split file, a partial snapshot) is the hub's to explain.
+    // Whatever does not fit here (a partial snapshot) is the hub's to explain.
     match choose(&hf.repo.to_string(), &names, &hf.pick).ok()? {
-        Choice::Gguf(file) => Some(snapshot.join(file)),
+        Choice::Gguf(files) => Some(snapshot.join(files.first()?)),
         Choice::Folder(_) => Some(snapshot),
     }
 }
@@ -61,10 +61,15 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>, depth: usize) {
     }
 }
 
-/// What of `files` (paths of installed GGUF files) `pick` asks for: the rule that chooses on the hub chooses here too.
+/// What of `files` (paths of installed GGUF models, the first part of a split one) `pick` asks for: the rule that chooses on
+/// the hub chooses here too.
 pub(crate) fn choose_installed<'a>(repo: &RepoId, files: &[&'a str], pick: &Pick) -> Option<&'a str> {
-    match choose(&repo.to_string(), files, pick).ok()? {
-        Choice::Gguf(name) => files.iter().copied().find(|file| *file == name),
+    let all: Vec<String> = files.iter().flat_map(|file| with_parts(file)).collect();
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    match choose(&repo.to_string(), &names, pick).ok()? {
+        Choice::Gguf(parts) => {
+            files.iter().copied().find(|file| parts.first().is_some_and(|first| first == file))
+        }
         Choice::Folder(_) => None,
     }
 }

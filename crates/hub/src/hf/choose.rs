@@ -2,6 +2,7 @@
 
 use crate::reference::Pick;
 use parasol_core::{Error, ErrorKind, Result};
+use std::collections::BTreeMap;
 
 /// Quantisations from the most to the least preferred when none is asked for: first those that are small and
 /// close to the original, then the larger, then the very small, then full precision.
@@ -27,8 +28,8 @@ const COMPANIONS: [&str; 9] = [
 /// The files to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// One GGUF file.
-    Gguf(String),
+    /// One GGUF model: its file, or all parts of a split one in order.
+    Gguf(Vec<String>),
     /// A Hugging Face folder.
     Folder(Vec<String>),
 }
@@ -36,18 +37,17 @@ pub(crate) enum Choice {
 /// Chooses among the `files` of `repo`.
 ///
 /// # Errors
-/// `NotFound` when nothing fits, naming what there is; `Unsupported` for split GGUF files and folders that no engine reads;
-/// `InvalidRequest` when several files fit.
+/// `NotFound` when nothing fits, naming what there is; `Unsupported` for folders that no engine reads; `Corrupt` for a split
+/// model of which parts are missing; `InvalidRequest` when several models fit.
 pub(crate) fn choose(repo: &str, files: &[&str], pick: &Pick) -> Result<Choice> {
     let gguf: Vec<&str> = files.iter().copied().filter(|file| is_language_gguf(file)).collect();
     match pick {
         Pick::File(name) => choose_file(repo, files, name),
         Pick::Quant(quant) => choose_quant(repo, &gguf, quant),
         Pick::Any if !gguf.is_empty() => {
-            let whole: Vec<&str> = gguf.iter().copied().filter(|file| shard(file).is_none()).collect();
-            match PREFERRED.iter().find(|quant| whole.iter().any(|file| has_quant(file, quant))) {
-                Some(quant) => choose_quant(repo, &whole, quant),
-                None => one_of(repo, if whole.is_empty() { &gguf } else { &whole }),
+            match PREFERRED.iter().find(|quant| gguf.iter().any(|file| has_quant(file, quant))) {
+                Some(quant) => choose_quant(repo, &gguf, quant),
+                None => one_of(repo, &gguf),
             }
         }
         Pick::Any => choose_folder(repo, files),
@@ -67,7 +67,11 @@ fn choose_file(repo: &str, files: &[&str], name: &str) -> Result<Choice> {
         return Err(Error::new(ErrorKind::NotFound, format!("{repo} has no file {name}{hint}")));
     };
     match file.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).as_deref() {
-        Some("gguf") => one_of(repo, &[file]),
+        Some("gguf") => {
+            let part = part_of(file);
+            let same = |other: &&str| other == file || (part.is_some() && part_of(other) == part);
+            one_of(repo, &files.iter().copied().filter(same).collect::<Vec<_>>())
+        }
         Some("safetensors") => choose_folder(repo, files),
         _ => Err(Error::new(
             ErrorKind::Unsupported,
@@ -92,29 +96,55 @@ fn choose_quant(repo: &str, gguf: &[&str], quant: &str) -> Result<Choice> {
     Err(Error::new(ErrorKind::NotFound, format!("{repo} has no GGUF file in {quant}: {has}")))
 }
 
-/// The one file of `fitting`, which is not empty.
+/// The one model of `fitting`, which is not empty: a file, or the parts of a split one.
 fn one_of(repo: &str, fitting: &[&str]) -> Result<Choice> {
-    if let Some(first) = fitting.iter().find(|file| shard(file).is_some())
-        && fitting.iter().all(|file| shard(file).is_some())
-    {
-        let parts = shard(first).map_or(0, |(_, of)| of);
+    let mut models: BTreeMap<(String, u32), Vec<&str>> = BTreeMap::new();
+    for file in fitting {
+        models.entry(part_of(file).unwrap_or(((*file).to_owned(), 0))).or_default().push(file);
+    }
+    let all: Vec<_> = models.into_iter().collect();
+    // A file at the top is what a repository is about; those in folders are variants.
+    let top: Vec<_> = all.iter().filter(|((name, _), _)| !name.contains('/')).collect();
+    match (all.as_slice(), top.as_slice()) {
+        ([((_, of), files)], _) | (_, [((_, of), files)]) => whole(repo, *of, files).map(Choice::Gguf),
+        _ => {
+            let names: Vec<&str> = all.iter().filter_map(|(_, files)| files.first().copied()).collect();
+            Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("several files of {repo} fit ({}): name one as hf:{repo}:FILE", some(&names)),
+            ))
+        }
+    }
+}
+
+/// The files of a model in order, when all of its `of` parts are there (0: it is not split).
+fn whole(repo: &str, of: u32, files: &[&str]) -> Result<Vec<String>> {
+    let mut files = files.to_vec();
+    files.sort_unstable();
+    let numbers: Vec<u32> = files.iter().filter_map(|file| shard(file)).map(|(number, _)| number).collect();
+    if of > 0 && !numbers.iter().copied().eq(1..=of) {
+        let first = files.first().copied().unwrap_or_default();
         return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{first} of {repo} is one of {parts} parts of a split GGUF, which Parasol does not read: pick another \
-                     quantisation, or join the parts with llama.cpp's `gguf-split --merge` and run the result by its path"
-            ),
+            ErrorKind::Corrupt,
+            format!("{repo} lists {} of the {of} parts of {first}: it is incomplete", numbers.len()),
         ));
     }
-    let whole: Vec<&str> = fitting.iter().copied().filter(|file| shard(file).is_none()).collect();
-    // A file at the top is what a repository is about; those in folders are variants.
-    let top: Vec<&str> = whole.iter().copied().filter(|file| !file.contains('/')).collect();
-    match (whole.as_slice(), top.as_slice()) {
-        ([one], _) | (_, [one]) => Ok(Choice::Gguf((*one).to_owned())),
-        _ => Err(Error::new(
-            ErrorKind::InvalidRequest,
-            format!("several files of {repo} fit ({}): name one as hf:{repo}:FILE", some(&whole)),
-        )),
+    Ok(files.into_iter().map(str::to_owned).collect())
+}
+
+/// For a part of a split model what all its parts share: the name in front of the number, and how many there are.
+pub(crate) fn part_of(file: &str) -> Option<(String, u32)> {
+    let numbered = |(number, of): &(u32, u32)| file.ends_with(".gguf") && (1..=*of).contains(number);
+    let (_, of) = shard(file).filter(numbered)?;
+    let (rest, _) = file.rsplit_once("-of-")?;
+    Some((rest.rsplit_once('-')?.0.to_owned(), of))
+}
+
+/// The names of all parts of the split model that `file` is a part of; the file itself when it is whole.
+pub(crate) fn with_parts(file: &str) -> Vec<String> {
+    match part_of(file) {
+        Some((name, of)) => (1..=of).map(|number| format!("{name}-{number:05}-of-{of:05}.gguf")).collect(),
+        None => vec![file.to_owned()],
     }
 }
 
@@ -191,7 +221,7 @@ fn is_language_gguf(file: &str) -> bool {
 }
 
 /// Whether a file's name (or its folder's) carries this quantisation as a word of its own.
-fn has_quant(file: &str, quant: &str) -> bool {
+pub(crate) fn has_quant(file: &str, quant: &str) -> bool {
     let (file, quant) = (file.to_ascii_uppercase(), quant.to_ascii_uppercase());
     let of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     file.match_indices(&quant).any(|(at, found)| {
@@ -228,36 +258,52 @@ mod tests {
         "imatrix.gguf",
     ];
 
+    fn gguf(files: &[&str]) -> Choice {
+        Choice::Gguf(files.iter().map(|file| (*file).to_owned()).collect())
+    }
+
     fn quant(q: &str) -> Result<Choice> {
         choose("o/r", &GGUF, &Pick::Quant(q.into()))
     }
 
     #[test]
     fn a_quantisation_picks_its_file_in_any_case() {
-        assert_eq!(quant("q8_0").unwrap(), Choice::Gguf("m-Q8_0.gguf".into()));
-        assert_eq!(quant("F16").unwrap(), Choice::Gguf("m-f16.gguf".into()));
-        assert_eq!(choose("o/r", &GGUF, &Pick::Any).unwrap(), Choice::Gguf("m-Q4_K_M.gguf".into()));
+        assert_eq!(quant("q8_0").unwrap(), gguf(&["m-Q8_0.gguf"]));
+        assert_eq!(quant("F16").unwrap(), gguf(&["m-f16.gguf"]));
+        assert_eq!(choose("o/r", &GGUF, &Pick::Any).unwrap(), gguf(&["m-Q4_K_M.gguf"]));
         let error = quant("Q4_K").unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::NotFound);
         assert!(error.message().contains("it has Q4_K_M, Q4_K_S, Q8_0, BF16, F16"), "{error}");
         let no_label = choose("o/r", &["model.gguf"], &Pick::Any).unwrap();
-        assert_eq!(no_label, Choice::Gguf("model.gguf".into()));
+        assert_eq!(no_label, gguf(&["model.gguf"]));
         let joined = choose("o/r", &["smollm2_Q4_0.gguf"], &Pick::Quant("q4_0".into())).unwrap();
-        assert_eq!(joined, Choice::Gguf("smollm2_Q4_0.gguf".into()));
+        assert_eq!(joined, gguf(&["smollm2_Q4_0.gguf"]));
     }
 
     #[test]
-    fn split_and_ambiguous_gguf_are_refused_in_clear_words() {
-        let split = ["m-Q4_0-00001-of-00002.gguf", "m-Q4_0-00002-of-00002.gguf"];
+    fn a_split_model_is_all_its_parts() {
+        let split = ["d/m-Q4_0-00002-of-00002.gguf", "d/m-Q4_0-00001-of-00002.gguf"];
+        let parts = gguf(&[split[1], split[0]]);
+        let files = [&split[..], &["x-Q8_0.gguf"]].concat();
         for pick in [Pick::Any, Pick::Quant("Q4_0".into()), Pick::File(split[0].into())] {
-            let error = choose("o/r", &split, &pick).unwrap_err();
-            assert_eq!(*error.kind(), ErrorKind::Unsupported);
-            assert!(error.message().contains("2 parts"), "{error}");
+            assert_eq!(choose("o/r", &files, &pick).unwrap(), parts, "{pick:?}");
         }
+        let error = choose("o/r", &split[..1], &Pick::Any).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Corrupt);
+        assert!(error.message().contains("1 of the 2 parts"), "{error}");
+        // Numbers that cannot be are no parts: each is a file of its own.
+        let odd = ["m-00003-of-00002.gguf", "m-00000-of-00002.gguf"];
+        assert_eq!(*choose("o/r", &odd, &Pick::Any).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        assert_eq!(with_parts(split[0]), [split[1], split[0]]);
+        assert_eq!(with_parts("m.gguf"), ["m.gguf"]);
+    }
+
+    #[test]
+    fn ambiguous_gguf_is_refused_in_clear_words() {
         let error = choose("o/r", &["a-Q4_0.gguf", "b-Q4_0.gguf"], &Pick::Any).unwrap_err();
         assert!(error.message().contains("a-Q4_0.gguf, b-Q4_0.gguf"), "{error}");
         let nested = choose("o/r", &["a-Q4_0.gguf", "old/a-Q4_0.gguf"], &Pick::Any).unwrap();
-        assert_eq!(nested, Choice::Gguf("a-Q4_0.gguf".into()));
+        assert_eq!(nested, gguf(&["a-Q4_0.gguf"]));
     }
 
     #[test]
@@ -292,6 +338,6 @@ mod tests {
         let error = choose("o/r", &GGUF, &Pick::File("m-Q4_K_L.gguf".into())).unwrap_err();
         assert!(error.message().contains("did you mean m-Q4_K_M.gguf"), "{error}");
         let file = choose("o/r", &GGUF, &Pick::File("M-q8_0.gguf".into())).unwrap();
-        assert_eq!(file, Choice::Gguf("m-Q8_0.gguf".into()));
+        assert_eq!(file, gguf(&["m-Q8_0.gguf"]));
     }
 }

@@ -1,6 +1,6 @@
 //! A file over HTTP: taken up where an earlier pull or a broken connection left it, or begun again when it has changed.
 
-use super::http::{Answer, Head};
+use super::http::{Answer, Head, PATIENCE};
 use super::partial::{Partial, ResumePoint, resume_point};
 use super::{Puller, Want, ensure_space};
 use crate::event::PullEvent;
@@ -9,10 +9,8 @@ use crate::source::Source;
 use crate::store::FileRecord;
 use parasol_core::{Error, ErrorKind, Result};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Attempts in a row that bring nothing new before the download is given up.
-const PATIENCE: u32 = 4;
 /// Attempts in all, whatever they bring.
 const MOST_ATTEMPTS: u32 = 1000;
 
@@ -27,6 +25,8 @@ struct State {
     idle: u32,
     /// The most bytes that were ever here.
     best: u64,
+    /// The last answer was that the server is busy: how long to wait.
+    busy: Option<Duration>,
 }
 
 impl Puller<'_> {
@@ -38,7 +38,7 @@ impl Puller<'_> {
         match partial.finish(&source.to_string()) {
             // What was left by an earlier pull may have been another version: the whole file is worth one more try.
             Err(e) if resumed && *e.kind() == ErrorKind::Checksum => {
-                (self.on)(PullEvent::Retrying { file: want.expected.name.clone(), reason: e.to_string() });
+                self.again(want, &e);
                 let mut partial = Partial::create(folder, &want.expected)?;
                 self.complete(folder, want, source, &mut partial, &mut State::default())?;
                 partial.finish(&source.to_string())
@@ -107,11 +107,15 @@ impl Puller<'_> {
             if *error.kind() != ErrorKind::Network || !state.connected {
                 return Err(error);
             }
+            let busy = state.busy.take();
             if state.idle >= PATIENCE {
-                break;
+                match busy {
+                    Some(_) => return Err(error),
+                    None => break,
+                }
             }
-            (self.on)(PullEvent::Retrying { file: want.expected.name.clone(), reason: error.to_string() });
-            self.pause(Duration::from_millis(200 << state.idle))?;
+            self.again(want, &error);
+            self.cancel.sleep(busy.unwrap_or(Duration::from_millis(200 << state.idle)))?;
         }
         Err(Error::new(
             ErrorKind::Network,
@@ -156,7 +160,11 @@ impl Puller<'_> {
                 *state = State { connected: true, ..State::default() };
                 return Ok(false);
             }
-            status => return Err(refusal(status, source, self.settings.hf_token.is_some())),
+            status => {
+                state.busy = head.wait(state.idle);
+                state.connected |= state.busy.is_some();
+                return Err(refusal(status, source, self.settings.hf_token.is_some()));
+            }
         }
         state.connected = true;
         self.check_head(folder, want, source, &head, partial.len())?;
@@ -168,6 +176,11 @@ impl Puller<'_> {
         self.receive(want, want.expected.size.or(head.total), &mut answer, partial)?;
         cut_short(head.total, partial.len(), source)?;
         Ok(true)
+    }
+
+    fn again(&mut self, want: &Want, error: &Error) {
+        let reason = format!("{error}; trying again");
+        (self.on)(PullEvent::Retrying { file: want.expected.name.clone(), reason });
     }
 
     fn say_restart(&mut self, want: &Want, another: bool) {
@@ -207,16 +220,6 @@ impl Puller<'_> {
         }
         Ok(())
     }
-
-    /// Sleeps, unless cancelled.
-    fn pause(&self, time: Duration) -> Result<()> {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            self.cancel.check()?;
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
 }
 
 /// Fails when fewer bytes came than were announced.
@@ -235,7 +238,7 @@ pub(crate) fn refusal(status: u16, source: &Source, token: bool) -> Error {
     let (kind, what) = match (status, source) {
         (401 | 403, Source::Hf { repo, .. }) => {
             let way_out = if token {
-                "HF_TOKEN is set: does its account have access, have its terms been accepted on the repository's page?"
+                "a token is set (HF_TOKEN is set, or you are logged in): does its account have access, have its terms been accepted on the repository's page?"
             } else {
                 "accept its terms on the repository's page if it is gated, and set HF_TOKEN"
             };
@@ -246,7 +249,17 @@ pub(crate) fn refusal(status: u16, source: &Source, token: bool) -> Error {
         }
         (401 | 403, other) => (ErrorKind::Denied, format!("access to {other} is refused (status {status})")),
         (404 | 410, other) => (ErrorKind::NotFound, format!("{other} does not exist (status {status})")),
-        (429 | 500..=599, other) => (
+        (429, other) => {
+            let hint = match (other, token) {
+                (Source::Hf { .. }, false) => ", or set HF_TOKEN, which the hub allows more",
+                _ => "",
+            };
+            (
+                ErrorKind::Network,
+                format!("the server of {other} takes no more requests for now (status 429): try later{hint}"),
+            )
+        }
+        (500..=599, other) => (
             ErrorKind::Network,
             format!("the server of {other} is overloaded or broken (status {status}): try later"),
         ),

@@ -21,6 +21,11 @@ const STALL: Duration = Duration::from_secs(60);
 /// Establishing one takes no longer.
 const CONNECT: Duration = Duration::from_secs(30);
 
+/// Attempts in a row that bring nothing new before a request is given up.
+pub(crate) const PATIENCE: u32 = 4;
+/// A server that asks for a longer pause is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// What to ask for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
@@ -42,6 +47,21 @@ pub(crate) struct Head {
     /// Bytes of the whole file, when the server says.
     pub(crate) total: Option<u64>,
     pub(crate) etag: Option<String>,
+    /// Seconds after which to ask again, when the server says.
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl Head {
+    /// For a server that may answer a moment later (overloaded, rate-limited): how long to wait after so many `attempts`.
+    /// `None` for any other status, and when it asks for more patience than a pull has.
+    pub(crate) fn wait(&self, attempts: u32) -> Option<Duration> {
+        if !matches!(self.status, 429 | 500 | 502..=504) || attempts >= PATIENCE {
+            return None;
+        }
+        let own = Duration::from_millis(200 << attempts);
+        let asked = Duration::from_secs(self.retry_after.unwrap_or(0));
+        (asked <= LONGEST_WAIT).then(|| own.max(asked))
+    }
 }
 
 enum Message {
@@ -81,6 +101,12 @@ impl Client {
 
     /// Sends a request and waits for the answer's head.
     pub(crate) fn get(&self, request: &Request, cancel: &Cancel) -> Result<(Head, Answer)> {
+        // Addresses of the catalogue were looked at when it was read, so this is the hub's.
+        if !request.url.starts_with("https://") && !request.url.starts_with("http://") {
+            let what =
+                format!("{} is no address: HF_ENDPOINT must begin with https:// or http://", request.url);
+            return Err(Error::new(ErrorKind::InvalidRequest, what));
+        }
         let (sender, messages) = sync_channel(4);
         let (agent, job) = (self.agent.clone(), request.clone());
         // Not joined: when nobody listens any more it ends at its next message, or after STALL at the latest.
@@ -95,14 +121,20 @@ impl Client {
         }
     }
 
-    /// The whole body of a small answer.
+    /// The whole body of a small answer. A busy server is asked again.
     pub(crate) fn get_small(
         &self,
         request: &Request,
         limit: usize,
         cancel: &Cancel,
     ) -> Result<(Head, Vec<u8>)> {
-        let (head, mut answer) = self.get(request, cancel)?;
+        let mut attempts = 0;
+        let (head, mut answer) = loop {
+            let (head, answer) = self.get(request, cancel)?;
+            let Some(wait) = head.wait(attempts) else { break (head, answer) };
+            cancel.sleep(wait)?;
+            attempts += 1;
+        };
         let mut body = Vec::new();
         while let Some(data) = answer.data()? {
             body.extend_from_slice(&data);
@@ -205,7 +237,8 @@ fn head<B>(response: &Response<B>) -> Head {
         (206, Some((start, total))) => (start, total),
         _ => (0, length),
     };
-    Head { status, start, total, etag: text("etag").map(str::to_owned) }
+    let retry_after = text("retry-after").and_then(|seconds| seconds.parse().ok());
+    Head { status, start, total, etag: text("etag").map(str::to_owned), retry_after }
 }
 
 /// Start and total of `Content-Range: bytes START-END/TOTAL`.
@@ -254,6 +287,16 @@ mod tests {
             assert_eq!(*error.kind(), ErrorKind::Network);
             assert!(error.message().contains("hub.example") && error.message().contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn a_busy_server_is_waited_for_and_not_for_ever() {
+        let head = |status, retry_after| Head { status, start: 0, total: None, etag: None, retry_after };
+        assert_eq!(head(429, Some(2)).wait(0), Some(Duration::from_secs(2)));
+        assert_eq!(head(503, None).wait(1), Some(Duration::from_millis(400)));
+        assert_eq!(head(503, None).wait(PATIENCE), None);
+        assert_eq!(head(429, Some(3600)).wait(0), None);
+        assert_eq!(head(404, Some(1)).wait(0), None);
     }
 
     #[test]

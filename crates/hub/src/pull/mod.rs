@@ -29,7 +29,7 @@ pub(crate) struct Plan {
     pub(crate) name: String,
     /// Its folder in the store.
     pub(crate) folder: PathBuf,
-    /// The file that is the model; `None` when the folder is.
+    /// The file that is the model (the first part of a split one); `None` when the folder is.
     pub(crate) model: Option<String>,
     pub(crate) terms: Terms,
     pub(crate) files: Vec<Want>,
@@ -243,7 +243,10 @@ impl Puller<'_> {
         if let Some(record) = known.filter(|record| source::still_right(record, want, &plan.folder)) {
             return Ok(record.clone());
         }
-        if plan.model.as_ref() == Some(&want.expected.name)
+        // The parts of a split model have to lie together, so only a model that is one file is used elsewhere.
+        let alone = plan.files.iter().filter(|file| file.role == FileRole::Model).count() == 1;
+        if alone
+            && plan.model.as_ref() == Some(&want.expected.name)
             && let Some(record) = self.in_place(want)?
         {
             return Ok(record);

@@ -66,7 +66,9 @@ fn call(
     cancel: &Cancel,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Outcome> {
-    let mut words = command.split_whitespace();
+    // The path of a program may hold spaces itself.
+    let whole = Path::new(command).is_file();
+    let mut words = if whole { vec![command] } else { command.split_whitespace().collect() }.into_iter();
     let Some(program) = words.next() else { return Ok(Outcome::Missing("the command is empty")) };
     // A file and not a pipe: nothing blocks when a helper of pip's outlives it.
     let log_path = folder.join("pip.log");

@@ -23,13 +23,15 @@ pub struct Served {
     pub slow: Option<(usize, Duration)>,
     /// Answer ranges; else always send everything.
     pub ranges: bool,
+    /// Answer with this status and header line for so many requests.
+    pub busy: Option<(u16, &'static str, usize)>,
 }
 
 impl Served {
     pub fn new(body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let etag = Some(format!("\"{}\"", &sha256(&body)[..16]));
-        Self { body, etag, status: 200, cut: None, slow: None, ranges: true }
+        Self { body, etag, status: 200, cut: None, slow: None, ranges: true, busy: None }
     }
 }
 
@@ -129,6 +131,9 @@ fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         if let Some((_, left)) = state.paths.get_mut(&path).and_then(|served| served.cut.as_mut()) {
             *left = left.saturating_sub(1);
         }
+        if let Some((_, _, left)) = state.paths.get_mut(&path).and_then(|served| served.busy.as_mut()) {
+            *left = left.saturating_sub(1);
+        }
         served
     };
     respond(stream, served, &headers)
@@ -142,6 +147,13 @@ fn respond(
     let Some(served) = served else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     };
+    if let Some((status, header, left)) = served.busy
+        && left > 0
+    {
+        let head =
+            format!("HTTP/1.1 {status} X\r\n{header}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return stream.write_all(head.as_bytes());
+    }
     let total = served.body.len();
     let same = headers.get("if-range").is_none_or(|mark| Some(mark) == served.etag.as_ref());
     let range =

@@ -255,7 +255,7 @@ struct Ask {
 impl Chat for TextModel {
     fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>> {
         let Shared { tokenizer, grammars, .. } = &*self.shared;
-        let plan = prompt::chat_plan(self.shared.template()?, tokenizer, grammars, &request)?;
+        let plan = prompt::chat_plan(self.shared.template()?, tokenizer, grammars, &request, self.context)?;
         let ChatRequest { client, sampling, max_tokens, logprobs, .. } = request;
         self.generate(plan, Ask { client, sampling, max_tokens, logprobs, echo: None })
     }
@@ -268,7 +268,7 @@ impl Chat for TextModel {
 impl Complete for TextModel {
     fn complete(&self, request: CompleteRequest) -> Result<EventStream<GenerationEvent>> {
         let Shared { tokenizer, grammars, .. } = &*self.shared;
-        let plan = prompt::complete_plan(tokenizer, grammars, &request)?;
+        let plan = prompt::complete_plan(tokenizer, grammars, &request, self.context)?;
         let CompleteRequest { prompt: text, client, sampling, max_tokens, logprobs, echo, .. } = request;
         self.generate(plan, Ask { client, sampling, max_tokens, logprobs, echo: echo.then_some(text) })
     }

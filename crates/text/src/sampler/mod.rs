@@ -107,7 +107,8 @@ impl Sampler {
         if self.settings.temperature == 0.0 {
             return Ok(logits.iter().position(|&x| x == max).unwrap_or(0) as u32);
         }
-        let scale = 1.0 / self.settings.temperature;
+        // A temperature so small that its inverse is no number is as good as 0 and is computed as the smallest that is.
+        let scale = (1.0 / self.settings.temperature).min(f32::MAX);
         if self.narrow(logits, max) {
             Ok(self.draw(scale))
         } else {
@@ -233,7 +234,12 @@ impl Sampler {
         let mut change = |id: u32, new: &dyn Fn(f32) -> f32| {
             if let Some(logit) = logits.get_mut(id as usize) {
                 self.changed.push((id, *logit));
+                // However large a penalty, a finite logit does not become +∞ (−∞ excludes a token, which is well defined).
+                let finite = logit.is_finite();
                 *logit = new(*logit);
+                if finite && !(*logit < f32::INFINITY) {
+                    *logit = f32::MAX;
+                }
             }
         };
         let recent = |tokens: &[u32]| tokens.len().saturating_sub(penalty_window);

@@ -18,8 +18,9 @@ pub(crate) fn check(settings: &Sampling, vocabulary: usize) -> Result<()> {
         return refuse("top_k", &0, "1 or more; leave it out to turn it off");
     }
     for (name, value) in [("top_p", s.top_p), ("typical_p", s.typical_p)] {
-        if let Some(p) = value.filter(|&p| !(p > 0.0 && p <= 1.0)) {
-            return refuse(name, &p, "above 0 and at most 1");
+        // 0 leaves the one token that comes first, as 0 temperature does.
+        if let Some(p) = value.filter(|p| !(0.0..=1.0).contains(p)) {
+            return refuse(name, &p, "between 0 and 1");
         }
     }
     if let Some(p) = s.min_p.filter(|p| !(0.0..=1.0).contains(p)) {

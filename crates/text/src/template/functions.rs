@@ -25,6 +25,8 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         formatted(jiff::ZonedDateTime::now().datetime(), &format)
     });
     environment.add_filter("tojson", tojson);
+    environment.add_filter("int", int);
+    environment.add_filter("float", float);
     // In Python strings, mappings and Jinja's undefined have a length and items as well; templates rely on it.
     let has_items = |value: &Value| {
         use ValueKind::{Iterable, Map, Seq, String, Undefined};
@@ -53,6 +55,23 @@ fn formatted(now: DateTime, format: &str) -> Result<String, Error> {
     strtime::format(format, now).map_err(|e| {
         Error::new(ErrorKind::InvalidOperation, format!("strftime_now cannot write {format:?}: {e}"))
     })
+}
+
+/// Jinja's `int` and `float` give 0 for what is no number, where minijinja's fail.
+fn int(
+    state: &State<'_, '_>,
+    value: &Value,
+    default: Option<Value>,
+    base: Option<u32>,
+    args: Kwargs,
+) -> Result<Value, Error> {
+    let default = default.or(args.get("default")?).unwrap_or(Value::from(0));
+    minijinja::filters::int(state, value, Some(default), base, args)
+}
+
+fn float(state: &State<'_, '_>, value: &Value, default: Option<Value>, args: Kwargs) -> Result<Value, Error> {
+    let default = default.or(args.get("default")?).unwrap_or(Value::from(0.0));
+    minijinja::filters::float(state, value, Some(default), args)
 }
 
 /// `tojson` as `transformers` defines it: `json.dumps` with its arguments, nothing escaped for HTML.

@@ -3,6 +3,7 @@
 
 mod functions;
 mod json;
+mod methods;
 mod source;
 
 use functions::Raised;
@@ -195,7 +196,7 @@ fn environment() -> Result<Environment<'static>> {
     environment
         .set_syntax(syntax.map_err(|e| Error::new(ErrorKind::Internal, format!("template syntax: {e}")))?);
     environment.set_fuel(Some(FUEL));
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(methods::call);
     functions::install(&mut environment);
     Ok(environment)
 }

@@ -1,8 +1,10 @@
 //! Tokenizers from a Hugging Face folder: tokenizer.json runs in the `tokenizers` crate, the reference itself; the files
 //! beside it say which tokens begin and end a text.
 
+use super::bound::bytes_of_a_token;
 use super::partition::Part;
 use super::source::{SpecialIds, Strings};
+use super::untrusted;
 use super::vocabulary::{Spelling, TokenKind, Vocabulary, byte_value};
 use parasol_core::{Error, ErrorKind, Result};
 use serde_json::Value;
@@ -67,6 +69,8 @@ pub(crate) fn token_text<'a>(config: &'a Value, key: &str) -> Option<&'a str> {
 pub(crate) struct HuggingFace {
     parsing: Reference,
     plain: OnceLock<Box<Plain>>,
+    /// See [`bytes_of_a_token`].
+    most_bytes: Option<usize>,
 }
 
 /// The copy for text from outside. Special tokens have a second name in it, which no text from outside can hold because it is
@@ -105,8 +109,9 @@ impl HuggingFace {
         let corrupt = |file: &str, e: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Corrupt, format!("{file} cannot be read: {e}"))
         };
-        let mut parsing =
-            Reference::from_bytes(&files.tokenizer).map_err(|e| corrupt("tokenizer.json", &e))?;
+        untrusted::check(&files.tokenizer)?;
+        let read = untrusted::guarded(|| Reference::from_bytes(&files.tokenizer))?;
+        let mut parsing = read.map_err(|e| corrupt("tokenizer.json", &e))?;
         // A length limit stored with the tokenizer would cut texts silently.
         parsing.with_truncation(None).map_err(|e| corrupt("tokenizer.json", &e))?;
         parsing.with_padding(None);
@@ -130,7 +135,8 @@ impl HuggingFace {
         let ends = end.as_array().map_or(std::slice::from_ref(end), Vec::as_slice);
         let inside = |id: u64| u32::try_from(id).ok().filter(|&id| vocabulary.kind(id).is_some());
         let ends = ends.iter().filter_map(|id| inside(id.as_u64()?)).collect();
-        Ok(Loaded { engine: Self { parsing, plain: OnceLock::new() }, vocabulary, special, ends })
+        let most_bytes = bytes_of_a_token(&parsing, vocabulary.longest());
+        Ok(Loaded { engine: Self { parsing, plain: OnceLock::new(), most_bytes }, vocabulary, special, ends })
     }
 
     /// The tokens of a text; broken bytes read as U+FFFD.
@@ -159,6 +165,11 @@ impl HuggingFace {
         Ok(ids(&plain.reference, text, false)?.into_iter().map(meant).collect())
     }
 
+    /// The fewest tokens that so many bytes can come to.
+    pub(crate) fn fewest_tokens(&self, bytes: usize) -> usize {
+        self.most_bytes.map_or(0, |most| bytes / most)
+    }
+
     fn plain(&self) -> Result<&Plain> {
         if let Some(plain) = self.plain.get() {
             return Ok(plain);
@@ -172,8 +183,7 @@ impl HuggingFace {
     /// # Errors
     /// `Corrupt` when the tokenizer's decoder fails.
     pub(crate) fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.parsing
-            .decode(ids, false)
+        untrusted::guarded(|| self.parsing.decode(ids, false))?
             .map_err(|e| Error::new(ErrorKind::Corrupt, format!("tokens cannot be turned into text: {e}")))
     }
 }
@@ -207,7 +217,7 @@ impl Plain {
 }
 
 fn ids(tokenizer: &Reference, text: String, add_special: bool) -> Result<Vec<u32>> {
-    let encoding = tokenizer.encode_fast(text, add_special).map_err(|e| {
+    let encoding = untrusted::guarded(|| tokenizer.encode_fast(text, add_special))?.map_err(|e| {
         Error::new(ErrorKind::InvalidRequest, format!("the text cannot be turned into tokens: {e}"))
     })?;
     Ok(encoding.get_ids().to_vec())

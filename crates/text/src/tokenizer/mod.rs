@@ -3,6 +3,7 @@
 
 mod affixes;
 mod alphabet;
+mod bound;
 mod bpe;
 mod charsmap;
 mod huggingface;
@@ -14,6 +15,7 @@ mod special;
 mod spm;
 mod stream;
 mod unigram;
+mod untrusted;
 mod utf8;
 mod vocabulary;
 mod words;
@@ -300,8 +302,9 @@ impl Tokenizer {
     /// longest one is long. A prompt that cannot fit the context is refused by this before any work goes into it.
     pub fn fewest_tokens(&self, bytes: usize) -> usize {
         match &self.engine {
-            // A unigram model may squeeze spaces, and tokenizer.json may normalise: no bound holds there.
-            Engine::Unigram(_) | Engine::HuggingFace(_) => 0,
+            // A unigram model may squeeze spaces: no bound holds there.
+            Engine::Unigram(_) => 0,
+            Engine::HuggingFace(reference) => reference.fewest_tokens(bytes),
             Engine::Bpe(_) | Engine::SentencePiece(_) => bytes / self.vocabulary.longest().max(1),
         }
     }
