@@ -215,7 +215,10 @@ fn together(file: &str, mut errors: Vec<Error>) -> Error {
         return errors.remove(0);
     }
     let of = |kind| errors.iter().find(|e| *e.kind() == kind);
-    let kind = of(ErrorKind::Checksum).or(of(ErrorKind::Network)).or(errors.first()).map_or(ErrorKind::NotFound, |e| e.kind().clone());
+    let kind = of(ErrorKind::Checksum)
+        .or(of(ErrorKind::Network))
+        .or(errors.first())
+        .map_or(ErrorKind::NotFound, |e| e.kind().clone());
     let all: Vec<String> =
         errors.iter().enumerate().map(|(index, error)| format!("({}) {error}", index + 1)).collect();
     Error::new(kind, format!("none of the {} sources of {file} works: {}", errors.len(), all.join("; ")))
