@@ -78,9 +78,13 @@ pub fn complete_plan(
     Ok(Plan { prompt, constraint, answer: AnswerStream::new(&request.stop, AnswerOptions::default())? })
 }
 
-/// Refuses a text that cannot fit, before any work goes into it: the tokens of ten megabytes can take seconds.
+/// Texts up to so many bytes are counted exactly, which takes a fraction of a second.
+const COUNTED: usize = 1 << 20;
+
+/// Refuses a long text that cannot fit, before any work goes into it: the tokens of ten megabytes can take seconds.
 fn fits(tokenizer: &Tokenizer, bytes: usize, context: usize) -> Result<()> {
     match tokenizer.fewest_tokens(bytes) {
+        _ if bytes <= COUNTED => Ok(()),
         least if least > context => Err(Error::context_overflow_at_least(least, context)),
         _ => Ok(()),
     }

@@ -90,7 +90,8 @@ struct Normalizer {
 
 fn check_maps(normalizer: &Value) -> Result<()> {
     if normalizer["type"] == "Precompiled" {
-        serde_json::from_value::<Precompiled>(normalizer.clone()).map_err(|e| {
+        // From text, as the crate reads it: it borrows the map.
+        serde_json::from_str::<Precompiled>(&normalizer.to_string()).map_err(|e| {
             let message =
                 format!("tokenizer.json cannot be read: its `precompiled_charsmap` is damaged ({e})");
             Error::new(ErrorKind::Corrupt, message)
