@@ -136,7 +136,7 @@ impl Compute {
         out: &mut [f32],
     ) {
         // Elsewhere a product of bytes takes several instructions, and less than eight bits of a weight fit it.
-        let int8 = rules.int8 && matches!(self.isa(), Isa::Avx512Vnni(_));
+        let int8 = rules.int8 && matches!(self.isa(), Isa::Amx(_) | Isa::Avx512Vnni(_));
         let rules = &Attention { int8, ..*rules };
         let Attention { heads, kv, .. } = *rules;
         let width = heads * kv.head_dim;
