@@ -6,7 +6,7 @@ machine meets both. Prints a Markdown table for each quantity: both medians with
 of the ceilings that `parasol bench` measures beside each timing ours reaches:
 
     generation  tokens per second x bytes read per token / read bandwidth
-    prompt      2 x parameters in matrix products x tokens per second / int8 peak
+    prompt      2 x parameters in matrix products x tokens per second / int8 peak, or that of bfloat16 tiles where they are used
 
 Run it with a Python that has llama-cpp-python (README.md in this folder says how to build it).
 
@@ -136,12 +136,12 @@ def percent(values: list[float]) -> str:
 def generation_share(runs: list[dict]) -> list[float]:
     """Share of the read bandwidth that generation uses, run by run: the ceiling was measured beside each timing."""
     return [r["generate_tokens_per_second"] / r.get("sequences", 1) * r["bytes_per_token"] / (r["read_bandwidth_gb_per_s"] * 1e9)
-            for r in runs if r.get("bytes_per_token") and r.get("read_bandwidth_gb_per_s")]  # fmt: skip
+            for r in runs if r.get("bytes_per_token") and r.get("generate_tokens_per_second")]  # fmt: skip
 
 
 def prompt_share(runs: list[dict], parameters: int) -> list[float]:
-    """Share of the int8 peak that the prompt's matrix products use."""
-    return [2 * parameters * r["prompt_tokens_per_second"] / (r["int8_peak_gops"] * 1e9)
+    """Share of the peak of what computes a prompt: bfloat16 tiles where there are some, else int8 vectors."""
+    return [2 * parameters * r["prompt_tokens_per_second"] / ((r.get("tile_peak_gflops") or r["int8_peak_gops"]) * 1e9)
             for r in runs if r.get("int8_peak_gops") and r.get("prompt_tokens_per_second")]  # fmt: skip
 
 
@@ -189,7 +189,9 @@ def report(args, results: list[dict]) -> str:
     ours = [run for entry in results for depth in entry["depths"].values() for run in depth.get("parasol", [])]
     if ours:
         bandwidth, peak = Column(ours, "read_bandwidth_gb_per_s"), Column(ours, "int8_peak_gops")
-        out.append(f"ISA {ours[0].get('isa')}; ceilings measured beside the timings: read {bandwidth.text(1)} GB/s, int8 {peak.text(0)} GOP/s.")
+        tiles = Column(ours, "tile_peak_gflops")
+        out.append(f"ISA {ours[0].get('isa')}; ceilings measured beside the timings: read {bandwidth.text(1)} GB/s, int8 {peak.text(0)} GOP/s"
+                   + (f", bfloat16 tiles {tiles.text(0)} GFLOP/s." if tiles else "."))  # fmt: skip
     for depth in args.depths:
         prompt_rows, generate_rows = [], []
         for entry in results:
@@ -203,7 +205,7 @@ def report(args, results: list[dict]) -> str:
             after += f", {args.sequences} sequences together"
         header = ["file", "Parasol", "llama.cpp", "ratio"]
         if args.prompt:
-            out.append(table(f"Prompt of {args.prompt}{after}, tokens per second", [*header, "share of the int8 peak"], prompt_rows))
+            out.append(table(f"Prompt of {args.prompt}{after}, tokens per second", [*header, "share of the arithmetic peak"], prompt_rows))
         if args.generate:
             out.append(table(f"Generation of {args.generate}{after}, tokens per second", [*header, "share of the read bandwidth"], generate_rows))
     rows = []

@@ -1,14 +1,20 @@
 //! The input of matrix products: int8 with a scale for every block of 32 values, in the order in which panels hold
-//! weights (see `unpack`), and the plain floats where weights are floats.
+//! weights (see `unpack`), bfloat16 where products are made of tiles, and the plain floats where weights are floats.
 
 use crate::buffer::{Aligned, Parts};
 use crate::compute::Compute;
 use crate::format::Format;
+use crate::isa::Isa;
 use crate::simd::{AnyOp, Op, Simd, dispatch};
+#[cfg(target_arch = "x86_64")]
+use crate::tiles::{TILE, TileOp, to_bf16};
 use crate::unpack::Unpackers;
 
 /// Up to this many tokens, weights are unpacked once and multiplied as they come; above, through panels.
 pub(crate) const MATVEC_TOKENS: usize = 8;
+
+/// From this many tokens on, tiles pay for rounding weights to bfloat16.
+pub(crate) const TILE_TOKENS: usize = 25;
 
 /// Columns are padded with zeros to a multiple of this, the longest chunk of any instruction set.
 pub(crate) const PAD: usize = 128;
@@ -21,10 +27,33 @@ pub(crate) const RECORD_SCALE: usize = 32;
 pub(crate) const RECORD_SUM: usize = 36;
 pub(crate) const RECORD_HALF_SUMS: usize = 40;
 
+/// How the input of products with quantised weights is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// int8 beside its scales, for few tokens.
+    #[default]
+    Chunks,
+    /// int8 with its scales between, for panels.
+    Records,
+    /// bfloat16 in tiles of 16 tokens × 32 columns, for AMX.
+    Tiles,
+}
+
+impl Form {
+    /// What kernels of `isa` take for so many tokens.
+    pub(crate) fn of(isa: Isa, tokens: usize) -> Self {
+        match isa {
+            _ if tokens <= MATVEC_TOKENS => Self::Chunks,
+            Isa::Amx(_) if tokens >= TILE_TOKENS => Self::Tiles,
+            _ => Self::Records,
+        }
+    }
+}
+
 /// Which forms of its input a product needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    int8: bool,
+    quantised: bool,
     float: bool,
     /// Sums of blocks, which weights with minimums are multiplied with.
     sums: bool,
@@ -35,7 +64,7 @@ impl Needs {
     pub fn of(formats: impl IntoIterator<Item = Format>) -> Self {
         formats.into_iter().fold(Self::default(), |needs, format| match format.block_len() {
             1 => Self { float: true, ..needs },
-            _ => Self { int8: true, sums: needs.sums || format.has_minimums(), ..needs },
+            _ => Self { quantised: true, sums: needs.sums || format.has_minimums(), ..needs },
         })
     }
 }
@@ -46,12 +75,15 @@ pub struct Activations {
     pub(crate) tokens: usize,
     pub(crate) cols: usize,
     pub(crate) needs: Needs,
-    /// (tokens, padded) up to [`MATVEC_TOKENS`] tokens: signed bytes in the order of chunks (see `unpack`).
+    pub(crate) form: Form,
+    /// (tokens, padded) as [`Form::Chunks`]: signed bytes in the order of chunks (see `unpack`).
     pub(crate) q: Aligned<i8>,
     /// (tokens, padded / 32) beside `q`.
     pub(crate) scale: Aligned<f32>,
-    /// (tokens, padded / 32, RECORD) above [`MATVEC_TOKENS`] tokens.
+    /// (tokens, padded / 32, RECORD) as [`Form::Records`].
     pub(crate) records: Aligned<u8>,
+    /// (tokens / 32, cols / 32, 2, 16 tokens, 32 columns) as [`Form::Tiles`]; behind the last token is anything.
+    pub(crate) tiles: Aligned<u16>,
     /// (tokens, padded)
     pub(crate) float: Aligned<f32>,
 }
@@ -73,7 +105,7 @@ impl Activations {
     }
 
     pub(crate) fn covers(&self, needs: Needs) -> bool {
-        (self.needs.int8 || !needs.int8)
+        (self.needs.quantised || !needs.quantised)
             && (self.needs.float || !needs.float)
             && (self.needs.sums || !needs.sums)
     }
@@ -82,16 +114,18 @@ impl Activations {
         self.cols.next_multiple_of(PAD)
     }
 
-    fn reshape(&mut self, tokens: usize, cols: usize, needs: Needs) {
-        (self.tokens, self.cols, self.needs) = (tokens, cols, needs);
+    fn reshape(&mut self, tokens: usize, cols: usize, needs: Needs, form: Form) {
+        (self.tokens, self.cols, self.needs, self.form) = (tokens, cols, needs, form);
         let size = tokens * self.padded();
-        if needs.int8 {
-            assert!(cols.is_multiple_of(32), "int8 activations come in blocks of 32, not {cols} columns");
-            if tokens <= MATVEC_TOKENS {
-                self.q.resize(size);
-                self.scale.resize(size / 32);
-            } else {
-                self.records.resize(size / 32 * RECORD);
+        if needs.quantised {
+            assert!(cols.is_multiple_of(32), "quantised weights come in blocks of 32, not {cols} columns");
+            match form {
+                Form::Chunks => {
+                    self.q.resize(size);
+                    self.scale.resize(size / 32);
+                }
+                Form::Records => self.records.resize(size / 32 * RECORD),
+                Form::Tiles => self.tiles.resize(tokens.next_multiple_of(32) * cols),
             }
         }
         if needs.float {
@@ -124,7 +158,7 @@ impl Compute {
     /// Prepares `x`, (tokens, cols), as the input of products that need `needs`.
     ///
     /// # Panics
-    /// When lengths do not agree with `cols`, or an int8 product is asked for columns that are no multiple of 32.
+    /// When lengths do not agree with `cols`, or a product with quantised weights is asked for columns that are no multiple of 32.
     pub fn activations(
         &self,
         x: &[f32],
@@ -140,11 +174,13 @@ impl Compute {
             Prepare::Gated(_, up) => assert_eq!(up.len(), x.len()),
         }
         let tokens = x.len() / cols;
-        out.reshape(tokens, cols, needs);
+        let form = Form::of(self.isa(), tokens);
+        out.reshape(tokens, cols, needs, form);
         let padded = out.padded();
         let q = Parts::new(out.q.as_mut_slice());
         let scale = Parts::new(out.scale.as_mut_slice());
         let records = Parts::new(out.records.as_mut_slice());
+        let tiles = Parts::new(out.tiles.as_mut_slice());
         let float = Parts::new(out.float.as_mut_slice());
         let each = tokens.div_ceil(self.pool().threads() * 4).max(1);
         self.pool().run(tokens.div_ceil(each), |task| {
@@ -161,15 +197,21 @@ impl Compute {
                                 .part(token * padded, padded)
                                 .copy_from_slice(std::slice::from_raw_parts(row, padded));
                         }
-                        if needs.int8 {
+                        if needs.quantised {
                             let blocks = padded / 32;
-                            let to = if tokens <= MATVEC_TOKENS {
-                                Int8Row::Chunks {
+                            let to = match (form, self.isa()) {
+                                (Form::Chunks, _) => Int8Row::Chunks {
                                     q: q.part(token * padded, padded),
                                     scale: scale.part(token * blocks, blocks),
+                                },
+                                #[cfg(target_arch = "x86_64")]
+                                (Form::Tiles, Isa::Amx(amx)) => {
+                                    let first = token / 32 * cols * 32 + token % 32 * 32;
+                                    let to = tiles.pointer(first);
+                                    amx.enter(RoundRow { row, steps: cols / 32, to });
+                                    continue;
                                 }
-                            } else {
-                                Int8Row::Records(records.part(token * blocks * RECORD, blocks * RECORD))
+                                _ => Int8Row::Records(records.part(token * blocks * RECORD, blocks * RECORD)),
                             };
                             dispatch(self.isa(), QuantizeRow { row, padded, sums: needs.sums, to });
                         }
@@ -267,6 +309,28 @@ impl<S: Simd> Op<S> for PrepareRow<'_> {
             }
         }
         std::ptr::write_bytes(row.add(cols), 0, self.padded - cols);
+    }
+}
+
+/// One row to bfloat16: 32 columns of every step, two tiles apart.
+#[cfg(target_arch = "x86_64")]
+struct RoundRow {
+    row: *const f32,
+    steps: usize,
+    to: *mut u16,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl TileOp for RoundRow {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run(self, amx: crate::isa::Amx) {
+        let s = amx.avx512();
+        for step in 0..self.steps {
+            let from = self.row.add(step * 32);
+            let values = to_bf16(s.load(from), s.load(from.add(16)));
+            s.store_i(self.to.add(step * 2 * TILE).cast(), values);
+        }
     }
 }
 

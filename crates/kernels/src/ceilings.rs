@@ -62,6 +62,16 @@ pub fn f32_peak(compute: &Compute) -> f64 {
     peak(compute, || unsafe { dispatch(compute.isa(), Float(&operands)) })
 }
 
+/// Multiplications and additions of bfloat16 tiles per second, counted apart, of all threads of `compute` together: all operands
+/// in tiles. `None` where its instruction set has none.
+pub fn tile_peak(compute: &Compute) -> Option<f64> {
+    #[cfg(target_arch = "x86_64")]
+    if let crate::isa::Isa::Amx(amx) = compute.isa() {
+        return Some(peak(compute, || crate::tiles::Tiles::new(amx).spin()));
+    }
+    None
+}
+
 /// All threads call `batch` for the same time; what the calls return are operations, which are added up.
 fn peak(compute: &Compute, batch: impl Fn() -> u64 + Sync) -> f64 {
     let mut best = 0.0;
@@ -226,6 +236,17 @@ mod tests {
                 assert!((0.1..2e4 * threads as f64).contains(&int8), "{}: {int8} GOP/s", isa.name());
                 assert!((0.1..2e3 * threads as f64).contains(&float), "{}: {float} GFLOP/s", isa.name());
                 assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_are_faster_than_any_vector() {
+        for isa in Isa::available() {
+            let compute = Compute::new(isa, 1);
+            assert_eq!(tile_peak(&compute).is_some(), matches!(isa, Isa::Amx(_)));
+            if let Some(tiles) = tile_peak(&compute) {
+                assert!(tiles < 2e4 * 1e9 && tiles > f32_peak(&compute), "{tiles} operations/s");
             }
         }
     }

@@ -16,6 +16,8 @@ pub mod reference;
 mod rope;
 mod scratch;
 mod simd;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 mod unpack;
 
 pub use activations::{Activations, Gate, Needs, Prepare};

@@ -14,6 +14,8 @@ pub struct Ceilings {
     pub f32_gflops: f64,
     /// 8-bit multiplications and additions, in 10⁹ per second.
     pub int8_gops: f64,
+    /// Multiplications and additions of bfloat16 tiles, in 10⁹ per second, where the instruction set has tiles.
+    pub tile_gflops: Option<f64>,
 }
 
 /// The least that is read: smaller buffers would time the start of the threads.
@@ -31,6 +33,7 @@ pub fn ceilings(isa: Isa, threads: usize, bytes: u64) -> Ceilings {
         read_gb_per_s: measured::read_bandwidth(&compute, bytes) / 1e9,
         f32_gflops: measured::f32_peak(&compute) / 1e9,
         int8_gops: measured::int8_peak(&compute) / 1e9,
+        tile_gflops: measured::tile_peak(&compute).map(|peak| peak / 1e9),
     }
 }
 

@@ -126,7 +126,7 @@ fn compare(name: &str, reference: &Reference, path: PathBuf, isa: Isa, most: usi
 fn parity(name: &str, fixture: &str) {
     let Some(path) = published(name) else { return };
     let reference = Reference::read(fixture);
-    for (isa, most) in Isa::available().into_iter().zip([usize::MAX, 512, 64]) {
+    for (isa, most) in Isa::available().into_iter().zip([usize::MAX, 512, 64, 64]) {
         // All of it on the best; a part shows whether the others compute the same.
         let most = if isa.name() == "portable" { 64 } else { most };
         compare(name, &reference, path.clone(), isa, most);

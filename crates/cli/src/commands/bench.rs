@@ -122,10 +122,11 @@ fn print(model: &Model, args: &BenchArgs, report: &Report) -> Outcome {
     }
     rows.push(("Loading", output::duration(model.load_time())));
     rows.extend(report.peak_memory.map(|bytes| ("Peak memory", output::bytes(bytes))));
-    let Ceilings { read_gb_per_s, int8_gops, .. } = report.ceilings;
+    let Ceilings { read_gb_per_s, int8_gops, tile_gflops, .. } = report.ceilings;
+    let tiles = tile_gflops.map(|peak| format!(", {peak:.0} GFLOP/s in bfloat16 tiles")).unwrap_or_default();
     rows.push((
         "This machine",
-        format!("reads {read_gb_per_s:.1} GB/s, computes {int8_gops:.0} GOP/s in int8"),
+        format!("reads {read_gb_per_s:.1} GB/s, computes {int8_gops:.0} GOP/s in int8{tiles}"),
     ));
     output::write(&output::fields(&rows, style))
 }
@@ -150,6 +151,7 @@ fn as_json(model: &Model, args: &BenchArgs, report: &Report) -> Value {
         "bytes_per_token": report.bytes_per_token,
         "read_bandwidth_gb_per_s": report.ceilings.read_gb_per_s,
         "int8_peak_gops": report.ceilings.int8_gops,
+        "tile_peak_gflops": report.ceilings.tile_gflops,
         "peak_memory_bytes": report.peak_memory,
         "load_seconds": model.load_time().as_secs_f64(),
     })

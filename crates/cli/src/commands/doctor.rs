@@ -247,16 +247,17 @@ fn about_kernels(report: &Report) -> Vec<(&'static str, String)> {
 
 /// The measured limits as a table: one row per thread count.
 fn limits(ceilings: &[Ceilings], style: Style) -> String {
-    let mut rows = vec![["THREADS", "READING", "F32", "INT8"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["THREADS", "READING", "F32", "INT8", "TILES (BF16)"].map(str::to_owned).to_vec()];
     rows.extend(ceilings.iter().map(|c| {
         vec![
             c.threads.to_string(),
             format!("{:.1} GB/s", c.read_gb_per_s),
             format!("{:.0} GFLOP/s", c.f32_gflops),
             format!("{:.0} GOP/s", c.int8_gops),
+            c.tile_gflops.map_or_else(|| "none".to_owned(), |peak| format!("{peak:.0} GFLOP/s")),
         ]
     }));
-    output::table(&rows, &[0, 1, 2, 3], style)
+    output::table(&rows, &[0, 1, 2, 3, 4], style)
 }
 
 fn about_places(report: &Report) -> Vec<(&'static str, String)> {

@@ -1,4 +1,4 @@
-//! Attention of the spans with many queries in 8 bits: which blocks are rounded to panels when, and who works on which tile.
+//! Attention of the spans with many queries in 8 bits, or in bfloat16 tiles on AMX: which blocks are rounded to panels when, and who works on which tile.
 //!
 //! A *unit* is one key/value head of one span. Panels of a few units are filled at a time, so that what they take stays
 //! bounded, then all their tiles are computed.
@@ -7,10 +7,15 @@ use super::balance::Measure;
 use super::int8::{ROWS, Tile};
 use super::panels::{BLOCK, Fill, Layout, Source};
 use super::plan::FEW_QUERIES;
+use super::rows::Rows;
 use super::shape::KvSpan;
+#[cfg(target_arch = "x86_64")]
+use super::tiles;
 use super::{Attention, Cache};
 use crate::buffer::{Aligned, Parts};
 use crate::compute::Compute;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::{Amx, Isa};
 use crate::simd::dispatch;
 use std::cell::RefCell;
 
@@ -43,13 +48,13 @@ struct Unit {
     at: usize,
 }
 
-/// All units, in rounds.
-fn rounds(rules: &Attention, spans: &[KvSpan<'_>]) -> Vec<Vec<Unit>> {
-    let (mut rounds, mut at, limit) = (vec![Vec::new()], 0, ROUND / Layout::new(rules.kv).bytes);
+/// All units, in rounds. A block of panels is `block` positions and takes `bytes` bytes.
+fn rounds(rules: &Attention, spans: &[KvSpan<'_>], block: usize, bytes: usize) -> Vec<Vec<Unit>> {
+    let (mut rounds, mut at, limit) = (vec![Vec::new()], 0, ROUND / bytes);
     for (index, span) in spans.iter().enumerate().filter(|(_, span)| takes(rules, span)) {
         let first = rules.window.map_or(0, |w| (span.offset + 1).saturating_sub(w));
-        let from = first / BLOCK * BLOCK;
-        let blocks = (span.end() - from).div_ceil(BLOCK);
+        let from = first / block * block;
+        let blocks = (span.end() - from).div_ceil(block);
         for kv_head in 0..rules.kv.kv_heads {
             if at > 0 && at + blocks > limit {
                 rounds.push(Vec::new());
@@ -68,18 +73,26 @@ fn rounds(rules: &Attention, spans: &[KvSpan<'_>]) -> Vec<Vec<Unit>> {
 /// The attention of all spans that [`takes`] says yes to. `rows` are the spans' first rows in `q` and `out`.
 ///
 /// The caller has checked that all spans lie inside the cache and that `q` and `out` hold all rows.
-pub(super) fn run(
-    compute: &Compute,
-    rules: &Attention,
-    q: &[f32],
-    spans: &[KvSpan<'_>],
-    rows: &[usize],
-    cache: Cache<'_>,
-    out: Parts<'_, f32>,
+pub(super) fn run<'a>(
+    compute: &'a Compute,
+    rules: &'a Attention,
+    q: &'a [f32],
+    spans: &'a [KvSpan<'a>],
+    rows: &'a [usize],
+    cache: Cache<'a>,
+    out: Parts<'a, f32>,
 ) {
     let bulk = Bulk { compute, rules, q, spans, rows, cache };
     PANELS.with_borrow_mut(|panels| {
-        for units in rounds(rules, spans) {
+        #[cfg(target_arch = "x86_64")]
+        if let Isa::Amx(amx) = compute.isa() {
+            for units in rounds(rules, spans, tiles::BLOCK, tiles::Layout::new(rules.kv).size * 2) {
+                bulk.fill_tiles(amx, &units, panels);
+                bulk.multiply_tiles(amx, &units, panels.as_slice(), out);
+            }
+            return;
+        }
+        for units in rounds(rules, spans, BLOCK, Layout::new(rules.kv).bytes) {
             let factors = bulk.measure(&units);
             bulk.fill(&units, &factors, panels);
             bulk.tiles(&units, &factors, panels.as_slice(), out);
@@ -146,34 +159,75 @@ impl<'a> Bulk<'a> {
         });
     }
 
-    fn tiles(&self, units: &[Unit], factors: &[f32], panels: &[u8], out: Parts<'_, f32>) {
-        let (rules, isa) = (self.rules, self.compute.isa());
-        let (group, dim) = (rules.heads / rules.kv.kv_heads, rules.kv.head_dim);
-        let (bytes, each) = (Layout::new(rules.kv).bytes, ROWS);
-        // The last tiles of a unit see the most positions: they go first.
-        let tiles: Vec<_> = (units.iter().zip(factors.chunks_exact(2 * dim)))
-            .flat_map(|(unit, factors)| {
-                let all = self.spans[unit.span].tokens * group;
-                let rows = move |i| (i * each, all.min((i + 1) * each));
-                (0..all.div_ceil(each)).rev().map(move |i| (unit, &factors[..dim], rows(i)))
-            })
-            .collect();
+    fn tiles(&self, units: &[Unit], factors: &[f32], panels: &[u8], out: Parts<'a, f32>) {
+        let (rules, isa, dim) = (self.rules, self.compute.isa(), self.rules.kv.head_dim);
+        let bytes = Layout::new(rules.kv).bytes;
+        let tiles = self.cut(units, ROWS, out);
         self.compute.pool().run(tiles.len(), |index| {
-            let (unit, factors, rows) = tiles[index];
+            let (at, of) = tiles[index];
+            let unit = &units[at];
             let tile = Tile {
-                rules,
-                q: self.queries(unit),
-                factors,
+                of,
+                factors: &factors[at * 2 * dim..][..dim],
                 panels: &panels[unit.at * bytes..(unit.at + unit.blocks) * bytes],
                 from: unit.from,
-                offset: self.spans[unit.span].offset,
-                kv_head: unit.kv_head,
-                rows,
-                out: out.part_from(self.rows[unit.span] * rules.heads * dim),
             };
             // SAFETY: the unit's panels reach from the first position that its first query sees to the last one's own;
             // tiles write different rows.
             unsafe { dispatch(isa, tile) }
+        });
+    }
+    /// The units' rows, at most `each` together, with the index of their unit.
+    fn cut(&self, units: &[Unit], each: usize, out: Parts<'a, f32>) -> Vec<(usize, Rows<'a>)> {
+        let (rules, mut pieces) = (self.rules, Vec::new());
+        for (at, unit) in units.iter().enumerate() {
+            let span = &self.spans[unit.span];
+            let all = span.tokens * (rules.heads / rules.kv.kv_heads);
+            let out = out.part_from(self.rows[unit.span] * rules.heads * rules.kv.head_dim);
+            let (q, offset, kv_head) = (self.queries(unit), span.offset, unit.kv_head);
+            // The last of a unit see the most positions: they go first.
+            for first in (0..all).step_by(each).rev() {
+                let rows = (first, all.min(first + each));
+                pieces.push((at, Rows { rules, q, offset, kv_head, rows, out }));
+            }
+        }
+        pieces
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn fill_tiles(&self, amx: Amx, units: &[Unit], panels: &mut Aligned<u8>) {
+        let bytes = tiles::Layout::new(self.rules.kv).size * 2;
+        let places: Vec<_> =
+            units.iter().flat_map(|unit| (0..unit.blocks).map(move |block| (unit, block))).collect();
+        panels.resize(places.len() * bytes);
+        let parts = Parts::new(panels.as_mut_slice());
+        self.compute.pool().run(places.len(), |index| {
+            let (unit, block) = places[index];
+            let source = self.source(unit);
+            crate::scratch::with(source.float_bytes(), |floats| {
+                // SAFETY: each block of panels is filled by one task, and begins on a cache line; the span lies inside the cache.
+                unsafe {
+                    let panel = parts.part(index * bytes, bytes).as_mut_ptr().cast();
+                    let at = unit.from + block * tiles::BLOCK;
+                    amx.enter(tiles::Fill { source, at, floats: floats.cast(), panel });
+                }
+            });
+        });
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn multiply_tiles(&self, amx: Amx, units: &[Unit], panels: &[u8], out: Parts<'a, f32>) {
+        let bytes = tiles::Layout::new(self.rules.kv).size * 2;
+        let pieces = self.cut(units, tiles::TASK_ROWS, out);
+        self.compute.pool().run(pieces.len(), |index| {
+            let (at, of) = pieces[index];
+            let panels = &panels[units[at].at * bytes..(units[at].at + units[at].blocks) * bytes];
+            crate::scratch::with(tiles::Tile::bytes(self.rules.kv), |memory| {
+                let (panels, from) = (panels.as_ptr().cast(), units[at].from);
+                // SAFETY: the unit's panels reach from the first position that its first query sees to the last one's own;
+                // tasks write different rows.
+                unsafe { amx.enter(tiles::Tile { of, panels, from, memory }) }
+            });
         });
     }
 }

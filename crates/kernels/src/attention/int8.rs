@@ -9,9 +9,8 @@
 // An index into several register arrays at once says more than a zip of them.
 #![allow(clippy::needless_range_loop)]
 
-use super::Attention;
 use super::panels::{BLOCK, Layout};
-use crate::buffer::Parts;
+use super::rows::Rows;
 use crate::simd::{AnyOp, Op, Simd, math};
 use crate::unpack::Unpackers;
 
@@ -34,44 +33,15 @@ const LANES: usize = 16;
 /// Rows of a tile.
 pub(super) const ROWS: usize = V * LANES;
 
-/// Rows `rows.0 .. rows.1` of a span's queries for one key/value head; row r is head `r % group` of token `r / group`.
+/// The attention of some rows.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
-    pub(super) rules: &'a Attention,
-    pub(super) q: &'a [f32],
+    pub(super) of: Rows<'a>,
     /// (head_dim): what each dimension of queries is multiplied with.
     pub(super) factors: &'a [f32],
     /// Blocks of the span's panels from position `from` on, a multiple of [`BLOCK`].
     pub(super) panels: &'a [u8],
     pub(super) from: usize,
-    /// Position of the first of the span's tokens.
-    pub(super) offset: usize,
-    pub(super) kv_head: usize,
-    pub(super) rows: (usize, usize),
-    /// (tokens, heads, head_dim) of the span.
-    pub(super) out: Parts<'a, f32>,
-}
-
-impl Tile<'_> {
-    fn group(&self) -> usize {
-        self.rules.heads / self.rules.kv.kv_heads
-    }
-
-    /// Position of a row, those behind the last being like the last.
-    fn position(&self, row: usize) -> usize {
-        self.offset + (self.rows.0 + row).min(self.rows.1 - 1) / self.group()
-    }
-
-    /// First position that a query at `position` sees.
-    fn first(&self, position: usize) -> usize {
-        self.rules.window.map_or(0, |w| (position + 1).saturating_sub(w))
-    }
-
-    /// Where a row's values begin in queries and output.
-    fn place(&self, row: usize) -> usize {
-        let (row, group) = (self.rows.0 + row, self.group());
-        (row / group * self.rules.heads + self.kv_head * group + row % group) * self.rules.kv.head_dim
-    }
 }
 
 impl AnyOp for Tile<'_> {
@@ -80,7 +50,7 @@ impl AnyOp for Tile<'_> {
     unsafe fn run<S: Simd + Unpackers>(self, s: S) {
         // Products of any unsigned and any signed byte, in as many registers as sums take.
         assert!(S::LANES == LANES && S::WIDE_OFFSET == 128, "8-bit attention is for AVX-512");
-        let layout = Layout::new(self.rules.kv);
+        let layout = Layout::new(self.of.rules.kv);
         let bytes = Memory::<S>::bytes(layout);
         crate::scratch::with(bytes, |memory| {
             let memory = Memory::new(layout, memory);
@@ -167,15 +137,15 @@ impl<S: Simd> Op<S> for Run<'_, S> {
         self.load_queries(s);
         std::ptr::write_bytes(self.memory.sums, 0, rows * self.layout.padded);
         let mut seen = Seen { largest: [s.splat(-1e38); V], total: [s.splat(0.0); V] };
-        let (first, last) = (tile.position(0), tile.position(rows));
-        let mut start = tile.first(first) / BLOCK * BLOCK;
+        let (first, last) = (tile.of.position(0), tile.of.position(rows));
+        let mut start = tile.of.first(first) / BLOCK * BLOCK;
         while start <= last {
             let panel = tile.panels.as_ptr().add((start - tile.from) / BLOCK * self.layout.bytes);
             // Keys of the block that some row sees, in whole groups.
-            let from = (tile.first(first).max(start) - start) / N * N;
+            let from = (tile.of.first(first).max(start) - start) / N * N;
             let to = (last + 1 - start).min(BLOCK).next_multiple_of(N);
             let mut largest = self.scores(s, panel, from, to);
-            if first + 1 < start + to || tile.first(last) > start + from {
+            if first + 1 < start + to || tile.of.first(last) > start + from {
                 largest = self.hide(s, start, from, to);
             }
             for v in 0..V {
@@ -221,17 +191,19 @@ impl<S: Simd> Run<'_, S> {
     #[inline(always)]
     unsafe fn load_queries(&self, s: S) {
         let (tile, memory, rows) = (&self.tile, &self.memory, V * S::LANES);
-        let (dim, line) = (tile.rules.kv.head_dim, Memory::<S>::line(self.layout));
-        let (lines, origin) = (memory.lines.cast::<i8>(), tile.position(0));
+        let (dim, line) = (tile.of.rules.kv.head_dim, Memory::<S>::line(self.layout));
+        let (lines, origin) = (memory.lines.cast::<i8>(), tile.of.position(0));
         std::ptr::write_bytes(lines, 0, rows * line);
         for row in 0..rows {
-            let position = tile.position(row);
+            let position = tile.of.position(row);
             *memory.last.add(row) = distance(position, origin);
-            *memory.first.add(row) = distance(tile.first(position), origin);
+            *memory.first.add(row) = distance(tile.of.first(position), origin);
             let mut unit = 1.0;
-            if tile.rows.0 + row < tile.rows.1 {
+            if tile.of.rows.0 + row < tile.of.rows.1 {
                 let q = std::slice::from_raw_parts_mut(memory.sums, dim);
-                for ((to, from), factor) in q.iter_mut().zip(&tile.q[tile.place(row)..]).zip(tile.factors) {
+                for ((to, from), factor) in
+                    q.iter_mut().zip(&tile.of.q[tile.of.place(row)..]).zip(tile.factors)
+                {
                     *to = from * factor;
                 }
                 let most = largest(s, q);
@@ -241,8 +213,8 @@ impl<S: Simd> Run<'_, S> {
                     round(s, q, 127.0 / most, lines.add(row * line));
                 }
             }
-            let scale = unit * tile.rules.scale;
-            match tile.rules.softcap {
+            let scale = unit * tile.of.rules.scale;
+            match tile.of.rules.softcap {
                 Some(cap) => {
                     *memory.inner.add(row) = scale / cap;
                     *memory.scale.add(row) = cap * std::f32::consts::LOG2_E;
@@ -282,7 +254,7 @@ impl<S: Simd> Run<'_, S> {
                 let unit = s.splat(*panel.add(layout.key_scale).cast::<f32>().add(key + n));
                 for v in 0..V {
                     let mut score = s.mul(s.to_float(acc[n][v]), unit);
-                    if self.tile.rules.softcap.is_some() {
+                    if self.tile.of.rules.softcap.is_some() {
                         score = math::tanh(s, s.mul(score, s.load(memory.inner.add(v * S::LANES))));
                     }
                     s.store(memory.scores.add(((key + n) * V + v) * S::LANES), score);
@@ -298,7 +270,7 @@ impl<S: Simd> Run<'_, S> {
     unsafe fn hide(&self, s: S, start: usize, from: usize, to: usize) -> [S::F; V] {
         let (memory, zero, unseen) = (&self.memory, s.splat(0.0), s.splat(UNSEEN));
         let mut largest = [s.splat(f32::MIN); V];
-        let origin = self.tile.position(0);
+        let origin = self.tile.of.position(0);
         for key in from..to {
             let position = s.splat(distance(start + key, origin));
             for v in 0..V {
@@ -409,10 +381,10 @@ impl<S: Simd> Run<'_, S> {
                 s.transpose(from, V * S::LANES * 4, to, padded * 4, padded * 16);
             }
         }
-        for row in 0..tile.rows.1 - tile.rows.0 {
-            let dim = tile.rules.kv.head_dim;
+        for row in 0..tile.of.rows.1 - tile.of.rows.0 {
+            let dim = tile.of.rules.kv.head_dim;
             let line = std::slice::from_raw_parts(memory.lines.add(row * padded), dim);
-            tile.out.part(tile.place(row), dim).copy_from_slice(line);
+            tile.of.out.part(tile.of.place(row), dim).copy_from_slice(line);
         }
     }
 }

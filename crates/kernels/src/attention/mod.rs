@@ -1,17 +1,20 @@
 //! Attention of the tokens of many sequences over their paged keys and values.
 //!
 //! Few queries are computed in f32: what takes the time is reading the cache, which all threads share. Many queries of a
-//! model whose weights are quantised are computed in 8 bits (`bulk`, `balance`, `panels`, `int8`), which is arithmetic, and others'
-//! in f32 (`plan`, `tile`).
+//! model whose weights are quantised are computed in 8 bits (`bulk`, `balance`, `panels`, `int8`) or in bfloat16 tiles (`tiles`),
+//! which is arithmetic, and others' in f32 (`plan`, `tile`).
 
 mod balance;
 mod bulk;
 mod int8;
 mod panels;
 mod plan;
+mod rows;
 mod shape;
 mod store;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 mod widen;
 
 pub use shape::{KV_BLOCK, KvFormat, KvShape, KvSpan};
@@ -37,8 +40,8 @@ pub struct Attention {
     pub scale: f32,
     /// tanh soft cap on the scaled scores.
     pub softcap: Option<f32>,
-    /// Where there are many queries, they, keys, values and the weights between them may be rounded to 8 bits: for models
-    /// whose weights are quantised too, and where the processor is faster at it.
+    /// Where there are many queries, they, keys, values and the weights between them may be rounded to 8 bits, or to bfloat16: for
+    /// models whose weights are quantised too, and where the processor is faster at it.
     pub int8: bool,
 }
 
@@ -136,7 +139,7 @@ impl Compute {
         out: &mut [f32],
     ) {
         // Elsewhere a product of bytes takes several instructions, and less than eight bits of a weight fit it.
-        let int8 = rules.int8 && matches!(self.isa(), Isa::Avx512Vnni(_));
+        let int8 = rules.int8 && matches!(self.isa(), Isa::Amx(_) | Isa::Avx512Vnni(_));
         let rules = &Attention { int8, ..*rules };
         let Attention { heads, kv, .. } = *rules;
         let width = heads * kv.head_dim;

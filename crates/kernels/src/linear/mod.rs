@@ -1,14 +1,18 @@
 //! Matrix products with weights of any format: `out = x · Wᵀ`. Few tokens read each row once and multiply it as it is
-//! unpacked (`matvec`); many tokens meet rows that were unpacked into a panel (`panel`, `float`).
+//! unpacked (`matvec`); many tokens meet rows that were unpacked into a panel (`panel`, `float`, on AMX `tiles`).
 
 mod float;
 mod matvec;
 mod panel;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
-use crate::activations::{Activations, MATVEC_TOKENS};
+use crate::activations::{Activations, Form};
 use crate::buffer::Parts;
 use crate::compute::Compute;
 use crate::format::Format;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Isa;
 
 /// A matrix of weights as it is stored: `rows` rows of `cols` values.
 #[derive(Debug, Clone, Copy)]
@@ -119,17 +123,24 @@ impl Compute {
         let jobs = products.map(|(matrix, out)| {
             assert_eq!(matrix.cols, x.cols, "weights of {} columns meet inputs of {}", matrix.cols, x.cols);
             assert_eq!(out.len(), x.tokens * matrix.rows, "the product is {} × {}", x.tokens, matrix.rows);
-            let needs = crate::activations::Needs::of([matrix.format]);
-            assert!(x.covers(needs), "inputs were not prepared for {} weights", matrix.format);
+            let (needs, form) =
+                (crate::activations::Needs::of([matrix.format]), Form::of(self.isa(), x.tokens));
+            assert!(
+                x.covers(needs) && x.form == form,
+                "inputs were not prepared for {} weights on {}",
+                matrix.format,
+                self.isa().name()
+            );
             Job { matrix, out: Output { values: Parts::new(out), stride: matrix.rows, add } }
         });
         if x.tokens == 0 {
             return;
         }
-        if x.tokens <= MATVEC_TOKENS {
-            matvec::run(self, x, &jobs);
-        } else {
-            panel::run(self, x, &jobs);
+        match (x.form, self.isa()) {
+            (Form::Chunks, _) => matvec::run(self, x, &jobs),
+            #[cfg(target_arch = "x86_64")]
+            (Form::Tiles, Isa::Amx(amx)) => tiles::run(self, amx, x, &jobs),
+            _ => panel::run(self, x, &jobs),
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) trait AnyOp {
 pub(crate) unsafe fn dispatch<O: AnyOp>(isa: Isa, op: O) -> O::Out {
     match isa {
         #[cfg(target_arch = "x86_64")]
+        Isa::Amx(token) => op.run(token.avx512()),
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512Vnni(token) => op.run(token),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2(token) => op.run(token),
