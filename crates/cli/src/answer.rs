@@ -6,7 +6,8 @@ use crate::output;
 use crate::terminal::{self, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parasol_core::{
-    Error, ErrorKind, EventStream, FinishReason, GenerationEvent, Part, Timings, TokenReport, Usage,
+    Citation, Error, ErrorKind, EventStream, FinishReason, GenerationEvent, Part, Signature, Timings,
+    TokenReport, Usage,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -31,6 +32,10 @@ pub(crate) struct Answer {
     pub(crate) usage: Usage,
     /// Where the time went.
     pub(crate) timings: Timings,
+    /// A provider's seals on it, which go back with it.
+    pub(crate) signatures: Vec<Signature>,
+    /// Sources that it rests on.
+    citations: Vec<Citation>,
     /// Tokens with their log-probabilities, when asked for.
     tokens: Vec<TokenReport>,
 }
@@ -120,6 +125,12 @@ impl Answer {
                 self.usage.prompt_tokens = prompt_tokens;
             }
             GenerationEvent::Prefill { .. } | GenerationEvent::ToolCall(_) => {}
+            GenerationEvent::Signature(signature) => self.signatures.push(signature),
+            GenerationEvent::Citation(citation) => self.citations.push(citation),
+            GenerationEvent::Ignored { field, why } => {
+                let text = terminal::harmless(&format!("{field} had no effect: {why}")).into_owned();
+                output::note(&Style::stderr().dim(&text));
+            }
             GenerationEvent::Token(token) => {
                 if self.usage.generated_tokens == 0 {
                     self.timings.first_token = begun.elapsed();
@@ -156,7 +167,13 @@ impl Answer {
     }
 
     /// Tells that the context and not `max_tokens` or the model ended the answer, so that nothing is cut silently.
-    pub(crate) fn tell_if_context_is_full(&self, context: usize, max_tokens: Option<usize>, way_out: &str) {
+    pub(crate) fn tell_if_context_is_full(
+        &self,
+        context: Option<usize>,
+        max_tokens: Option<usize>,
+        way_out: &str,
+    ) {
+        let Some(context) = context else { return };
         if self.filled_context(max_tokens) {
             let context = output::grouped(context as u64);
             let text = format!("stopped: the context of {context} tokens is full; {way_out}");
@@ -181,10 +198,11 @@ impl Answer {
 
     /// The line that `--stats` prints.
     pub(crate) fn stats(&self) -> String {
-        let Usage { prompt_tokens, cached_tokens, generated_tokens, .. } = self.usage;
+        let Usage { prompt_tokens, cached_tokens, generated_tokens, cost, .. } = self.usage;
+        let cost = cost.map(|cost| format!(" · {cost}")).unwrap_or_default();
         format!(
             "first token {} · prompt {prompt_tokens} tokens, {cached_tokens} cached, {:.1} tok/s · answer \
-             {generated_tokens} tokens, {:.1} tok/s · seed {}",
+             {generated_tokens} tokens, {:.1} tok/s · seed {}{cost}",
             output::duration(self.timings.first_token),
             self.prompt_speed(),
             self.generation_speed(),
@@ -211,6 +229,12 @@ impl Answer {
         if let Some(fields) = object.as_object_mut() {
             if !self.reasoning.is_empty() {
                 fields.insert("reasoning".into(), json!(self.reasoning));
+            }
+            if let Some(cost) = self.usage.cost {
+                fields.insert("cost_usd".into(), json!(cost.as_dollars()));
+            }
+            if !self.citations.is_empty() {
+                fields.insert("citations".into(), json!(self.citations));
             }
             if !self.tokens.is_empty() {
                 fields.insert("tokens".into(), json!(self.tokens));
@@ -284,7 +308,7 @@ mod tests {
     }
 
     fn finished() -> GenerationEvent {
-        let usage = Usage { prompt_tokens: 30, cached_tokens: 10, generated_tokens: 5, reasoning_tokens: 0 };
+        let usage = Usage { prompt_tokens: 30, cached_tokens: 10, generated_tokens: 5, ..Usage::default() };
         let second = Duration::from_secs(1);
         let timings = Timings { first_token: second, prefill: second, decode: second * 2 };
         GenerationEvent::Finished { reason: FinishReason::Stop, stop: None, usage, timings }

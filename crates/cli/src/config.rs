@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::Settings;
-use parasol_runtime::{BackendEntry, Limits};
+use parasol_runtime::{BackendEntry, Limits, Price};
 use parasol_server::Setting;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,6 +63,9 @@ pub(crate) struct ModelEntry {
     /// For a remote model: how long its addresses may take.
     #[serde(default)]
     pub(crate) limits: Option<Limits>,
+    /// For a remote model: what it costs.
+    #[serde(default)]
+    pub(crate) price: Option<Price>,
 }
 
 /// The value parser of `--models`.

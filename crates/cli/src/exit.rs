@@ -71,7 +71,8 @@ fn code_of(kind: &ErrorKind) -> u8 {
     match kind {
         ErrorKind::InvalidRequest => 2,
         ErrorKind::NotFound => 3,
-        ErrorKind::Network => 4,
+        // Somebody else's server that has no time is one that cannot be reached.
+        ErrorKind::Network | ErrorKind::Timeout | ErrorKind::Overloaded | ErrorKind::RateLimited { .. } => 4,
         ErrorKind::Corrupt | ErrorKind::Checksum => 5,
         ErrorKind::ContextOverflow { .. } => 6,
         ErrorKind::Denied | ErrorKind::Unauthenticated => 7,

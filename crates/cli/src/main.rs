@@ -63,6 +63,8 @@ fn dispatch(command: &Command, matches: &clap::ArgMatches) -> Outcome {
         Command::Serve(args) => commands::serve::serve(args, matches),
         Command::Ps(args) => commands::admin::ps(args),
         Command::Stop(args) => commands::admin::stop(args),
+        Command::Providers(args) => commands::providers::providers(&commands::runtime()?, args),
+        Command::Usage(args) => commands::usage::usage(&commands::runtime()?, args),
         Command::Keys(args) => commands::keys::keys(args),
         Command::Config(args) => config::command(args, matches),
         Command::Bench(args) => commands::bench::bench(&commands::runtime()?, args),

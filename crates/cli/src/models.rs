@@ -9,7 +9,7 @@ use crate::terminal::{self, Style, harmless};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parasol_core::{ChatRequest, Error, ErrorKind, EventStream, GenerationEvent};
 use parasol_hub::{Cancel, Licence, Located, PullEvent, Terms};
-use parasol_runtime::{LoadOptions, Model, Runtime};
+use parasol_runtime::{AnyModel, LoadOptions, Model, Runtime};
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -25,36 +25,58 @@ pub(crate) struct Opening<'a> {
     pub(crate) accept_licence: bool,
 }
 
-/// Finds the model, pulls it if it is not here, and loads it.
+/// Finds the model, pulls it if it is not here, and loads it; a provider's is ready when its key is there.
 ///
 /// # Errors
-/// When it is unknown, cannot be fetched, or cannot be loaded; Ctrl-C.
-pub(crate) fn open(runtime: &Runtime, opening: &Opening<'_>) -> Outcome<Model> {
+/// When it is unknown, cannot be fetched, or cannot be loaded; a provider's key that is missing; Ctrl-C.
+pub(crate) fn open(runtime: &Runtime, opening: &Opening<'_>) -> Outcome<AnyModel> {
     let reference = match opening.reference {
         Some(reference) => reference.to_owned(),
         None => runtime.default_model()?,
     };
-    if !runtime.is_here(&reference)? {
-        pull(runtime, &reference, opening.accept_licence)?;
+    match AnyModel::far(runtime, &reference, &load_options(opening))? {
+        Some(far) => Ok(far),
+        None => Ok(AnyModel::Local(local(runtime, &reference, opening)?)),
     }
-    let options = LoadOptions {
+}
+
+/// The same for a model that has to compute here.
+///
+/// # Errors
+/// When it is unknown, cannot be fetched, or cannot be loaded; Ctrl-C.
+pub(crate) fn open_local(runtime: &Runtime, opening: &Opening<'_>) -> Outcome<Model> {
+    let reference = match opening.reference {
+        Some(reference) => reference.to_owned(),
+        None => runtime.default_model()?,
+    };
+    local(runtime, &reference, opening)
+}
+
+fn local(runtime: &Runtime, reference: &str, opening: &Opening<'_>) -> Outcome<Model> {
+    if !runtime.is_here(reference)? {
+        pull(runtime, reference, opening.accept_licence)?;
+    }
+    let _spinner = spinner(&format!("loading {reference}"));
+    Ok(runtime.load(reference, &load_options(opening))?)
+}
+
+fn load_options(opening: &Opening<'_>) -> LoadOptions {
+    LoadOptions {
         context: opening.engine.context,
         threads: opening.engine.threads,
         quantize: opening.engine.quantize.clone(),
         cache_type: opening.engine.cache_type.map(Into::into),
         ..LoadOptions::default()
-    };
-    let _spinner = spinner(&format!("loading {reference}"));
-    Ok(runtime.load(&reference, &options)?)
+    }
 }
 
 /// Asks a model to answer a conversation. A model that cannot is refused with the flag that makes it useful.
 ///
 /// # Errors
 /// Those of the model.
-pub(crate) fn chat(model: &Model, request: ChatRequest) -> Outcome<EventStream<GenerationEvent>> {
-    let base = model.info().chat_template.is_none();
-    Ok(model.chat().chat(request).map_err(|e| match e.kind() {
+pub(crate) fn chat(model: &AnyModel, request: ChatRequest) -> Outcome<EventStream<GenerationEvent>> {
+    let base = model.info().is_some_and(|info| info.chat_template.is_none());
+    Ok(model.chat()?.chat(request).map_err(|e| match e.kind() {
         ErrorKind::Unsupported if base => {
             let hint = format!("{e}. `parasol run --raw` continues a text with this model");
             Error::new(ErrorKind::Unsupported, hint)

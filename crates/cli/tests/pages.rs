@@ -8,7 +8,7 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "chat",
     "pull",
@@ -18,6 +18,8 @@ const COMMANDS: [&str; 15] = [
     "serve",
     "ps",
     "stop",
+    "providers",
+    "usage",
     "keys",
     "config",
     "bench",

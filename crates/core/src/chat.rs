@@ -1,6 +1,8 @@
 //! Chat: a conversation in, the next message out.
 
-use crate::{AnswerFormat, EventStream, GenerationEvent, Result, Sampling};
+use crate::{
+    AnswerFormat, Attachment, CacheHint, Effort, EventStream, GenerationEvent, Result, Sampling, Signature,
+};
 use serde::{Deserialize, Serialize};
 
 /// Anything that continues a conversation: a local model or a remote provider.
@@ -45,6 +47,15 @@ pub struct Message {
     /// For a tool message: the tool's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Pictures, sounds, films and documents within the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// For an assistant message: the provider's seals on its parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<Signature>,
+    /// The prompt up to and with this message will be used again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheHint>,
 }
 
 impl Message {
@@ -57,6 +68,9 @@ impl Message {
             tool_calls: Vec::new(),
             tool_call_id: None,
             name: None,
+            attachments: Vec::new(),
+            signatures: Vec::new(),
+            cache: None,
         }
     }
 }
@@ -116,6 +130,8 @@ pub struct ChatRequest {
     pub messages: Vec<Message>,
     /// Tools on offer.
     pub tools: Vec<ToolSpec>,
+    /// The tools will be offered again: their provider may keep them computed.
+    pub tools_cache: Option<CacheHint>,
     /// Which of them may or must be called.
     pub tool_choice: ToolChoice,
     /// Whether several tools may be called in one answer; `None` leaves it to the model.
@@ -124,6 +140,10 @@ pub struct ChatRequest {
     pub format: Option<AnswerFormat>,
     /// Whether the model thinks before it answers; `None` leaves it to the model's template.
     pub reasoning: Option<Reasoning>,
+    /// How hard it thinks, where it can be told; `None` leaves it to the model.
+    pub effort: Option<Effort>,
+    /// The most tokens that it thinks, where that can be limited.
+    pub thinking_tokens: Option<usize>,
     /// Extra variables for the chat template (for example `enable_thinking`).
     pub template_arguments: serde_json::Map<String, serde_json::Value>,
     /// How tokens are chosen.

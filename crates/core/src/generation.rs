@@ -1,9 +1,11 @@
 //! What text generation streams back, shared by [`crate::Chat`] and [`crate::Complete`].
 
+use crate::{Citation, Money, Signature};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One event of a generation, in order: `Started`, any number of `Prefill`, `Token` and `ToolCall`, one `Finished`.
+/// One event of a generation, in order: `Started`, any number of `Prefill`, `Token`, `ToolCall` and
+/// what providers add, one `Finished`. `Ignored` may come before `Started`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum GenerationEvent {
@@ -28,6 +30,17 @@ pub enum GenerationEvent {
     Token(TokenReport),
     /// Part of a call to a tool. Text that makes up a call is not reported as `Token` text.
     ToolCall(ToolCallDelta),
+    /// A provider's seal on a part of the answer, to be sent back with it.
+    Signature(Signature),
+    /// A source of the text that came last.
+    Citation(Citation),
+    /// Something of the request had no effect, because whoever answers has no way to express it.
+    Ignored {
+        /// The field of the request, by its name in the vocabulary.
+        field: String,
+        /// Why.
+        why: String,
+    },
     /// The answer is complete.
     Finished {
         /// Why it ended.
@@ -126,6 +139,12 @@ pub struct Usage {
     /// Of these, how many were thinking.
     #[serde(default)]
     pub reasoning_tokens: usize,
+    /// Tokens of the prompt that a provider put into its cache, which some charge for.
+    #[serde(default)]
+    pub cache_written_tokens: usize,
+    /// What it costs, where the price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
 }
 
 /// Where the time went.

@@ -9,6 +9,8 @@ pub mod complete;
 pub mod error;
 pub mod format;
 pub mod generation;
+pub mod media;
+pub mod provider;
 pub mod sampling;
 pub mod stream;
 
@@ -19,6 +21,10 @@ pub use format::AnswerFormat;
 pub use generation::{
     FinishReason, GenerationEvent, Part, Timings, TokenLogprob, TokenReport, ToolCallDelta, ToolCallStart,
     Usage,
+};
+pub use media::{Attachment, MediaKind, MediaSource};
+pub use provider::{
+    CacheHint, Citation, CitedRange, CitedUnit, Effort, Money, Signature, SignedPart, Signer,
 };
 pub use sampling::{Sampling, SamplingChoice};
 pub use stream::EventStream;

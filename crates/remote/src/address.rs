@@ -1,18 +1,21 @@
 //! Where a backend is and how it is asked: its base URL, and the key that must never be seen.
 
 use crate::entry::BackendEntry;
+use crate::keys::Key;
 use base64::Engine as _;
 use parasol_core::{Error, ErrorKind, Result};
+use parasol_wire::client::Protocol;
 use reqwest::Url;
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 /// A checked address. What it shows holds neither user nor password nor key.
 pub(crate) struct Address {
     base: String,
-    authorization: Option<HeaderValue>,
+    /// What proves who asks, and what the protocol wants with it.
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// What must not appear in a message, even when the backend repeats it.
     secrets: Vec<String>,
-    key_env: Option<String>,
+    key_name: Option<String>,
     local: bool,
 }
 
@@ -41,29 +44,38 @@ impl Address {
             return Err(invalid(format!("the remote address {url} must end with its path: no ? and no #")));
         }
         if url.path().trim_matches('/').is_empty() {
-            url.set_path("/v1");
+            url.set_path(if entry.protocol == Protocol::Gemini { "/v1beta" } else { "/v1" });
         }
         let base = url.as_str().trim_end_matches('/').to_owned();
-        let (authorization, secrets) = match &entry.api_key_env {
-            Some(name) => {
-                let key = env(name).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        let (key, key_name) = match (&entry.key, &entry.api_key_env) {
+            (Some(key), _) => (Some(key.clone()), entry.key_name.clone()),
+            (None, Some(name)) => {
+                let key = env(name).filter(|key| !key.trim().is_empty());
                 let key = key.ok_or_else(|| {
                     invalid(format!("the key of {base} should be in {name}, which is not set: set it"))
                 })?;
-                (Some(format!("Bearer {key}")), vec![key])
+                (Some(Key::new(&key, name)?), Some(name.clone()))
             }
-            None if !user.is_empty() || password.is_some() => {
-                let password = password.unwrap_or_default();
-                let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-                (Some(format!("Basic {pair}")), vec![pair, password])
-            }
-            None => (None, Vec::new()),
+            (None, None) => (None, entry.key_name.clone()),
         };
-        let authorization = authorization.map(|text| sensitive(&text, &base)).transpose()?;
+        let mut headers = Vec::new();
+        let mut secrets = Vec::new();
+        if let Some(key) = key {
+            headers.push(with_key(entry, &key, &base)?);
+            secrets.push(key.reveal().to_owned());
+        } else if !user.is_empty() || password.is_some() {
+            let password = password.unwrap_or_default();
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            headers.push((AUTHORIZATION, sensitive(&format!("Basic {pair}"), &base)?));
+            secrets.extend([pair, password]);
+        }
+        if entry.protocol == Protocol::Anthropic {
+            headers.push((HeaderName::from_static("anthropic-version"), HeaderValue::from_static(ANTHROPIC)));
+        }
         let host = url.host_str().unwrap_or_default();
         let local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
         let secrets = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
-        Ok(Self { base, authorization, secrets, key_env: entry.api_key_env.clone(), local })
+        Ok(Self { base, headers, secrets, key_name, local })
     }
 
     /// What may be shown of it.
@@ -76,14 +88,14 @@ impl Address {
         format!("{}/{path}", self.base)
     }
 
-    /// The header that proves who asks.
-    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
-        self.authorization.clone()
+    /// The headers that prove who asks, and those that the protocol wants with every request.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + '_ {
+        self.headers.iter().cloned()
     }
 
     /// The variable that its key comes from.
-    pub(crate) fn key_env(&self) -> Option<&str> {
-        self.key_env.as_deref()
+    pub(crate) fn key_name(&self) -> Option<&str> {
+        self.key_name.as_deref()
     }
 
     /// Whether it is this machine, which no proxy leads to.
@@ -98,6 +110,27 @@ impl Address {
             message = message.replace(secret.as_str(), "***");
         }
         Error::new(kind, format!("{model} at {}: {message}", self.base))
+    }
+}
+
+/// The version of Anthropic's API that is spoken.
+const ANTHROPIC: &str = "2023-06-01";
+
+/// The header that carries the key.
+fn with_key(entry: &BackendEntry, key: &Key, base: &str) -> Result<(HeaderName, HeaderValue)> {
+    let named = match (&entry.key_header, entry.protocol) {
+        (Some(name), _) => Some(name.as_str()),
+        (None, Protocol::Anthropic) => Some("x-api-key"),
+        (None, Protocol::Gemini) => Some("x-goog-api-key"),
+        (None, Protocol::OpenAi | Protocol::Responses) => None,
+    };
+    match named {
+        None => Ok((AUTHORIZATION, sensitive(&format!("Bearer {}", key.reveal()), base)?)),
+        Some(name) => {
+            let header = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| invalid(format!("the key of {base} cannot be in a header {name:?}")))?;
+            Ok((header, sensitive(key.reveal(), base)?))
+        }
     }
 }
 
@@ -141,10 +174,8 @@ mod tests {
     fn address(url: &str, key: Option<&str>) -> Result<Address> {
         let entry = BackendEntry {
             url: url.into(),
-            weight: 1,
             api_key_env: key.map(|_| "KEY".into()),
-            model: None,
-            standard: false,
+            ..BackendEntry::default()
         };
         Address::new(&entry, |name| key.filter(|_| name == "KEY").map(str::to_owned))
     }
@@ -154,7 +185,7 @@ mod tests {
         let it = address("http://joe:s%40cret@127.0.0.1:8000", None).unwrap();
         assert_eq!(it.endpoint("models"), "http://127.0.0.1:8000/v1/models");
         assert!(it.is_local() && !format!("{it:?}").contains("cret"));
-        assert!(it.authorization().unwrap().is_sensitive());
+        assert!(it.headers().next().unwrap().1.is_sensitive());
         let error = it.explain("m", ErrorKind::Network, "wrong password s@cret");
         assert_eq!(error.message(), "m at http://127.0.0.1:8000/v1: wrong password ***");
         let it = address("https://host/api/v2/", Some("sk-123456")).unwrap();
@@ -166,5 +197,27 @@ mod tests {
         }
         assert!(address("http://h", Some(" ")).unwrap_err().message().contains("KEY"));
         assert!(address("http://h", Some("a\nb")).is_err());
+    }
+
+    #[test]
+    fn every_protocol_has_its_header_for_the_key() {
+        for (protocol, header, names) in [
+            (Protocol::OpenAi, None, vec!["authorization"]),
+            (Protocol::OpenAi, Some("api-key"), vec!["api-key"]),
+            (Protocol::Anthropic, None, vec!["x-api-key", "anthropic-version"]),
+            (Protocol::Gemini, None, vec!["x-goog-api-key"]),
+        ] {
+            let entry = BackendEntry {
+                url: "https://h".into(),
+                protocol,
+                key: Some(Key::new("k-123456", "x").unwrap()),
+                key_header: header.map(str::to_owned),
+                ..BackendEntry::default()
+            };
+            let it = Address::new(&entry, |_| None).unwrap();
+            let got: Vec<String> = it.headers().map(|(name, _)| name.to_string()).collect();
+            assert_eq!(got, names);
+            assert!(!format!("{entry:?}{it:?}").contains("k-123456"));
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::circuit::Circuit;
 use crate::entry::{BackendEntry, Limits};
 use crate::status::{BackendStatus, Health};
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_wire::openai::client::Flavour;
+use parasol_wire::client::{Manner, Protocol};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,10 @@ pub(crate) struct Backend {
     pub(crate) address: Address,
     /// What the model is called there.
     pub(crate) model: String,
-    /// Which fields it takes.
-    pub(crate) flavour: Flavour,
+    /// What it speaks …
+    pub(crate) protocol: Protocol,
+    /// … and how its form of that differs.
+    pub(crate) manner: Manner,
     weight: u32,
     record: Mutex<Record>,
 }
@@ -69,7 +71,11 @@ impl Backend {
         Ok(Arc::new(Self {
             address: Address::new(entry, env)?,
             model: entry.model.clone().unwrap_or_else(|| name.to_owned()),
-            flavour: if entry.standard { Flavour::Standard } else { Flavour::Extended },
+            protocol: entry.protocol,
+            manner: entry.manner.clone().unwrap_or_else(|| match entry.standard {
+                true => Manner::standard(),
+                false => Manner::default(),
+            }),
             weight: entry.weight,
             record: Mutex::new(record),
         }))
@@ -203,13 +209,7 @@ mod tests {
     use super::*;
 
     fn backends(weights: &[u32]) -> Vec<Arc<Backend>> {
-        let entry = |weight| BackendEntry {
-            url: "http://h".into(),
-            weight,
-            api_key_env: None,
-            model: None,
-            standard: false,
-        };
+        let entry = |weight| BackendEntry { url: "http://h".into(), weight, ..BackendEntry::default() };
         let make = |&w: &u32| Backend::new(&entry(w), "m", &Limits::default(), |_| None).unwrap();
         weights.iter().map(make).collect()
     }

@@ -1,6 +1,9 @@
 //! What a configuration says about a remote model: its name and the addresses that answer for it.
 
+use crate::keys::Key;
+use crate::price::Price;
 use parasol_core::SamplingChoice;
+use parasol_wire::client::{Manner, Protocol};
 use serde::{Deserialize, Serialize};
 
 /// A model that other machines compute.
@@ -22,13 +25,19 @@ pub struct RemoteEntry {
     /// and no filter.
     #[serde(default)]
     pub sampling: SamplingChoice,
-    /// How long its addresses may take.
+    /// How long its addresses may take, and how much may be asked of them.
     #[serde(default)]
     pub limits: Limits,
+    /// What it costs.
+    #[serde(default)]
+    pub price: Option<Price>,
+    /// Whose it is, for the usage report; its first address where nothing is said.
+    #[serde(default)]
+    pub provider: Option<String>,
 }
 
-/// One address that speaks OpenAI's protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One address.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackendEntry {
     /// Its base URL, up to and with the version: `http://10.0.0.7:8000/v1`. Without a path, `/v1` is meant.
@@ -45,6 +54,21 @@ pub struct BackendEntry {
     /// Whether it takes nothing but the protocol's own fields: no top-k, no template variables, no grammars.
     #[serde(default)]
     pub standard: bool,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// How its form of the protocol differs; what `standard` says where nothing is said.
+    #[serde(default)]
+    pub manner: Option<Manner>,
+    /// The header that carries its key, where it is not the protocol's own.
+    #[serde(default)]
+    pub key_header: Option<String>,
+    /// Its key, where it has been found already. Never written or read.
+    #[serde(skip)]
+    pub key: Option<Key>,
+    /// Where that key should be, for people.
+    #[serde(skip)]
+    pub key_name: Option<String>,
 }
 
 /// How long things may take, in seconds, and how often a backend is looked at.
@@ -63,6 +87,16 @@ pub struct Limits {
     pub failures: u32,
     /// For how long it is left alone at first; doubled each time that it fails again, up to a minute.
     pub cooldown: f64,
+    /// How often a request is tried again, on top of the first time, when its addresses fail before the answer begins.
+    pub retries: u32,
+    /// The longest that a request waits for its turn, or between two tries; what is to take longer is told as an error.
+    pub longest_wait: f64,
+    /// Answers at once; 0 is no limit.
+    pub concurrency: usize,
+    /// Requests a minute; 0 is no limit.
+    pub requests_per_minute: u32,
+    /// Tokens a minute, of prompts and answers together; 0 is no limit.
+    pub tokens_per_minute: u64,
 }
 
 impl Default for Limits {
@@ -74,6 +108,11 @@ impl Default for Limits {
             health_interval: 10.0,
             failures: 3,
             cooldown: 1.0,
+            retries: 0,
+            longest_wait: 30.0,
+            concurrency: 0,
+            requests_per_minute: 0,
+            tokens_per_minute: 0,
         }
     }
 }

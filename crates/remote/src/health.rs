@@ -2,9 +2,8 @@
 //! back is used again.
 
 use crate::backend::{Backend, Verdict, seconds};
-use crate::call::innermost;
+use crate::failure::innermost;
 use crate::model::Inner;
-use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 use std::sync::Weak;
 use std::time::Duration;
@@ -33,8 +32,8 @@ pub(crate) async fn watch(model: Weak<Inner>) {
 
 async fn look(inner: &Inner, backend: &Backend) {
     let mut request = inner.client(backend).get(backend.address.endpoint("models"));
-    if let Some(value) = backend.address.authorization() {
-        request = request.header(AUTHORIZATION, value);
+    for (name, value) in backend.address.headers() {
+        request = request.header(name, value);
     }
     let answer = async {
         let mut response = request.send().await?;

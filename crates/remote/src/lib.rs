@@ -1,16 +1,30 @@
-//! Models behind other people's addresses: which of them is asked, for how long, and what happens when it fails. What is
-//! said on the line is `parasol-wire`'s.
+//! Models behind other people's addresses: which there are and whose, with which key they are asked, for how long, how often,
+//! what that costs, and what happens when it fails. What is said on the line is `parasol-wire`'s.
 
 mod address;
 mod backend;
+mod cache;
 mod call;
 mod circuit;
 mod client;
+mod count;
+pub mod directory;
 pub mod entry;
+mod failure;
 mod health;
+pub mod keys;
+pub mod ledger;
 mod model;
+pub mod price;
+mod rate;
+mod reading;
 pub mod status;
+mod tally;
 
+pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry};
+pub use keys::{Key, KeySources};
+pub use ledger::{Budget, Ledger, Line, Sum};
 pub use model::{RemoteModel, Remotes};
+pub use price::Price;
 pub use status::{BackendStatus, Health};

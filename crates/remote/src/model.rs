@@ -1,16 +1,23 @@
 //! A remote model as the vocabulary's capabilities.
 
 use crate::backend::{Backend, seconds};
+use crate::cache::Cache;
 use crate::call::{self, Ask};
 use crate::client::client;
+use crate::count;
+use crate::directory::CacheSettings;
 use crate::entry::RemoteEntry;
 use crate::health;
+use crate::ledger::Ledger;
+use crate::price::Price;
+use crate::rate::Rate;
 use crate::status::BackendStatus;
 use futures_core::Stream;
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
     SamplingChoice,
 };
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,20 +42,20 @@ impl Drop for Threads {
     }
 }
 
-/// All remote models of a process.
-#[derive(Debug)]
-pub struct Remotes;
+/// What the remote models of a process share: threads, the book of what they cost, answers to be given again.
+#[derive(Debug, Clone)]
+pub struct Remotes {
+    threads: Arc<Threads>,
+    ledger: Option<Arc<Ledger>>,
+    cache: Option<Arc<Cache>>,
+}
 
 impl Remotes {
-    /// The models of these entries, and the looks at their addresses begun.
+    /// Threads for remote models that nobody accounts for.
     ///
     /// # Errors
-    /// `InvalidRequest`, naming what is wrong with an entry: an empty or taken name, no address, an address that is none, a
-    /// key that is not in the environment; `Io` when threads cannot be started.
-    pub fn connect(entries: &[RemoteEntry]) -> Result<Vec<Arc<RemoteModel>>> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// `Io` when they cannot be started.
+    pub fn new() -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("parasol-remote")
@@ -57,12 +64,43 @@ impl Remotes {
             .map_err(|e| Error::from(e).within("cannot start the threads for remote models"))?;
         let handle = runtime.handle().clone();
         let threads = Arc::new(Threads(Mutex::new(Some(runtime)), handle));
+        Ok(Self { threads, ledger: None, cache: None })
+    }
+
+    /// The same, with a book of what answers cost, and answers given again where that is wanted.
+    #[must_use]
+    pub fn accounted(self, ledger: Arc<Ledger>, cache: Option<CacheSettings>) -> Self {
+        Self { ledger: Some(ledger), cache: cache.map(|settings| Arc::new(Cache::new(settings))), ..self }
+    }
+
+    /// The model of an entry, and the looks at its addresses begun.
+    ///
+    /// # Errors
+    /// `InvalidRequest`, naming what is wrong with the entry: an empty name, no address, an address that is none, a key that
+    /// is not in the environment.
+    pub fn open(&self, entry: &RemoteEntry) -> Result<Arc<RemoteModel>> {
+        Ok(Arc::new(RemoteModel::new(entry, self)?))
+    }
+
+    /// The models of these entries, accounted for by nobody.
+    ///
+    /// # Errors
+    /// As [`Self::new`] and [`Self::open`]; `InvalidRequest` for a name that is taken.
+    pub fn connect(entries: &[RemoteEntry]) -> Result<Vec<Arc<RemoteModel>>> {
+        if entries.is_empty() { Ok(Vec::new()) } else { Self::new()?.open_all(entries) }
+    }
+
+    /// The models of these entries.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; `InvalidRequest` for a name that is taken.
+    pub fn open_all(&self, entries: &[RemoteEntry]) -> Result<Vec<Arc<RemoteModel>>> {
         let mut models: Vec<Arc<RemoteModel>> = Vec::new();
         for entry in entries {
             if models.iter().any(|model| model.name().eq_ignore_ascii_case(&entry.name)) {
                 return Err(invalid(format!("two remote models are called {:?}: rename one", entry.name)));
             }
-            models.push(Arc::new(RemoteModel::new(entry, &threads)?));
+            models.push(self.open(entry)?);
         }
         Ok(models)
     }
@@ -82,6 +120,9 @@ pub(crate) struct Inner {
     pub(crate) backends: Vec<Arc<Backend>>,
     /// What a backend says its context is; 0 while none has.
     told_context: AtomicUsize,
+    pub(crate) rate: Rate,
+    pub(crate) ledger: Option<Arc<Ledger>>,
+    cache: Option<Arc<Cache>>,
     local: reqwest::Client,
     far: reqwest::Client,
 }
@@ -92,13 +133,19 @@ impl Inner {
         if backend.address.is_local() { &self.local } else { &self.far }
     }
 
+    /// Whose it is.
+    pub(crate) fn provider(&self) -> &str {
+        let address = || self.backends.first().map_or("", |backend| backend.address.shown());
+        self.entry.provider.as_deref().unwrap_or_else(address)
+    }
+
     pub(crate) fn learn_context(&self, tokens: usize) {
         self.told_context.store(tokens, Ordering::Relaxed);
     }
 }
 
 impl RemoteModel {
-    fn new(entry: &RemoteEntry, threads: &Arc<Threads>) -> Result<Self> {
+    fn new(entry: &RemoteEntry, shared: &Remotes) -> Result<Self> {
         check(entry)?;
         let env = |name: &str| std::env::var(name).ok();
         let backend = |b| Backend::new(b, &entry.name, &entry.limits, env);
@@ -112,12 +159,16 @@ impl RemoteModel {
             recommended: entry.sampling.or(&neutral()),
             backends,
             told_context: AtomicUsize::new(0),
+            rate: Rate::new(&entry.limits),
+            ledger: shared.ledger.clone(),
+            cache: shared.cache.clone(),
             local: client(&entry.limits, true)?,
             far: client(&entry.limits, false)?,
             entry: entry.clone(),
         });
+        let threads = Arc::clone(&shared.threads);
         threads.1.spawn(health::watch(Arc::downgrade(&inner)));
-        Ok(Self { inner, threads: Arc::clone(threads) })
+        Ok(Self { inner, threads })
     }
 
     /// What it is called here.
@@ -139,6 +190,16 @@ impl RemoteModel {
     /// The sampling that is recommended for it; what nobody has configured is the protocol's default.
     pub fn recommended(&self) -> &SamplingChoice {
         &self.inner.recommended
+    }
+
+    /// Whose it is: a provider's name, or an address.
+    pub fn provider(&self) -> &str {
+        self.inner.provider()
+    }
+
+    /// What it costs, where that is known.
+    pub fn price(&self) -> Option<&Price> {
+        self.inner.entry.price.as_ref()
     }
 
     /// How its addresses do.
@@ -173,11 +234,11 @@ impl RemoteModel {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
-    fn ask(&self, ask: Ask) -> EventStream<GenerationEvent> {
+    fn ask(&self, ask: Ask, keep: Option<Keep>) -> EventStream<GenerationEvent> {
         let (sender, events) = channel(BUFFER);
         let inner = Arc::clone(&self.inner);
         let task = self.threads.1.spawn(async move { call::run(&inner, ask, sender).await });
-        let answer = Answer { events, task: task.abort_handle(), _threads: Arc::clone(&self.threads) };
+        let answer = Answer { events, keep, task: task.abort_handle(), _threads: Arc::clone(&self.threads) };
         EventStream::new(answer)
     }
 
@@ -185,21 +246,39 @@ impl RemoteModel {
         let message = format!("{} is remote, and its protocol has no way to count tokens", self.name());
         Error::new(ErrorKind::Unsupported, message)
     }
+
+    /// Asks the first address that can count.
+    fn count(&self, request: ChatRequest) -> Result<usize> {
+        let (sender, counted) = std::sync::mpsc::channel();
+        let inner = Arc::clone(&self.inner);
+        // A thread may wait here that belongs to another runtime, where waiting for a future is not allowed.
+        self.threads.1.spawn(async move { sender.send(count::tokens(&inner, &request).await) });
+        match counted.recv() {
+            Ok(counted) => counted?.ok_or_else(|| self.uncounted()),
+            Err(_) => Err(Error::new(ErrorKind::Internal, "the thread that counts tokens failed")),
+        }
+    }
 }
 
 impl Chat for RemoteModel {
     fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>> {
-        Ok(self.ask(Ask::Chat(request)))
+        let Some(cache) = &self.inner.cache else { return Ok(self.ask(Ask::Chat(Box::new(request)), None)) };
+        let digest = cache.digest(self.name(), &request);
+        if let Some(events) = cache.get(digest) {
+            return Ok(EventStream::new(Again(events.into())));
+        }
+        let keep = Keep { cache: Arc::clone(cache), digest, events: Vec::new() };
+        Ok(self.ask(Ask::Chat(Box::new(request)), Some(keep)))
     }
 
-    fn count_tokens(&self, _: &ChatRequest) -> Result<usize> {
-        Err(self.uncounted())
+    fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
+        self.count(request.clone())
     }
 }
 
 impl Complete for RemoteModel {
     fn complete(&self, request: CompleteRequest) -> Result<EventStream<GenerationEvent>> {
-        Ok(self.ask(Ask::Complete(request)))
+        Ok(self.ask(Ask::Complete(Box::new(request)), None))
     }
 
     fn count_tokens(&self, _: &CompleteRequest) -> Result<usize> {
@@ -210,21 +289,47 @@ impl Complete for RemoteModel {
 /// An answer on its way. Dropping it closes the connection to the backend.
 struct Answer {
     events: Receiver<Result<GenerationEvent>>,
+    keep: Option<Keep>,
     task: AbortHandle,
     _threads: Arc<Threads>,
+}
+
+/// An answer that is kept to be given again.
+struct Keep {
+    cache: Arc<Cache>,
+    digest: (u64, u64),
+    events: Vec<GenerationEvent>,
 }
 
 impl Stream for Answer {
     type Item = Result<GenerationEvent>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.events.poll_recv(cx)
+        let event = self.events.poll_recv(cx);
+        if let (Poll::Ready(Some(Ok(event))), Some(keep)) = (&event, &mut self.keep) {
+            keep.events.push(event.clone());
+            if matches!(event, GenerationEvent::Finished { .. }) {
+                keep.cache.put(keep.digest, std::mem::take(&mut keep.events));
+            }
+        }
+        event
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// An answer that was given before.
+struct Again(VecDeque<GenerationEvent>);
+
+impl Stream for Again {
+    type Item = Result<GenerationEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.pop_front().map(Ok))
     }
 }
 

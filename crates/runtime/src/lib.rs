@@ -1,13 +1,19 @@
 //! The roof: which engine serves a name. It finds a model through the hub, has the engine for it load it, and hands out
 //! its capabilities. It knows names and memory and no arithmetic, no protocol and no terminal.
 
+mod any;
 mod ceilings;
+mod chain;
+mod far;
 pub mod machine;
 mod model;
 mod models;
 mod runtime;
 
+pub use any::AnyModel;
 pub use ceilings::{Ceilings, ceilings};
+pub use chain::{ChainModel, OpenChat};
+pub use far::Far;
 pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
 pub use model::{LoadOptions, Model};
 pub use models::{Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy};
@@ -16,6 +22,9 @@ pub use runtime::Runtime;
 /// What doors need of the layers below the roof.
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
 pub use parasol_kernels::{Isa, KvFormat};
-pub use parasol_remote::{BackendEntry, BackendStatus, Limits, RemoteEntry};
+pub use parasol_remote::{
+    BackendEntry, BackendStatus, Key, Ledger, Limits, Line, Listed, Price, Provider, RemoteEntry, Sum,
+    ledger::date,
+};
 pub use parasol_text::engine::{BenchReport, BenchShape, EngineStats};
 pub use parasol_text::info::{About, FormatShare, MemoryNeed, ModelInfo};

@@ -1,5 +1,6 @@
 //! From a name to a model on this disk, and from there to a loaded one.
 
+use crate::far::Far;
 use crate::model::{LoadOptions, Model, Opened};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::{Hub, Located, ModelRef, Settings};
@@ -11,15 +12,17 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Runtime {
     hub: Hub,
+    far: Far,
 }
 
 impl Runtime {
     /// A runtime over the store and the catalogue that `settings` name.
     ///
     /// # Errors
-    /// When a catalogue file is wrong.
+    /// When a catalogue file or the settings of remote models are wrong.
     pub fn new(settings: Settings) -> Result<Self> {
-        Ok(Self { hub: Hub::with(settings)? })
+        let far = Far::at(&settings.home)?;
+        Ok(Self { hub: Hub::with(settings)?, far })
     }
 
     /// A runtime over the user's own store and catalogue.
@@ -33,6 +36,16 @@ impl Runtime {
     /// The models on disk.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// Models that others compute.
+    pub fn far(&self) -> &Far {
+        &self.far
+    }
+
+    /// Whether a name means a model that others compute, or a chain. The catalogue's own names go first.
+    pub fn is_far(&self, name: &str) -> bool {
+        self.hub.catalogue().find(name).is_none() && self.far.knows(name)
     }
 
     /// The folder in which Parasol keeps what it must remember.
@@ -52,6 +65,9 @@ impl Runtime {
     /// Whether `text` can only be meant as a model: a name of the catalogue, a repository, or a model that lies at that
     /// path. Looks at the disk, never at the network.
     pub fn names_model(&self, text: &str) -> bool {
+        if self.is_far(text) {
+            return true;
+        }
         // A prompt of several words may end in what looks like a path; one that exists is still a model.
         match ModelRef::parse(text) {
             Ok(ModelRef::Name(name)) => {

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use parasol_core::{Error, ErrorKind};
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A request's identity. The door makes it; clones are cheap.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ struct Inner {
     peer: Option<IpAddr>,
     key: Option<Arc<Key>>,
     client: String,
+    /// What whoever answered had no way to express.
+    ignored: Mutex<Vec<String>>,
 }
 
 impl RequestContext {
@@ -31,7 +33,7 @@ impl RequestContext {
             (None, Some(peer)) => peer.to_string(),
             (None, None) => String::new(),
         };
-        Self(Arc::new(Inner { id, dialect, peer, key, client }))
+        Self(Arc::new(Inner { id, dialect, peer, key, client, ignored: Mutex::default() }))
     }
 
     /// The request's id, as `x-request-id` tells it.
@@ -57,6 +59,19 @@ impl RequestContext {
     /// Who asks, for taking turns and for telling stored things of different people apart: the key's id, else the address.
     pub(crate) fn client(&self) -> &str {
         &self.0.client
+    }
+
+    /// Remembers a field that had no effect, for the response's head.
+    pub(crate) fn ignore(&self, field: String) {
+        let mut ignored = self.0.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ignored.contains(&field) {
+            ignored.push(field);
+        }
+    }
+
+    /// The fields that had no effect, as far as they are known.
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        self.0.ignored.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// `error` in the dialect of the request: what a handler returns, as in `.map_err(|e| ctx.refuse(e))?`.

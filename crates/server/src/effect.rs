@@ -19,9 +19,13 @@ pub(crate) fn report(response: &mut Response, fields: &[String]) {
     if fields.is_empty() {
         return;
     }
+    let told = response.headers().get(HEADER).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let mut names = fields.get(..MOST).unwrap_or(fields).join(", ");
     if let Some(more) = fields.len().checked_sub(MOST).filter(|n| *n > 0) {
         names.push_str(&format!(", and {more} more"));
+    }
+    if let Some(told) = told {
+        names = format!("{told}, {names}");
     }
     if let Ok(value) = HeaderValue::from_str(&names) {
         response.headers_mut().insert(HEADER, value);

@@ -236,7 +236,19 @@ impl Stream for Answer {
         if self.too_long.is_none() {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.events).poll_next(cx) {
+        let mut next = Pin::new(&mut self.events).poll_next(cx);
+        while let Poll::Ready(Some(Ok(GenerationEvent::Ignored { field, why }))) = next {
+            tracing::info!(
+                request = self.record.ctx.id(),
+                model = self.record.of.model,
+                field,
+                why,
+                "ignored"
+            );
+            self.record.ctx.ignore(field);
+            next = Pin::new(&mut self.events).poll_next(cx);
+        }
+        match next {
             Poll::Ready(event) => {
                 self.record.see(event.as_ref());
                 Poll::Ready(event)

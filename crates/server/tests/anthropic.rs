@@ -27,7 +27,7 @@ fn a_message_is_answered_whole_and_streamed() {
     let whole = ask(&server, json!({"thinking": {"type": "enabled", "budget_tokens": 1024}}));
     assert_eq!(whole.status, 200, "{whole:?}");
     assert!(whole.head.contains("request-id: req_"), "{whole:?}");
-    assert!(whole.head.contains("x-parasol-without-effect: thinking.budget_tokens"), "{whole:?}");
+    assert!(whole.head.contains("x-parasol-without-effect: thinking_tokens"), "{whole:?}");
     let message = json(&whole);
     assert_eq!((&message["type"], &message["stop_reason"]), (&json!("message"), &json!("max_tokens")));
     assert_eq!(message["usage"]["output_tokens"], 5);

@@ -98,6 +98,20 @@ pub fn chat(template: &ChatTemplate, tokenizer: &Tokenizer, request: &ChatReques
     Reading::new(template, tokenizer, request)?.tokens(tokenizer)
 }
 
+/// Language models read text.
+fn check_attachments(request: &ChatRequest) -> Result<()> {
+    for (i, message) in request.messages.iter().enumerate() {
+        if let Some(attachment) = message.attachments.first() {
+            let says = format!(
+                "messages.{i}: holds {}, and this model reads text only: send text, or ask a model that takes it",
+                attachment.kind.name()
+            );
+            return Err(Error::new(ErrorKind::InvalidRequest, says));
+        }
+    }
+    Ok(())
+}
+
 /// A conversation as the model will read it, and how its answer is to be read.
 struct Reading<'r> {
     text: String,
@@ -113,6 +127,7 @@ impl<'r> Reading<'r> {
     fn new(template: &ChatTemplate, tokenizer: &Tokenizer, request: &'r ChatRequest) -> Result<Self> {
         let tools = offered(request);
         check_tools(tools, &request.tool_choice)?;
+        check_attachments(request)?;
         let source = &template.source(!tools.is_empty());
         let marks = thinking::marks(source, tokenizer);
         let taught = CallSyntax::of_template(source);

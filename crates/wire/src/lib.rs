@@ -2,11 +2,14 @@
 //! directions, so that serving a dialect and calling a provider that speaks it are one module. No I/O.
 
 pub mod anthropic;
+pub mod client;
 pub mod describe;
 mod fields;
 pub mod gemini;
+mod media;
 pub mod ollama;
 pub mod openai;
 mod outcome;
+mod seal;
 pub mod sse;
 mod trace;

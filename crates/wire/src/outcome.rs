@@ -1,7 +1,8 @@
 //! A whole answer gathered from its events, for protocols that send it in one piece. How it is written is each protocol's.
 
 use parasol_core::{
-    FinishReason, GenerationEvent, Part, TokenLogprob, TokenReport, ToolCall, ToolCallDelta, Usage,
+    Citation, FinishReason, GenerationEvent, Part, Signature, SignedPart, TokenLogprob, TokenReport,
+    ToolCall, ToolCallDelta, Usage,
 };
 use serde_json::Value;
 
@@ -57,6 +58,10 @@ pub(crate) struct Outcome {
     pub(crate) model: String,
     /// Its pieces in order.
     pub(crate) pieces: Vec<Piece>,
+    /// Providers' seals; that on a thought with the place of its piece.
+    pub(crate) signatures: Vec<(Option<usize>, Signature)>,
+    /// Sources, with the place of the piece that rests on them.
+    pub(crate) citations: Vec<(usize, Citation)>,
     /// Tokens with log-probabilities.
     pub(crate) tokens: Vec<TokenReport>,
     /// Why it ended, the stop string that was met, what it took.
@@ -68,7 +73,13 @@ impl Outcome {
     pub(crate) fn push(&mut self, event: &GenerationEvent) {
         match event {
             GenerationEvent::Started { model, .. } => self.model.clone_from(model),
-            GenerationEvent::Prefill { .. } => {}
+            // What was ignored is told beside the answer.
+            GenerationEvent::Prefill { .. } | GenerationEvent::Ignored { .. } => {}
+            GenerationEvent::Signature(signature) => self.sign(signature),
+            GenerationEvent::Citation(citation) => {
+                let text = self.pieces.iter().rposition(|piece| matches!(piece, Piece::Text(_)));
+                self.citations.push((text.unwrap_or(0), citation.clone()));
+            }
             GenerationEvent::Token(token) => {
                 self.text(token.part, &token.text);
                 if !token.logprobs.is_empty() {
@@ -82,11 +93,32 @@ impl Outcome {
         }
     }
 
+    fn sign(&mut self, signature: &Signature) {
+        let piece = match &signature.part {
+            SignedPart::Thought(_) => {
+                // Thinking may be sealed without being shown.
+                if !matches!(self.pieces.last(), Some(Piece::Reasoning(_))) || self.is_sealed() {
+                    self.pieces.push(Piece::Reasoning(String::new()));
+                }
+                self.pieces.len().checked_sub(1)
+            }
+            _ => None,
+        };
+        self.signatures.push((piece, signature.clone()));
+    }
+
+    /// Whether the last piece is a thought that nothing is added to any more.
+    fn is_sealed(&self) -> bool {
+        let last = self.pieces.len().checked_sub(1);
+        last.is_some() && self.signatures.iter().any(|(piece, _)| *piece == last)
+    }
+
     fn text(&mut self, part: Part, text: &str) {
         if text.is_empty() {
             return;
         }
-        match (part, self.pieces.last_mut()) {
+        let sealed = self.is_sealed();
+        match (part, self.pieces.last_mut().filter(|_| !sealed)) {
             (Part::Answer, Some(Piece::Text(so_far))) | (Part::Reasoning, Some(Piece::Reasoning(so_far))) => {
                 so_far.push_str(text);
             }

@@ -3,11 +3,13 @@
 
 mod generation;
 mod model;
+mod providers;
 mod serve;
 mod units;
 
 pub(crate) use generation::GenerationArgs;
 pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
+pub(crate) use providers::{ProvidersArgs, ProvidersCommand, UsageArgs, UsageBy};
 pub(crate) use serve::{
     ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,
     StopArgs,
@@ -107,6 +109,10 @@ pub(crate) enum Command {
     Ps(PsArgs),
     /// Unload a model from a running server
     Stop(StopArgs),
+    /// List the providers of models elsewhere, and keep their keys
+    Providers(ProvidersArgs),
+    /// Tell what answers of providers took and cost
+    Usage(UsageArgs),
     /// Make, list and revoke the API keys of the server
     Keys(KeysArgs),
     /// Check and show the settings of the server
@@ -127,8 +133,8 @@ Answer one prompt
 The prompt comes from the argument, from stdin, or from both (the argument, a blank line, stdin). Files given with --file \
 stand in front of it.
 
-One positional argument is the prompt, unless it names a model: a name that `parasol list` shows, an existing .gguf file or \
-model folder, or something that starts with hf:. With two, the first is the model. With a model and nothing to say, at a \
+One positional argument is the prompt, unless it names a model: a name that `parasol list` or `parasol providers` shows, an \
+existing .gguf file or model folder, or something that starts with hf:. With two, the first is the model. With a model and nothing to say, at a \
 terminal, a chat begins.";
 
 /// `parasol run`.

@@ -16,7 +16,7 @@ use command::Line;
 use conversation::Conversation;
 use editor::Input;
 use parasol_core::{ChatRequest, Error, ErrorKind, Message, Role};
-use parasol_runtime::{Model, Runtime};
+use parasol_runtime::{AnyModel, Runtime};
 use std::path::{Path, PathBuf};
 
 /// The name of the history file in Parasol's folder.
@@ -30,7 +30,7 @@ struct Session<'a> {
     accept_licence: bool,
     /// Print timings after each answer.
     stats: bool,
-    model: Model,
+    model: AnyModel,
     talk: Conversation,
     last: Option<Answer>,
     listener: Listener,
@@ -82,8 +82,10 @@ impl Session<'_> {
         if !self.typed || output::quiet() {
             return Ok(());
         }
-        let context = output::grouped(self.model.context() as u64);
-        let rest = format!(" · context {context} tokens · /help lists the commands, Ctrl-D leaves");
+        let context = self.model.context();
+        let context = context.map(|n| format!(" · context {} tokens", output::grouped(n as u64)));
+        let context = context.unwrap_or_default();
+        let rest = format!("{context} · /help lists the commands, Ctrl-D leaves");
         output::line(&format!("{}{}\n", self.style.bold(self.model.name()), self.style.dim(&rest)))
     }
 
@@ -171,6 +173,7 @@ impl Session<'_> {
         } else {
             let mut message = Message::new(Role::Assistant, answer.text.clone());
             message.reasoning = Some(answer.reasoning.clone()).filter(|thoughts| !thoughts.is_empty());
+            message.signatures.clone_from(&answer.signatures);
             self.talk.messages.push(message);
         }
         if answer.interrupted() {
@@ -208,8 +211,8 @@ impl Session<'_> {
     fn show_stats(&self) -> Outcome {
         let Some(last) = &self.last else { return output::line("no answer yet") };
         let used = last.usage.prompt_tokens.saturating_add(last.usage.generated_tokens);
-        let limit = self.model.context();
         output::line(&last.stats())?;
+        let Some(limit) = self.model.context() else { return Ok(()) };
         output::line(&format!(
             "context {} of {} tokens",
             output::grouped(used as u64),

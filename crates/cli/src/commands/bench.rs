@@ -33,7 +33,7 @@ pub(crate) fn bench(runtime: &Runtime, args: &BenchArgs) -> Outcome {
     engine.context = engine.context.or_else(|| args.depth.checked_add(args.prompt.max(args.generate)));
     let opening =
         Opening { reference: args.model.as_deref(), engine: &engine, accept_licence: args.accept_licence };
-    let model = models::open(runtime, &opening)?;
+    let model = models::open_local(runtime, &opening)?;
     let report = measure(&model, args)?;
     if args.json { output::json(&as_json(&model, args, &report)) } else { print(&model, args, &report) }
 }

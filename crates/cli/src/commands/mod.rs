@@ -6,11 +6,13 @@ pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod pages;
+pub(crate) mod providers;
 pub(crate) mod pull;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod usage;
 
 use crate::exit::Outcome;
 use parasol_runtime::Runtime;

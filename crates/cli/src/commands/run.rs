@@ -13,7 +13,7 @@ use clap::parser::ValueSource;
 use parasol_core::{
     ChatRequest, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Message, Role,
 };
-use parasol_runtime::{Model, Runtime};
+use parasol_runtime::{AnyModel, Runtime};
 
 /// Which model, and what is said to it.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,6 +114,9 @@ fn understand(args: &RunArgs, named: bool, names_model: impl Fn(&str) -> bool) -
 /// The first of two arguments must be a model. When nothing has that name, it may be the first word of a prompt without
 /// quotes.
 fn check_first(first: &str, runtime: &Runtime) -> Outcome {
+    if runtime.is_far(first) {
+        return Ok(());
+    }
     match runtime.is_here(first) {
         Err(e) if *e.kind() == ErrorKind::NotFound => {
             let hint = format!("{e}. If {first:?} begins the prompt, put the whole prompt in quotes.");
@@ -124,7 +127,7 @@ fn check_first(first: &str, runtime: &Runtime) -> Outcome {
     }
 }
 
-fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<GenerationEvent>> {
+fn ask(model: &AnyModel, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<GenerationEvent>> {
     let generation = &args.generation;
     if args.raw || args.suffix.is_some() {
         let request = CompleteRequest {
@@ -136,7 +139,7 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
             logprobs: generation.logprobs,
             ..CompleteRequest::default()
         };
-        return Ok(model.complete().complete(request)?);
+        return Ok(model.complete()?.complete(request)?);
     }
     let system = args.system.as_deref().map(|text| Message::new(Role::System, text));
     let user = Message::new(Role::User, prompt.for_chat());
@@ -152,7 +155,7 @@ fn ask(model: &Model, args: &RunArgs, prompt: &Prompt) -> Outcome<EventStream<Ge
 }
 
 /// What follows the text: its last line break, JSON, timings, and the exit code of an interrupted answer.
-fn finish(answer: &Answer, args: &RunArgs, context: usize) -> Outcome {
+fn finish(answer: &Answer, args: &RunArgs, context: Option<usize>) -> Outcome {
     let printed = match args.json {
         None if !answer.text.ends_with('\n') => output::write("\n"),
         Some(JsonForm::Answer) => output::json(&answer.json()),

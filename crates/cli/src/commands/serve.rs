@@ -170,5 +170,7 @@ fn remote(entry: &ModelEntry) -> RemoteEntry {
         context: entry.context,
         sampling: parasol_core::SamplingChoice::default(),
         limits: entry.limits.unwrap_or_default(),
+        price: entry.price.clone(),
+        provider: None,
     }
 }

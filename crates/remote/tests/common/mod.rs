@@ -75,9 +75,8 @@ impl Server {
         BackendEntry {
             url: format!("http://{}/v1", self.address),
             weight,
-            api_key_env: None,
             model: Some("m".into()),
-            standard: false,
+            ..BackendEntry::default()
         }
     }
 }
@@ -117,7 +116,8 @@ pub(crate) fn piece(stream: &mut TcpStream, text: &str) -> bool {
     send(stream, &format!("data: {chunk}\n\n"))
 }
 
-fn send(stream: &mut TcpStream, text: &str) -> bool {
+/// One chunk of a stream; whether somebody took it.
+pub(crate) fn send(stream: &mut TcpStream, text: &str) -> bool {
     write!(stream, "{:x}\r\n{text}\r\n", text.len()).and_then(|()| stream.flush()).is_ok()
 }
 
@@ -140,19 +140,61 @@ pub(crate) fn answer(text: &'static str) -> impl Fn(&Asked, &mut TcpStream) + Se
     }
 }
 
-/// A remote model over these backends that is not looked at between requests.
-pub(crate) fn model(backends: Vec<BackendEntry>, change: impl FnOnce(&mut Limits)) -> Arc<RemoteModel> {
+/// An entry over these backends that are not looked at between requests.
+pub(crate) fn entry_of(backends: Vec<BackendEntry>, change: impl FnOnce(&mut Limits)) -> RemoteEntry {
     let mut limits = Limits { health_interval: 0.0, cooldown: 0.2, ..Limits::default() };
     change(&mut limits);
-    let entry = RemoteEntry {
+    RemoteEntry {
         name: "far".into(),
         backends,
         capabilities: vec!["chat".into(), "complete".into()],
         context: None,
         sampling: Default::default(),
         limits,
+        price: None,
+        provider: None,
+    }
+}
+
+/// A remote model of such an entry.
+pub(crate) fn model(backends: Vec<BackendEntry>, change: impl FnOnce(&mut Limits)) -> Arc<RemoteModel> {
+    Remotes::connect(&[entry_of(backends, change)]).unwrap().remove(0)
+}
+
+/// The same, whatever a test calls its own.
+pub(crate) fn open(backends: Vec<BackendEntry>, change: impl FnOnce(&mut Limits)) -> Arc<RemoteModel> {
+    model(backends, change)
+}
+
+/// The next event.
+pub(crate) fn next(
+    stream: &mut parasol_core::EventStream<GenerationEvent>,
+) -> Option<parasol_core::Result<GenerationEvent>> {
+    pollster::block_on(poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)))
+}
+
+/// What came of asking as a client for so many tokens: the events, and the error that ended them.
+pub(crate) fn ask_as(
+    model: &RemoteModel,
+    client: &str,
+    most: usize,
+) -> (Vec<GenerationEvent>, Option<Error>) {
+    let request = ChatRequest {
+        messages: vec![Message::new(Role::User, "hello")],
+        sampling: model.recommended().sampling(),
+        max_tokens: Some(most),
+        client: client.into(),
+        ..ChatRequest::default()
     };
-    Remotes::connect(&[entry]).unwrap().remove(0)
+    let mut stream = model.chat().unwrap().chat(request).unwrap();
+    let mut events = Vec::new();
+    loop {
+        match next(&mut stream) {
+            None => return (events, None),
+            Some(Err(error)) => return (events, Some(error)),
+            Some(Ok(event)) => events.push(event),
+        }
+    }
 }
 
 /// What came of asking: the text, and the error that ended it.

@@ -2,6 +2,7 @@
 
 use super::Models;
 use super::names::bare;
+use crate::chain::ChainModel;
 use parasol_core::{ErrorKind, Result};
 use parasol_hub::{Entry, Installed, LocalModel};
 use parasol_remote::{BackendStatus, RemoteModel};
@@ -9,6 +10,7 @@ use parasol_text::engine::EngineStats;
 use parasol_text::info::ModelInfo;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A model that can be asked for. What is not known is `None`.
@@ -112,6 +114,10 @@ impl Models {
     /// When the store cannot be read.
     pub fn cards(&self) -> Result<Vec<ModelCard>> {
         let mut cards: Vec<ModelCard> = self.remotes.values().map(|model| remote(model)).collect();
+        let far = self.runtime().far();
+        cards.extend(far.directory().chains().iter().map(|chain| elsewhere(&chain.name, &[], None)));
+        let listed = far.ready().into_iter().filter(|listed| !self.is_here(&listed.name));
+        cards.extend(listed.map(|listed| elsewhere(&listed.name, &listed.aliases, listed.context)));
         for installed in self.hub().list()?.models {
             if !self.remotes.contains_key(&installed.name.to_lowercase()) {
                 cards.push(self.installed(&installed));
@@ -125,14 +131,17 @@ impl Models {
     /// # Errors
     /// `NotFound` when it is neither remote nor on this disk; `InvalidRequest` for what is no model's name.
     pub fn card(&self, name: &str) -> Result<ModelCard> {
-        if let Some(model) = self.remote(name) {
-            return Ok(remote(model));
+        if let Some(chain) = self.chain(name) {
+            return Ok(elsewhere(chain.name(), &[], None));
+        }
+        if let Some(model) = self.remote(name)? {
+            return Ok(remote(&model));
         }
         let located = self.locate(name)?;
         let listed = self.hub().list()?.models.into_iter().find(|model| model.name == located.name);
         Ok(match listed {
             Some(installed) => self.installed(&installed),
-            None => self.elsewhere(&located.name, &located.model),
+            None => self.unlisted(&located.name, &located.model),
         })
     }
 
@@ -141,7 +150,7 @@ impl Models {
     /// # Errors
     /// As [`Models::card`], and when its file cannot be read.
     pub fn describe(&self, name: &str) -> Result<ModelInfo> {
-        if let Some(model) = self.remote(name) {
+        if let Some(model) = self.remote(name)? {
             let message =
                 format!("{} is computed elsewhere: its file cannot be described here", model.name());
             return Err(parasol_core::Error::new(ErrorKind::Unsupported, message));
@@ -168,7 +177,8 @@ impl Models {
                 backends: Vec::new(),
             }
         });
-        let remote = self.remotes.values().map(|model| {
+        let far = self.runtime().far().opened();
+        let remote = self.remotes.values().cloned().chain(far).map(|model| {
             let backends = model.status();
             LoadedModel {
                 name: model.name().to_owned(),
@@ -203,7 +213,7 @@ impl Models {
     }
 
     /// The card of a model in the Hugging Face cache or at a path.
-    fn elsewhere(&self, name: &str, model: &LocalModel) -> ModelCard {
+    fn unlisted(&self, name: &str, model: &LocalModel) -> ModelCard {
         let meta = std::fs::metadata(model.path()).ok();
         let card = ModelCard {
             bytes: meta.as_ref().filter(|m| m.is_file()).map_or(0, std::fs::Metadata::len),
@@ -239,10 +249,62 @@ impl Models {
         }
     }
 
-    /// The remote model that a name means, dialects' dress taken off.
-    pub(super) fn remote(&self, name: &str) -> Option<&std::sync::Arc<RemoteModel>> {
+    /// The remote model that a name means, dialects' dress taken off: one that is configured, or else a provider's.
+    pub(super) fn remote(&self, name: &str) -> Result<Option<Arc<RemoteModel>>> {
         let name = name.trim();
-        self.remotes.get(&name.to_lowercase()).or_else(|| self.remotes.get(&bare(name).to_lowercase()))
+        let configured =
+            self.remotes.get(&name.to_lowercase()).or_else(|| self.remotes.get(&bare(name).to_lowercase()));
+        if let Some(model) = configured {
+            return Ok(Some(Arc::clone(model)));
+        }
+        // What a stranger calls a model goes into a request to somebody else: it is to be a name.
+        super::names::check(name, super::Policy::Allowed)?;
+        for name in [name, bare(name)] {
+            if !self.is_here(name)
+                && let Some(model) = self.runtime().far().model(name)?
+            {
+                return Ok(Some(model));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a name is the catalogue's own, which goes before those of providers.
+    fn is_here(&self, name: &str) -> bool {
+        self.hub().catalogue().find(name).is_some()
+    }
+
+    /// The chain that a name means. Its models are acquired when they are asked.
+    pub(super) fn chain(&self, name: &str) -> Option<ChainModel> {
+        let far = self.runtime().far();
+        let chain = far.chain(name.trim()).or_else(|| far.chain(bare(name.trim())))?;
+        let models = self.this.get().cloned();
+        let open = move |name: &str| {
+            let gone = || parasol_core::Error::new(ErrorKind::Cancelled, "the server is ending");
+            let models = models.as_ref().and_then(std::sync::Weak::upgrade).ok_or_else(gone)?;
+            let lease = models.acquire(name)?;
+            Ok((lease.chat()?, *lease.recommended()))
+        };
+        Some(ChainModel::new(&chain.name, chain.models.clone(), Arc::new(open)))
+    }
+}
+
+/// The card of what has no file here.
+fn elsewhere(name: &str, aliases: &[String], context: Option<usize>) -> ModelCard {
+    ModelCard {
+        name: name.to_owned(),
+        aliases: aliases.to_vec(),
+        title: None,
+        family: None,
+        format: None,
+        parameters: None,
+        quantisation: None,
+        bytes: 0,
+        digest: None,
+        modified: None,
+        capabilities: vec!["chat".to_owned()],
+        context,
+        remote: true,
     }
 }
 
@@ -282,19 +344,6 @@ fn of_entry(card: ModelCard, entry: &Entry) -> ModelCard {
 }
 
 fn remote(model: &RemoteModel) -> ModelCard {
-    ModelCard {
-        name: model.name().to_owned(),
-        aliases: Vec::new(),
-        title: None,
-        family: None,
-        format: None,
-        parameters: None,
-        quantisation: None,
-        bytes: 0,
-        digest: None,
-        modified: None,
-        capabilities: model.capabilities().to_vec(),
-        context: model.context(),
-        remote: true,
-    }
+    let capabilities = model.capabilities().to_vec();
+    ModelCard { capabilities, ..elsewhere(model.name(), &[], model.context()) }
 }

@@ -1,14 +1,17 @@
 //! A model in use. It stays loaded for as long as its lease, a capability from it, or a stream of one of these lives.
 
 use super::shelf::Held;
+use crate::chain::ChainModel;
 use crate::model::Model;
 use futures_core::Stream;
 use parasol_core::{
-    Chat, ChatRequest, Complete, CompleteRequest, EventStream, GenerationEvent, Result, SamplingChoice,
+    Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
+    SamplingChoice,
 };
 use parasol_remote::RemoteModel;
 use parasol_text::engine::EngineStats;
 use parasol_text::info::ModelInfo;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,6 +25,7 @@ pub struct Lease(Kind);
 enum Kind {
     Local(Arc<Held<Model>>),
     Remote(Arc<RemoteModel>),
+    Chain(Arc<ChainModel>),
 }
 
 impl std::fmt::Debug for Lease {
@@ -39,11 +43,16 @@ impl Lease {
         Self(Kind::Remote(model))
     }
 
+    pub(super) fn chain(chain: ChainModel) -> Self {
+        Self(Kind::Chain(Arc::new(chain)))
+    }
+
     /// The name that finds the model again.
     pub fn name(&self) -> &str {
         match &self.0 {
             Kind::Local(held) => held.key(),
             Kind::Remote(model) => model.name(),
+            Kind::Chain(chain) => chain.name(),
         }
     }
 
@@ -52,6 +61,7 @@ impl Lease {
         match &self.0 {
             Kind::Local(held) => Some(held.value().context()),
             Kind::Remote(model) => model.context(),
+            Kind::Chain(_) => None,
         }
     }
 
@@ -60,6 +70,7 @@ impl Lease {
         match &self.0 {
             Kind::Local(held) => held.value().recommended(),
             Kind::Remote(model) => model.recommended(),
+            Kind::Chain(chain) => chain.recommended(),
         }
     }
 
@@ -67,7 +78,7 @@ impl Lease {
     pub fn info(&self) -> Option<&ModelInfo> {
         match &self.0 {
             Kind::Local(held) => Some(held.value().info()),
-            Kind::Remote(_) => None,
+            Kind::Remote(_) | Kind::Chain(_) => None,
         }
     }
 
@@ -79,6 +90,7 @@ impl Lease {
         let inner = match &self.0 {
             Kind::Local(held) => held.value().chat(),
             Kind::Remote(model) => model.chat()?,
+            Kind::Chain(chain) => Arc::clone(chain) as _,
         };
         Ok(Arc::new(Kept { inner, lease: self.clone() }))
     }
@@ -91,6 +103,10 @@ impl Lease {
         let inner = match &self.0 {
             Kind::Local(held) => held.value().complete(),
             Kind::Remote(model) => model.complete()?,
+            Kind::Chain(chain) => {
+                let message = format!("{} is a chain of models, which chats only", chain.name());
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
         };
         Ok(Arc::new(Kept { inner, lease: self.clone() }))
     }
@@ -99,7 +115,7 @@ impl Lease {
     pub fn stats(&self) -> Option<EngineStats> {
         match &self.0 {
             Kind::Local(held) => Some(held.value().stats()),
-            Kind::Remote(_) => None,
+            Kind::Remote(_) | Kind::Chain(_) => None,
         }
     }
 
@@ -120,7 +136,12 @@ struct Kept<T> {
 
 impl Chat for Kept<Arc<dyn Chat>> {
     fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>> {
-        Ok(kept(self.inner.chat(request)?, &self.lease))
+        let ignored = match &self.lease.0 {
+            Kind::Local(_) => unheard(&request),
+            Kind::Remote(_) | Kind::Chain(_) => VecDeque::new(),
+        };
+        let events = kept(self.inner.chat(request)?, &self.lease);
+        Ok(if ignored.is_empty() { events } else { EventStream::new(After { ignored, events }) })
     }
 
     fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
@@ -135,6 +156,32 @@ impl Complete for Kept<Arc<dyn Complete>> {
 
     fn count_tokens(&self, request: &CompleteRequest) -> Result<usize> {
         self.inner.count_tokens(request)
+    }
+}
+
+/// What a request asks for that only providers can do.
+fn unheard(request: &ChatRequest) -> VecDeque<GenerationEvent> {
+    let asked =
+        [("effort", request.effort.is_some()), ("thinking_tokens", request.thinking_tokens.is_some())];
+    let why = "how much a model on this machine thinks is its own affair";
+    let event = |field: &str| GenerationEvent::Ignored { field: field.to_owned(), why: why.to_owned() };
+    asked.iter().filter(|(_, asked)| *asked).map(|(field, _)| event(field)).collect()
+}
+
+/// An answer after what is to be told before it.
+struct After {
+    ignored: VecDeque<GenerationEvent>,
+    events: EventStream<GenerationEvent>,
+}
+
+impl Stream for After {
+    type Item = Result<GenerationEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.ignored.pop_front() {
+            Some(event) => Poll::Ready(Some(Ok(event))),
+            None => Pin::new(&mut self.events).poll_next(cx),
+        }
     }
 }
 

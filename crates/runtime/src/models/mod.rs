@@ -20,11 +20,11 @@ use crate::runtime::Runtime;
 use cards::Facts;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::{Cancel, Hub, Licence, Located, human_bytes};
-use parasol_remote::{RemoteModel, Remotes};
+use parasol_remote::RemoteModel;
 use shelf::Shelf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 /// Names as requests write them are remembered up to this many.
@@ -32,6 +32,8 @@ const MOST_KNOWN: usize = 4096;
 
 /// Models by name, shared by everything that asks for one.
 pub struct Models {
+    /// Itself, for chains, whose models are acquired later.
+    this: OnceLock<Weak<Self>>,
     runtime: Runtime,
     options: ModelsOptions,
     /// How the models are loaded that the options name, by the name that finds them.
@@ -60,7 +62,7 @@ impl Models {
     pub fn new(runtime: Runtime, options: ModelsOptions) -> Result<Arc<Self>> {
         let budget = options.memory.unwrap_or_else(default_budget);
         let mut remotes = BTreeMap::new();
-        for model in Remotes::connect(&options.remote)? {
+        for model in runtime.far().open_all(&options.remote)? {
             remotes.insert(model.name().to_lowercase(), model);
         }
         let shelf = Shelf::new(budget, options.patience, options.keep_alive);
@@ -70,6 +72,7 @@ impl Models {
             .spawn(move || keeper.keep())
             .map_err(|e| Error::from(e).within("cannot start the thread that unloads models"))?;
         let mut models = Self {
+            this: OnceLock::new(),
             runtime,
             options,
             overrides: BTreeMap::new(),
@@ -84,7 +87,10 @@ impl Models {
             models.shelf.pin(&models.key(name), true);
         }
         tracing::info!(budget, remote = models.remotes.len(), "models are ready to be loaded");
-        Ok(Arc::new(models))
+        let models = Arc::new(models);
+        // Nobody else has it yet, so it is set once.
+        let _ = models.this.set(Arc::downgrade(&models));
+        Ok(models)
     }
 
     /// The model of this name, loaded if it is not. Blocks while it loads, or while room for it is made. Of several callers
@@ -104,8 +110,11 @@ impl Models {
     /// # Errors
     /// As [`Models::acquire`]; `Cancelled`.
     pub fn acquire_unless(self: &Arc<Self>, name: &str, cancel: &Cancel) -> Result<Lease> {
-        if let Some(model) = self.remote(name) {
-            return Ok(Lease::remote(Arc::clone(model)));
+        if let Some(chain) = self.chain(name) {
+            return Ok(Lease::chain(chain));
+        }
+        if let Some(model) = self.remote(name)? {
+            return Ok(Lease::remote(model));
         }
         let known = self.known().get(name).cloned();
         if let Some(held) = known.and_then(|key| self.shelf.held(&key)) {
@@ -152,7 +161,7 @@ impl Models {
     /// `Timeout` when it is still in use after the options' patience (it goes by itself once it is not); `InvalidRequest`
     /// for a remote model.
     pub fn unload(&self, name: &str) -> Result<Option<u64>> {
-        if let Some(model) = self.remote(name) {
+        if let Some(model) = self.remote(name)? {
             let message = format!("{} is computed elsewhere: there is nothing to unload", model.name());
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
@@ -169,7 +178,7 @@ impl Models {
     /// # Errors
     /// `NotFound` and `InvalidRequest` as for [`Models::acquire`].
     pub fn pin(&self, name: &str, pinned: bool) -> Result<()> {
-        if self.remote(name).is_none() {
+        if self.chain(name).is_none() && self.remote(name)?.is_none() {
             names::check(name, self.options.paths)?;
             if self.find(name)?.is_none() {
                 self.absent(name, &Cancel::new())?;

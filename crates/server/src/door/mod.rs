@@ -9,6 +9,7 @@ pub(crate) use auth::{check_secret, listening_is_safe};
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::dialect::{self, Dialect};
+use crate::effect;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -49,7 +50,9 @@ pub(crate) async fn enter(
         Admitted::No(status, error) => (refusal(dialect, status, &error), None),
         Admitted::Yes(context) => {
             let key = context.key().map(|k| k.name.clone());
-            (route(router, dialect, request).await, key)
+            let mut response = route(router, dialect, request).await;
+            effect::report(&mut response, &context.ignored());
+            (response, key)
         }
     };
     if let Some(origin) = origin {

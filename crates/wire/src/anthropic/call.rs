@@ -1,113 +1,201 @@
 //! The calling direction: a request of the vocabulary as the body of `POST /v1/messages`. What the API cannot express is
-//! refused by name. An assistant message's reasoning is left out: the API takes back only thinking that it has signed
-//! itself, and the vocabulary carries no signatures.
+//! refused or reported by name. Thinking goes back only where the API has signed it: it takes no other.
 
+use super::blocks_out::{assistant, user_blocks};
+use crate::client::{Manner, Thinking};
+use crate::openai::client::short;
 use parasol_core::{
-    AnswerFormat, ChatRequest, Error, ErrorKind, Message, Reasoning, Result, Role, Sampling, ToolChoice,
+    AnswerFormat, CacheHint, ChatRequest, Effort, Error, ErrorKind, Message, Reasoning, Result, Role,
+    ToolChoice,
 };
 use serde_json::{Map, Value, json};
 
-/// The limit that is sent when a request has none, since the API requires one.
-pub const DEFAULT_MAX_TOKENS: usize = 8192;
+/// The limit that is sent when neither a request nor the model has one, since the API requires it.
+const DEFAULT_MAX_TOKENS: usize = 8192;
 
 /// The least thinking that the API grants, in tokens.
 const LEAST_BUDGET: usize = 1024;
 
-/// The body of a request to `model`.
+type Ignored = Vec<(String, String)>;
+
+/// The body of a streamed request to `model`.
 ///
 /// # Errors
 /// `Unsupported`, naming what the API has no parameter for.
-pub fn request_body(model: &str, request: &ChatRequest, stream: bool) -> Result<Value> {
-    let most = request.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+pub fn request_body(
+    model: &str,
+    request: &ChatRequest,
+    manner: &Manner,
+    ignored: &mut Ignored,
+) -> Result<Value> {
+    let most = request.max_tokens.or(manner.max_output).unwrap_or(DEFAULT_MAX_TOKENS);
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("max_tokens".into(), most.into());
-    conversation(&request.messages, &mut body);
+    conversation(&request.messages, &mut body, ignored)?;
     tools(request, &mut body);
-    sampling(&request.sampling, &mut body)?;
-    match request.reasoning {
-        None => {}
-        Some(Reasoning::Off) => {
-            body.insert("thinking".into(), json!({ "type": "disabled" }));
-        }
-        Some(Reasoning::On) if most > LEAST_BUDGET => {
-            let budget = LEAST_BUDGET.max(most / 2);
-            body.insert("thinking".into(), json!({ "type": "enabled", "budget_tokens": budget }));
-        }
-        Some(Reasoning::On) => {
-            let what =
-                format!("thinking takes at least {LEAST_BUDGET} tokens and max_tokens is {most}: raise it");
-            return Err(Error::new(ErrorKind::InvalidRequest, what));
-        }
-    }
+    sampling(request, manner, &mut body, ignored)?;
+    let mut output = Map::new();
+    thinking(request, manner, most, &mut body, &mut output, ignored)?;
     match &request.format {
         None => {}
         Some(AnswerFormat::JsonSchema { schema }) => {
-            let format = json!({ "type": "json_schema", "schema": schema });
-            body.insert("output_config".into(), json!({ "format": format }));
+            output.insert("format".into(), json!({ "type": "json_schema", "schema": schema }));
         }
-        Some(AnswerFormat::JsonObject) => return Err(missing("JSON without a schema")),
-        Some(AnswerFormat::Regex { .. }) => return Err(missing("a regular expression as the answer's form")),
-        Some(AnswerFormat::Lark { .. }) => return Err(missing("a grammar as the answer's form")),
+        Some(AnswerFormat::JsonObject) => return Err(missing("format: JSON without a schema")),
+        Some(AnswerFormat::Regex { .. }) => {
+            return Err(missing("format: a regular expression as the answer's form"));
+        }
+        Some(AnswerFormat::Lark { .. }) => return Err(missing("format: a grammar as the answer's form")),
+    }
+    if !output.is_empty() {
+        body.insert("output_config".into(), output.into());
     }
     if !request.stop.is_empty() {
         body.insert("stop_sequences".into(), json!(request.stop));
     }
     if request.logprobs.is_some() {
-        return Err(missing("log-probabilities"));
+        return Err(missing("logprobs: log-probabilities"));
     }
     if let Some(name) = request.template_arguments.keys().next() {
-        return Err(missing(&format!("the template argument {name}")));
+        return Err(missing(&format!("template_arguments: the template argument {name}")));
     }
-    if stream {
-        body.insert("stream".into(), true.into());
-    }
+    body.insert("stream".into(), true.into());
     Ok(Value::Object(body))
 }
 
+/// `field: what`, as complaints begin with the field.
 fn missing(what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("Anthropic's API has no parameter for {what}: leave it out"))
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{what}: Anthropic's API has no parameter for it, leave it out"),
+    )
 }
 
-/// What differs from the defaults is sent or refused; the defaults leave the choice to the provider.
-fn sampling(sampling: &Sampling, body: &mut Map<String, Value>) -> Result<()> {
-    let open = Sampling::default();
-    if sampling.temperature != open.temperature {
-        body.insert("temperature".into(), sampling.temperature.into());
+fn without(field: &str, ignored: &mut Ignored) {
+    ignored.push((field.to_owned(), "Anthropic's API has no parameter for it".to_owned()));
+}
+
+fn thinking(
+    request: &ChatRequest,
+    manner: &Manner,
+    most: usize,
+    body: &mut Map<String, Value>,
+    output: &mut Map<String, Value>,
+    ignored: &mut Ignored,
+) -> Result<()> {
+    let wanted = match request.reasoning {
+        Some(on) => on == Reasoning::On,
+        None => request.effort.is_some() || request.thinking_tokens.is_some(),
+    };
+    if request.reasoning == Some(Reasoning::Off) && manner.thinking != Thinking::Never {
+        body.insert("thinking".into(), json!({ "type": "disabled" }));
     }
-    if sampling.top_p != open.top_p {
-        body.insert("top_p".into(), sampling.top_p.unwrap_or(1.0).into());
+    if !wanted {
+        return Ok(());
     }
-    if sampling.top_k != open.top_k
-        && let Some(k) = sampling.top_k
+    match manner.thinking {
+        Thinking::Never => {
+            let why = "the model does not think".to_owned();
+            ignored.push(("reasoning".to_owned(), why));
+        }
+        Thinking::Effort => {
+            body.insert("thinking".into(), json!({ "type": "adaptive" }));
+            if let Some(effort) = request.effort {
+                // Its scale has no least grade, and its highest has a name of its own.
+                let name = match effort {
+                    Effort::Minimal => "low",
+                    Effort::XHigh => "max",
+                    other => other.name(),
+                };
+                output.insert("effort".into(), name.into());
+            }
+            if request.thinking_tokens.is_some() {
+                without("thinking_tokens", ignored);
+            }
+        }
+        Thinking::Budget if most > LEAST_BUDGET => {
+            let share = match request.effort.unwrap_or(Effort::Medium) {
+                Effort::Minimal => 0,
+                Effort::Low => most / 8,
+                Effort::Medium => most / 2,
+                Effort::High => most / 4 * 3,
+                Effort::XHigh => most,
+            };
+            let budget = request.thinking_tokens.unwrap_or(share).clamp(LEAST_BUDGET, most.saturating_sub(1));
+            body.insert("thinking".into(), json!({ "type": "enabled", "budget_tokens": budget }));
+        }
+        Thinking::Budget => {
+            let what = format!(
+                "max_tokens: is {most}, and thinking alone takes at least {LEAST_BUDGET} tokens there: raise it"
+            );
+            return Err(Error::new(ErrorKind::InvalidRequest, what));
+        }
+    }
+    Ok(())
+}
+
+/// What differs from the provider's own choice is sent, or reported where there is no parameter.
+fn sampling(
+    request: &ChatRequest,
+    manner: &Manner,
+    body: &mut Map<String, Value>,
+    ignored: &mut Ignored,
+) -> Result<()> {
+    let (asked, open) = (&request.sampling, manner.unsaid().unwrap_or_else(|| open().sampling()));
+    if asked.temperature != open.temperature {
+        body.insert("temperature".into(), short(asked.temperature));
+    }
+    if asked.top_p != open.top_p {
+        body.insert("top_p".into(), short(asked.top_p.unwrap_or(1.0)));
+    }
+    if asked.top_k != open.top_k
+        && let Some(k) = asked.top_k
     {
         body.insert("top_k".into(), k.into());
     }
     let others = [
-        ("min_p", sampling.min_p != open.min_p && sampling.min_p.is_some()),
-        ("typical_p", sampling.typical_p.is_some()),
-        ("repetition_penalty", sampling.repetition_penalty != open.repetition_penalty),
-        ("presence_penalty", sampling.presence_penalty != open.presence_penalty),
-        ("frequency_penalty", sampling.frequency_penalty != open.frequency_penalty),
-        ("logit_bias", !sampling.logit_bias.is_empty()),
-        ("seed", sampling.seed.is_some()),
+        ("min_p", asked.min_p != open.min_p && asked.min_p.is_some()),
+        ("typical_p", asked.typical_p.is_some()),
+        ("repetition_penalty", asked.repetition_penalty != 1.0),
+        ("presence_penalty", asked.presence_penalty != 0.0),
+        ("frequency_penalty", asked.frequency_penalty != 0.0),
+        ("seed", asked.seed.is_some()),
     ];
-    match others.iter().find(|(_, set)| *set) {
-        Some((name, _)) => Err(missing(name)),
-        None => Ok(()),
+    others.iter().filter(|(_, set)| *set).for_each(|(name, _)| without(name, ignored));
+    if !asked.logit_bias.is_empty() {
+        return Err(missing("logit_bias: the bias of tokens"));
+    }
+    Ok(())
+}
+
+/// What the API does where a request says nothing.
+fn open() -> parasol_core::SamplingChoice {
+    parasol_core::SamplingChoice {
+        temperature: Some(1.0),
+        top_k: Some(0),
+        top_p: Some(1.0),
+        min_p: Some(0.0),
+        ..parasol_core::SamplingChoice::default()
     }
 }
 
-fn conversation(messages: &[Message], body: &mut Map<String, Value>) {
+fn conversation(messages: &[Message], body: &mut Map<String, Value>, ignored: &mut Ignored) -> Result<()> {
     let first = messages.iter().take_while(|m| m.role == Role::System).count();
     let (system, turns) = messages.split_at(first);
     if !system.is_empty() {
-        let text: Vec<&str> = system.iter().map(|m| m.content.as_str()).collect();
-        body.insert("system".into(), text.join("\n").into());
+        body.insert("system".into(), system_value(system)?);
     }
     let mut out: Vec<(&str, Vec<Value>)> = Vec::new();
-    for message in turns {
-        let (role, blocks) = turn(message);
+    for (i, message) in turns.iter().enumerate() {
+        let path = format!("messages.{}", i.saturating_add(first));
+        let (role, mut blocks) = match message.role {
+            Role::System => ("system", user_blocks(message, &path)?),
+            Role::User => ("user", user_blocks(message, &path)?),
+            Role::Tool => ("user", vec![result(message, &path)?]),
+            Role::Assistant => ("assistant", assistant(message, &path, ignored)?),
+        };
+        mark(&mut blocks, message.cache);
         match out.last_mut() {
             Some((last, so_far)) if *last == role => so_far.extend(blocks),
             _ => out.push((role, blocks)),
@@ -115,24 +203,44 @@ fn conversation(messages: &[Message], body: &mut Map<String, Value>) {
     }
     let turns = out.into_iter().map(|(role, content)| json!({ "role": role, "content": content }));
     body.insert("messages".into(), turns.collect());
+    Ok(())
 }
 
-fn turn(message: &Message) -> (&'static str, Vec<Value>) {
-    let text = |text: &str| json!({ "type": "text", "text": text });
-    match message.role {
-        Role::System => ("system", vec![text(&message.content)]),
-        Role::User => ("user", vec![text(&message.content)]),
-        Role::Tool => {
-            let id = message.tool_call_id.as_deref().unwrap_or_default();
-            ("user", vec![json!({ "type": "tool_result", "tool_use_id": id, "content": message.content })])
-        }
-        Role::Assistant => {
-            let said = Some(&message.content).filter(|c| !c.is_empty()).map(|c| text(c));
-            let calls = message.tool_calls.iter().map(|call| {
-                json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments })
-            });
-            ("assistant", said.into_iter().chain(calls).collect())
-        }
+/// Instructions are a text; in blocks where one is marked.
+fn system_value(system: &[Message]) -> Result<Value> {
+    if system.iter().all(|m| m.cache.is_none() && m.attachments.is_empty()) {
+        let text: Vec<&str> = system.iter().map(|m| m.content.as_str()).collect();
+        return Ok(text.join("\n").into());
+    }
+    let mut all = Vec::new();
+    for (i, message) in system.iter().enumerate() {
+        let mut blocks = user_blocks(message, &format!("messages.{i}"))?;
+        mark(&mut blocks, message.cache);
+        all.extend(blocks);
+    }
+    Ok(all.into())
+}
+
+fn result(message: &Message, path: &str) -> Result<Value> {
+    let id = message.tool_call_id.as_deref().unwrap_or_default();
+    let content = match message.attachments.is_empty() {
+        true => message.content.clone().into(),
+        false => Value::Array(user_blocks(message, path)?),
+    };
+    Ok(json!({ "type": "tool_result", "tool_use_id": id, "content": content }))
+}
+
+/// Puts the mark on the last block.
+fn mark(blocks: &mut [Value], hint: Option<CacheHint>) {
+    if let (Some(hint), Some(last)) = (hint, blocks.last_mut()) {
+        last["cache_control"] = control(hint);
+    }
+}
+
+fn control(hint: CacheHint) -> Value {
+    match hint {
+        CacheHint::Minutes => json!({ "type": "ephemeral" }),
+        CacheHint::Hour => json!({ "type": "ephemeral", "ttl": "1h" }),
     }
 }
 
@@ -140,10 +248,10 @@ fn tools(request: &ChatRequest, body: &mut Map<String, Value>) {
     if request.tools.is_empty() {
         return;
     }
-    let tools = request.tools.iter().map(
-        |tool| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters }),
-    );
-    body.insert("tools".into(), tools.collect());
+    let tool = |tool: &parasol_core::ToolSpec| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters });
+    let mut tools: Vec<Value> = request.tools.iter().map(tool).collect();
+    mark(&mut tools, request.tools_cache);
+    body.insert("tools".into(), tools.into());
     let mut choice = match &request.tool_choice {
         ToolChoice::Auto => json!({ "type": "auto" }),
         ToolChoice::None => json!({ "type": "none" }),

@@ -1,11 +1,12 @@
 //! The calling direction: a provider's message, whole or streamed, as the events of the vocabulary. Unknown fields and
 //! events are passed over, as the API asks of its clients.
 
-use super::error_from;
+use super::{citation, error_from};
 use crate::outcome::{call_event, text_event};
+use crate::seal;
 use parasol_core::{
-    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Timings, ToolCall, ToolCallDelta,
-    ToolCallStart, Usage,
+    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, SignedPart, Signer, Timings, ToolCall,
+    ToolCallDelta, ToolCallStart, Usage,
 };
 use serde_json::Value;
 
@@ -27,6 +28,7 @@ fn count_usage(usage: &mut Usage, object: &Value) {
     let written = count(object, "/cache_creation_input_tokens").unwrap_or(0);
     if let Some(input) = count(object, "/input_tokens") {
         usage.cached_tokens = cached.unwrap_or(usage.cached_tokens);
+        usage.cache_written_tokens = written;
         usage.prompt_tokens = input.saturating_add(written).saturating_add(usage.cached_tokens);
     }
     usage.generated_tokens = count(object, "/output_tokens").unwrap_or(usage.generated_tokens);
@@ -75,8 +77,17 @@ pub fn response_events(message: &Value) -> Result<Vec<GenerationEvent>> {
     let mut calls = 0;
     for block in content {
         match text(block, "/type") {
-            "text" => events.push(text_event(Part::Answer, text(block, "/text"))),
-            "thinking" => events.push(text_event(Part::Reasoning, text(block, "/thinking"))),
+            "text" => {
+                events.push(text_event(Part::Answer, text(block, "/text")));
+                let cited = block.get("citations").and_then(Value::as_array).into_iter().flatten();
+                events.extend(cited.map(|one| GenerationEvent::Citation(citation::read(one))));
+            }
+            "thinking" => {
+                events.push(text_event(Part::Reasoning, text(block, "/thinking")));
+                let part = SignedPart::Thought(text(block, "/thinking").to_owned());
+                events.extend(sealed(text(block, "/signature"), part));
+            }
+            "redacted_thinking" => events.extend(sealed(text(block, "/data"), SignedPart::Hidden)),
             "tool_use" => {
                 let call = ToolCall {
                     id: text(block, "/id").to_owned(),
@@ -93,12 +104,22 @@ pub fn response_events(message: &Value) -> Result<Vec<GenerationEvent>> {
     Ok(events)
 }
 
+fn sealed(data: &str, part: SignedPart) -> Option<GenerationEvent> {
+    let told = !data.is_empty() && data != super::UNSIGNED;
+    told.then(|| GenerationEvent::Signature(seal::read(data.to_owned(), Signer::Anthropic, part)))
+}
+
 /// Reads a provider's stream, event by event.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     usage: Usage,
     calls: usize,
     delta: Value,
+    /// The thinking of the open block, and its seal as far as it came.
+    thought: String,
+    seal: String,
+    /// The arguments of the open call, where they came whole with its beginning.
+    whole: Option<String>,
 }
 
 impl Decoder {
@@ -115,6 +136,7 @@ impl Decoder {
             }
             "content_block_start" => self.block(data.get("content_block").unwrap_or(&Value::Null)),
             "content_block_delta" => self.delta(data.get("delta").unwrap_or(&Value::Null)),
+            "content_block_stop" => self.end_block(),
             "message_delta" => {
                 count_usage(&mut self.usage, data.get("usage").unwrap_or(&Value::Null));
                 self.delta = data.get("delta").cloned().unwrap_or_default();
@@ -126,9 +148,28 @@ impl Decoder {
         })
     }
 
+    fn end_block(&mut self) -> Vec<GenerationEvent> {
+        let mut out = Vec::new();
+        if let (Some(arguments), Some(index)) = (self.whole.take(), self.calls.checked_sub(1)) {
+            out.push(GenerationEvent::ToolCall(ToolCallDelta { index, start: None, arguments }));
+        }
+        let part = SignedPart::Thought(std::mem::take(&mut self.thought));
+        out.extend(sealed(&std::mem::take(&mut self.seal), part));
+        out
+    }
+
     fn block(&mut self, block: &Value) -> Vec<GenerationEvent> {
         match text(block, "/type") {
+            "thinking" => {
+                text(block, "/signature").clone_into(&mut self.seal);
+                self.think(text(block, "/thinking"))
+            }
+            "redacted_thinking" => sealed(text(block, "/data"), SignedPart::Hidden).into_iter().collect(),
             "tool_use" => {
+                // Arguments come in pieces; servers that imitate the API may send them whole with the beginning.
+                let whole =
+                    block.get("input").filter(|input| input.as_object().is_some_and(|o| !o.is_empty()));
+                self.whole = whole.map(Value::to_string);
                 let (id, name) = (text(block, "/id").to_owned(), text(block, "/name").to_owned());
                 let start = Some(ToolCallStart { id, name });
                 let index = self.calls;
@@ -142,12 +183,28 @@ impl Decoder {
         }
     }
 
-    fn delta(&self, delta: &Value) -> Vec<GenerationEvent> {
+    fn think(&mut self, thought: &str) -> Vec<GenerationEvent> {
+        self.thought.push_str(thought);
+        if thought.is_empty() { Vec::new() } else { vec![text_event(Part::Reasoning, thought)] }
+    }
+
+    fn delta(&mut self, delta: &Value) -> Vec<GenerationEvent> {
         match text(delta, "/type") {
             "text_delta" => vec![text_event(Part::Answer, text(delta, "/text"))],
-            "thinking_delta" => vec![text_event(Part::Reasoning, text(delta, "/thinking"))],
+            "thinking_delta" => self.think(text(delta, "/thinking")),
+            "signature_delta" => {
+                self.seal.push_str(text(delta, "/signature"));
+                Vec::new()
+            }
+            "citations_delta" => {
+                let cited = delta.get("citation").unwrap_or(&Value::Null);
+                vec![GenerationEvent::Citation(citation::read(cited))]
+            }
             "input_json_delta" if self.calls > 0 => {
                 let arguments = text(delta, "/partial_json").to_owned();
+                if !arguments.is_empty() {
+                    self.whole = None;
+                }
                 vec![GenerationEvent::ToolCall(ToolCallDelta {
                     index: self.calls - 1,
                     start: None,

@@ -1,7 +1,10 @@
 //! The conversation of a Messages request: its roles and content blocks, as messages of the vocabulary.
 
-use crate::fields::{Fields, Spelling, invalid};
-use parasol_core::{Message, Result, Role, ToolCall};
+use super::UNSIGNED;
+use super::blocks::{self, blocks, refused};
+use crate::fields::Fields;
+use crate::{media, seal};
+use parasol_core::{CacheHint, MediaKind, Message, Result, Role, SignedPart, Signer};
 use serde_json::Value;
 
 /// Takes `system` and `messages`.
@@ -9,9 +12,9 @@ pub(super) fn read(f: &mut Fields, noted: &mut Vec<String>) -> Result<Vec<Messag
     let mut reader = Reader { out: Vec::new(), noted };
     let path = f.at("system");
     if let Some(system) = f.take("system") {
-        let text = texts(system, &path)?;
-        if !text.is_empty() {
-            reader.out.push(Message::new(Role::System, text));
+        let message = reader.written(Role::System, system, &path)?;
+        if !message.content.is_empty() {
+            reader.out.push(message);
         }
     }
     let Some(list) = f.objects("messages")? else { return Err(f.wrong("messages", "is required")) };
@@ -42,7 +45,10 @@ impl Reader<'_> {
         match role.as_str() {
             "user" => self.user(content, &path)?,
             "assistant" => self.assistant(content, &path)?,
-            "system" => self.out.push(Message::new(Role::System, texts(content, &path)?)),
+            "system" => {
+                let message = self.written(Role::System, content, &path)?;
+                self.out.push(message);
+            }
             other => {
                 return Err(
                     m.wrong("role", format_args!("is {other:?} and must be user, assistant or system"))
@@ -52,18 +58,40 @@ impl Reader<'_> {
         m.finish()
     }
 
-    /// Consecutive turns of one side are one turn.
-    fn say(&mut self, role: Role, text: String) {
-        match self.out.last_mut() {
-            Some(last) if last.role == role && last.tool_calls.is_empty() => join(&mut last.content, &text),
-            _ => self.out.push(Message::new(role, text)),
+    /// A message of nothing but text.
+    fn written(&mut self, role: Role, content: Value, path: &str) -> Result<Message> {
+        let mut message = Message::new(role, "");
+        if let Value::String(text) = content {
+            message.content = text;
+            return Ok(message);
         }
+        for mut block in blocks(content, path)? {
+            match block.need_string("type")?.as_str() {
+                "text" => {
+                    let (text, hint) = blocks::text(block, self.noted)?;
+                    media::append(&mut message, &text);
+                    mark(&mut message, hint);
+                }
+                other => return Err(refused(&block, other)),
+            }
+        }
+        Ok(message)
+    }
+
+    /// The user's turn that is last, or a new one: consecutive turns of one side are one turn.
+    fn users(&mut self) -> &mut Message {
+        if !self.out.last().is_some_and(|last| last.role == Role::User) {
+            self.out.push(Message::new(Role::User, ""));
+        }
+        // There is one: it was pushed if there was none.
+        let last = self.out.len().saturating_sub(1);
+        &mut self.out[last]
     }
 
     fn user(&mut self, content: Value, path: &str) -> Result<()> {
         let blocks = match content {
             Value::String(text) => {
-                self.say(Role::User, text);
+                media::append(self.users(), &text);
                 return Ok(());
             }
             other => blocks(other, path)?,
@@ -71,10 +99,16 @@ impl Reader<'_> {
         for mut block in blocks {
             match block.need_string("type")?.as_str() {
                 "text" => {
-                    let text = text_block(block)?;
-                    self.say(Role::User, text);
+                    let (text, hint) = blocks::text(block, self.noted)?;
+                    media::append(self.users(), &text);
+                    mark(self.users(), hint);
                 }
                 "tool_result" => self.tool_result(block)?,
+                kind @ ("image" | "document") => {
+                    let (attachment, hint) = blocks::attachment(block, media_kind(kind))?;
+                    media::attach(self.users(), attachment);
+                    mark(self.users(), hint);
+                }
                 other => return Err(refused(&block, other)),
             }
         }
@@ -90,121 +124,115 @@ impl Reader<'_> {
             );
         };
         let path = block.at("content");
-        let mut content = match block.take("content") {
-            Some(content) => texts(content, &path)?,
-            None => String::new(),
-        };
+        let content = block.take("content");
+        let mut message = Message::new(Role::Tool, "");
         if block.bool("is_error")?.unwrap_or(false) {
             // The templates of open models know no failed results: the model learns of it by the text.
-            content.insert_str(0, "Error: ");
+            message.content.push_str("Error: ");
         }
-        block.take("cache_control");
+        match content {
+            None => {}
+            Some(Value::String(text)) => message.content.push_str(&text),
+            Some(list) => self.result(&mut message, list, &path)?,
+        }
+        mark(&mut message, blocks::cache_hint(&mut block)?);
         block.finish()?;
-        let mut message = Message::new(Role::Tool, content);
         (message.tool_call_id, message.name) = (Some(id), Some(name));
         self.out.push(message);
         Ok(())
     }
 
+    /// The blocks of a tool's result.
+    fn result(&mut self, message: &mut Message, list: Value, path: &str) -> Result<()> {
+        for (i, mut block) in blocks(list, path)?.into_iter().enumerate() {
+            match block.need_string("type")?.as_str() {
+                "text" => {
+                    let (text, hint) = blocks::text(block, self.noted)?;
+                    // The first stands right behind the word that it failed.
+                    if i == 0 {
+                        message.content.push_str(&text)
+                    } else {
+                        media::append(message, &text)
+                    }
+                    mark(message, hint);
+                }
+                kind @ ("image" | "document") => {
+                    let (attachment, hint) = blocks::attachment(block, media_kind(kind))?;
+                    media::attach(message, attachment);
+                    mark(message, hint);
+                }
+                other => return Err(refused(&block, other)),
+            }
+        }
+        Ok(())
+    }
+
     fn assistant(&mut self, content: Value, path: &str) -> Result<()> {
         let mut message = Message::new(Role::Assistant, "");
-        let blocks = match content {
-            Value::String(text) => {
-                self.say(Role::Assistant, text);
-                return Ok(());
-            }
-            other => blocks(other, path)?,
-        };
-        for mut block in blocks {
-            match block.need_string("type")?.as_str() {
-                "text" => join(&mut message.content, &text_block(block)?),
-                "thinking" => {
-                    let thought = block.need_string("thinking")?;
-                    // Nothing is signed here, so there is nothing to check.
-                    block.string("signature")?;
-                    block.finish()?;
-                    if !thought.is_empty() {
-                        join(message.reasoning.get_or_insert_default(), &thought);
-                    }
+        match content {
+            Value::String(text) => message.content = text,
+            other => {
+                for block in blocks(other, path)? {
+                    self.said(&mut message, block)?;
                 }
-                "redacted_thinking" => self.noted.push(block.path().to_owned()),
-                "tool_use" => message.tool_calls.push(tool_use(block)?),
-                other => return Err(refused(&block, other)),
             }
         }
         match self.out.last_mut() {
             Some(last) if last.role == Role::Assistant && last.tool_calls.is_empty() => {
-                join(&mut last.content, &message.content);
+                media::append(last, &message.content);
                 if let Some(thought) = &message.reasoning {
                     join(last.reasoning.get_or_insert_default(), thought);
                 }
                 last.tool_calls = message.tool_calls;
+                last.signatures.extend(message.signatures);
+                mark(last, message.cache);
             }
             _ => self.out.push(message),
         }
         Ok(())
     }
-}
 
-/// The text of a string or of a list of text blocks.
-fn texts(content: Value, path: &str) -> Result<String> {
-    if let Value::String(text) = content {
-        return Ok(text);
-    }
-    let mut out = String::new();
-    for mut block in blocks(content, path)? {
+    fn said(&mut self, message: &mut Message, mut block: Fields) -> Result<()> {
         match block.need_string("type")?.as_str() {
-            "text" => join(&mut out, &text_block(block)?),
+            "text" => {
+                let (text, hint) = blocks::text(block, self.noted)?;
+                media::append(message, &text);
+                mark(message, hint);
+            }
+            "thinking" => {
+                let thought = block.need_string("thinking")?;
+                let signature = block.string("signature")?.filter(|s| !s.is_empty() && s != UNSIGNED);
+                block.finish()?;
+                if let Some(data) = signature {
+                    let part = SignedPart::Thought(thought.clone());
+                    message.signatures.push(seal::read(data, Signer::Anthropic, part));
+                }
+                if !thought.is_empty() {
+                    join(message.reasoning.get_or_insert_default(), &thought);
+                }
+            }
+            "redacted_thinking" => {
+                let seal = seal::read(block.need_string("data")?, Signer::Anthropic, SignedPart::Hidden);
+                block.finish()?;
+                message.signatures.push(seal);
+            }
+            "tool_use" => {
+                let (call, hint) = blocks::tool_use(block)?;
+                message.tool_calls.push(call);
+                mark(message, hint);
+            }
             other => return Err(refused(&block, other)),
         }
+        Ok(())
     }
-    Ok(out)
 }
 
-fn blocks(content: Value, path: &str) -> Result<Vec<Fields>> {
-    let Value::Array(list) = content else {
-        return Err(invalid(path, "must be a string or a list of content blocks"));
-    };
-    let each = list.into_iter().enumerate();
-    each.map(|(i, block)| Fields::new(block, format!("{path}.{i}"), Spelling::Exact)).collect()
+fn media_kind(block: &str) -> MediaKind {
+    if block == "image" { MediaKind::Image } else { MediaKind::Document }
 }
 
-fn text_block(mut block: Fields) -> Result<String> {
-    let text = block.need_string("text")?;
-    block.take("cache_control");
-    block.refuse("citations", "citations are not offered: leave them out")?;
-    block.finish()?;
-    Ok(text)
-}
-
-fn tool_use(mut block: Fields) -> Result<ToolCall> {
-    let call = ToolCall {
-        id: block.need_string("id")?,
-        name: block.need_string("name")?,
-        arguments: block.need("input")?,
-    };
-    if !call.arguments.is_object() {
-        return Err(block.wrong("input", "must be an object"));
-    }
-    block.take("cache_control");
-    if let Some(mut caller) = block.object("caller")? {
-        if caller.need_string("type")? != "direct" {
-            return Err(caller.wrong("type", "calls by server tools are not offered"));
-        }
-        caller.finish()?;
-    }
-    block.finish()?;
-    Ok(call)
-}
-
-fn refused(block: &Fields, kind: &str) -> parasol_core::Error {
-    let kind: String = kind.chars().take(80).collect();
-    let why = match kind.as_str() {
-        "image" => "this server reads text: send a description instead",
-        "document" | "search_result" => "this server reads text: send the document's text in a text block",
-        _ => "this server takes text, thinking, tool_use and tool_result blocks",
-    };
-    block.wrong("type", format_args!("{kind} blocks are not offered: {why}"))
+fn mark(message: &mut Message, hint: Option<CacheHint>) {
+    message.cache = hint.or(message.cache);
 }
 
 /// Blocks of one message are paragraphs of it.

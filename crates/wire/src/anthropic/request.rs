@@ -4,7 +4,7 @@
 
 use super::{messages, tools};
 use crate::fields::{Fields, Spelling};
-use parasol_core::{AnswerFormat, ChatRequest, Reasoning, Result, SamplingChoice};
+use parasol_core::{AnswerFormat, ChatRequest, Effort, Reasoning, Result, SamplingChoice};
 use serde_json::Value;
 
 /// A request for a message.
@@ -70,8 +70,8 @@ fn read(body: Value, answers: bool) -> Result<MessagesRequest> {
         style.max_tokens = Some(most.ok_or_else(|| f.wrong("max_tokens", "is required"))?);
         chat.max_tokens = style.max_tokens;
     }
-    thinking(&mut f, &mut chat, &mut style, &mut noted)?;
-    output(&mut f, &mut chat, &mut noted)?;
+    thinking(&mut f, &mut chat, &mut style)?;
+    output(&mut f, &mut chat)?;
     chat.stop = f.strings("stop_sequences")?.unwrap_or_default();
     if let Some(i) = chat.stop.iter().position(String::is_empty) {
         return Err(f.wrong(&format!("stop_sequences.{i}"), "is empty: every text contains it"));
@@ -88,22 +88,17 @@ fn read(body: Value, answers: bool) -> Result<MessagesRequest> {
     Ok(MessagesRequest { model, stream, style, without_effect: noted, sampling, chat })
 }
 
-/// `thinking`: whether the model thinks first. How long it may is its own matter, bounded by `max_tokens`.
-fn thinking(
-    f: &mut Fields,
-    chat: &mut ChatRequest,
-    style: &mut Style,
-    noted: &mut Vec<String>,
-) -> Result<()> {
+/// `thinking`: whether the model thinks first, and how long it may.
+fn thinking(f: &mut Fields, chat: &mut ChatRequest, style: &mut Style) -> Result<()> {
     let Some(mut t) = f.object("thinking")? else { return Ok(()) };
     let kind = t.need_string("type")?;
     match kind.as_str() {
         "enabled" => {
             chat.reasoning = Some(Reasoning::On);
-            if t.count("budget_tokens", 1)?.is_none() {
+            chat.thinking_tokens = t.count("budget_tokens", 1)?;
+            if chat.thinking_tokens.is_none() {
                 return Err(t.wrong("budget_tokens", "is required when thinking is enabled"));
             }
-            noted.push(t.at("budget_tokens"));
         }
         "disabled" => chat.reasoning = Some(Reasoning::Off),
         // The model's own template decides.
@@ -123,11 +118,19 @@ fn thinking(
     t.finish()
 }
 
-/// `output_config` and its older name `output_format`: the schema that the answer keeps.
-fn output(f: &mut Fields, chat: &mut ChatRequest, noted: &mut Vec<String>) -> Result<()> {
+/// `output_config` and its older name `output_format`: the schema that the answer keeps, and how hard the model tries.
+fn output(f: &mut Fields, chat: &mut ChatRequest) -> Result<()> {
     let mut format = f.object("output_format")?;
     if let Some(mut config) = f.object("output_config")? {
-        config.note(&["effort"], noted);
+        chat.effort = match config.string("effort")?.as_deref() {
+            None => None,
+            // Its highest grade has a name of its own.
+            Some("max") => Some(Effort::XHigh),
+            Some(name) => match Effort::from_name(name) {
+                Some(effort) => Some(effort),
+                None => return Err(config.wrong("effort", "must be low, medium, high, xhigh or max")),
+            },
+        };
         format = config.object("format")?.or(format);
         config.finish()?;
     }

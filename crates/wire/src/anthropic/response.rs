@@ -2,9 +2,13 @@
 //!
 //! Spec: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
 
-use super::{Style, error_object};
+use super::{Style, citation, error_object};
 use crate::outcome::{Outcome, Piece};
-use parasol_core::{Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, ToolCallDelta, Usage};
+use crate::seal;
+use parasol_core::{
+    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Signature, SignedPart, Signer,
+    ToolCallDelta, Usage,
+};
 use serde_json::{Value, json};
 
 /// What stands where Anthropic puts the signature of a thinking block. Nothing is signed here and nothing is checked.
@@ -62,7 +66,7 @@ impl Collector {
         let Some((reason, stop, usage)) = &self.outcome.end else {
             return Err(Error::new(ErrorKind::Internal, "the model's answer broke off without an end"));
         };
-        let content: Vec<Value> = self.outcome.pieces.iter().map(|p| block(p, self.style)).collect();
+        let content = content(&self.outcome, self.style);
         let reason = stop_reason(*reason, stop.as_deref(), usage, self.outcome.calls_tools(), self.style);
         Ok(message(
             &self.id,
@@ -91,6 +95,31 @@ fn message(
         "stop_sequence": end.and_then(|(_, stop)| stop),
         "usage": usage,
     })
+}
+
+/// The blocks of an answer; seals that belong to no thought come last.
+fn content(outcome: &Outcome, style: Style) -> Vec<Value> {
+    let mut blocks: Vec<Value> = outcome.pieces.iter().map(|p| block(p, style)).collect();
+    for (place, citation) in &outcome.citations {
+        if let Some(block) = blocks.get_mut(*place).filter(|block| block["type"] == "text") {
+            match block["citations"].as_array_mut() {
+                Some(list) => list.push(citation::write(citation)),
+                None => block["citations"] = json!([citation::write(citation)]),
+            }
+        }
+    }
+    for (place, signature) in &outcome.signatures {
+        match place.and_then(|place| blocks.get_mut(place)) {
+            Some(block) => block["signature"] = seal::written(signature, Signer::Anthropic).into(),
+            None => blocks.push(hidden(signature)),
+        }
+    }
+    blocks
+}
+
+/// A seal that belongs to nothing that is shown: clients send such blocks back as they are.
+fn hidden(signature: &Signature) -> Value {
+    json!({ "type": "redacted_thinking", "data": seal::written(signature, Signer::Anthropic) })
 }
 
 fn block(piece: &Piece, style: Style) -> Value {
@@ -129,8 +158,11 @@ fn stop_reason(
 
 fn usage_object(usage: &Usage) -> Value {
     let mut object = json!({
-        "input_tokens": usage.prompt_tokens.saturating_sub(usage.cached_tokens),
-        "cache_creation_input_tokens": 0,
+        "input_tokens": usage
+            .prompt_tokens
+            .saturating_sub(usage.cached_tokens)
+            .saturating_sub(usage.cache_written_tokens),
+        "cache_creation_input_tokens": usage.cache_written_tokens,
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.generated_tokens,
     });
@@ -156,13 +188,15 @@ pub struct Encoder {
     open: Option<Open>,
     blocks: usize,
     calls: bool,
+    /// Seals that wait for the answer's end, so that they part nothing.
+    seals: Vec<Signature>,
 }
 
 impl Encoder {
     /// For an answer with this id (`msg_…`).
     #[must_use]
     pub fn new(id: impl Into<String>, style: Style) -> Self {
-        Self { id: id.into(), style, open: None, blocks: 0, calls: false }
+        Self { id: id.into(), style, open: None, blocks: 0, calls: false, seals: Vec::new() }
     }
 
     /// The stream's events for the answer's next event.
@@ -180,8 +214,22 @@ impl Encoder {
             GenerationEvent::Token(token) if token.text.is_empty() => {}
             GenerationEvent::Token(token) => self.text(token.part, &token.text, &mut out),
             GenerationEvent::ToolCall(delta) => self.call(delta, &mut out),
+            GenerationEvent::Signature(signature) => self.sign(signature, &mut out),
+            GenerationEvent::Citation(cited) if self.open == Some(Open::Text) => {
+                self.delta(
+                    json!({ "type": "citations_delta", "citation": citation::write(cited) }),
+                    &mut out,
+                );
+            }
+            // A source of nothing that is open has no place in the protocol; what was ignored is told beside the answer.
+            GenerationEvent::Citation(_) | GenerationEvent::Ignored { .. } => {}
             GenerationEvent::Finished { reason, stop, usage, .. } => {
                 self.close(&mut out);
+                for signature in std::mem::take(&mut self.seals) {
+                    let data = json!({ "index": self.blocks, "content_block": hidden(&signature) });
+                    out.push(StreamEvent::new("content_block_start", data));
+                    self.end_block(&mut out);
+                }
                 let reason = stop_reason(*reason, stop.as_deref(), usage, self.calls, self.style);
                 let delta = json!({ "stop_reason": reason, "stop_sequence": stop });
                 let data = json!({ "delta": delta, "usage": usage_object(usage) });
@@ -190,6 +238,17 @@ impl Encoder {
             }
         }
         out
+    }
+
+    fn sign(&mut self, signature: &Signature, out: &mut Vec<StreamEvent>) {
+        if !matches!(signature.part, SignedPart::Thought(_)) {
+            self.seals.push(signature.clone());
+            return;
+        }
+        self.open(Open::Thinking, json!({ "type": "thinking", "thinking": "", "signature": "" }), out);
+        let data = seal::written(signature, Signer::Anthropic);
+        self.delta(json!({ "type": "signature_delta", "signature": data }), out);
+        self.end_block(out);
     }
 
     fn text(&mut self, part: Part, text: &str, out: &mut Vec<StreamEvent>) {
@@ -244,6 +303,10 @@ impl Encoder {
             }
             Some(Open::Text | Open::Call(_)) => {}
         }
+        self.end_block(out);
+    }
+
+    fn end_block(&mut self, out: &mut Vec<StreamEvent>) {
         out.push(StreamEvent::new("content_block_stop", json!({ "index": self.blocks })));
         self.open = None;
         self.blocks += 1;

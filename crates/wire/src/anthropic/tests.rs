@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::client::Manner;
 use parasol_core::{
     AnswerFormat, ChatRequest, Error, ErrorKind, FinishReason, GenerationEvent, Part, Reasoning, Role,
     Sampling, SamplingChoice, Timings, TokenReport, ToolCallDelta, ToolCallStart, ToolChoice, Usage,
@@ -106,12 +107,12 @@ fn what_is_not_honoured_is_refused_by_name() {
         (
             "messages",
             json!([{"role": "user", "content": [{"type": "image", "source": {}}]}]),
-            "messages.0.content.0.type: image blocks",
+            "messages.0.content.0.source.type: is required",
         ),
         (
             "messages",
-            json!([{"role": "user", "content": [{"type": "document", "source": {}}]}]),
-            "document blocks",
+            json!([{"role": "user", "content": [{"type": "document", "source": {"type": "url", "url": "file:///x"}}]}]),
+            "source.url: must be an address",
         ),
         ("messages", json!([{"role": "assistant", "content": "The answer is ("}]), "prefill"),
         (
@@ -132,14 +133,15 @@ fn what_is_not_honoured_is_refused_by_name() {
 }
 
 #[test]
-fn what_changes_nothing_is_reported() {
+fn how_hard_and_how_long_to_think_arrives() {
     let mut body = with("thinking", json!({"type": "enabled", "budget_tokens": 2048}));
     body["output_config"] =
         json!({"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}});
     body["context_management"] = json!({"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]});
     let request = MessagesRequest::parse(body).unwrap();
-    assert_eq!(request.without_effect, ["thinking.budget_tokens", "output_config.effort"]);
+    assert!(request.without_effect.is_empty());
     let chat = request.into_chat(&SamplingChoice::default());
+    assert_eq!((chat.effort, chat.thinking_tokens), (Some(parasol_core::Effort::High), Some(2048)));
     assert_eq!(chat.reasoning, Some(Reasoning::On));
     assert_eq!(chat.format, Some(AnswerFormat::JsonSchema { schema: json!({"type": "object"}) }));
 }
@@ -154,7 +156,13 @@ fn call(index: usize, start: Option<&str>, arguments: &str) -> GenerationEvent {
 }
 
 fn answer(reason: FinishReason, stop: Option<&str>) -> Vec<GenerationEvent> {
-    let usage = Usage { prompt_tokens: 10, cached_tokens: 4, generated_tokens: 6, reasoning_tokens: 2 };
+    let usage = Usage {
+        prompt_tokens: 10,
+        cached_tokens: 4,
+        generated_tokens: 6,
+        reasoning_tokens: 2,
+        ..Usage::default()
+    };
     vec![
         GenerationEvent::Started { model: "m".into(), prompt_tokens: 10, seed: 1 },
         GenerationEvent::Prefill { done: 10, total: 10 },
@@ -305,18 +313,24 @@ fn a_request_survives_the_round_trip() {
     body["thinking"] = json!({"type": "disabled"});
     body["output_config"] = json!({"format": {"type": "json_schema", "schema": {"type": "object"}}});
     let chat = parse(body);
-    assert_eq!(parse(request_body("m", &chat, true).unwrap()), chat);
+    let written = request_body("m", &chat, &Manner::default(), &mut Vec::new()).unwrap();
+    assert_eq!(parse(written), chat);
 }
 
 #[test]
-fn what_the_api_cannot_say_is_refused_when_calling() {
+fn what_the_api_cannot_say_is_named_when_calling() {
+    let ask = |request: ChatRequest| {
+        let mut ignored = Vec::new();
+        request_body("m", &request, &Manner::default(), &mut ignored).map(|_| ignored)
+    };
     let seeded = Sampling { seed: Some(1), ..Sampling::default() };
-    let error =
-        request_body("m", &ChatRequest { sampling: seeded, ..ChatRequest::default() }, false).unwrap_err();
-    assert!(error.message().contains("seed"), "{error}");
+    let ignored = ask(ChatRequest { sampling: seeded, ..ChatRequest::default() }).unwrap();
+    assert!(ignored.iter().any(|(field, _)| field == "seed"), "{ignored:?}");
+    let error = ask(ChatRequest { logprobs: Some(2), ..ChatRequest::default() }).unwrap_err();
+    assert!(error.message().starts_with("logprobs: "), "{error}");
     let think =
         ChatRequest { reasoning: Some(Reasoning::On), max_tokens: Some(10), ..ChatRequest::default() };
-    assert!(request_body("m", &think, false).unwrap_err().message().contains("1024"));
+    assert!(ask(think).unwrap_err().message().contains("1024"));
 }
 
 #[test]

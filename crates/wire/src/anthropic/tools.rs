@@ -1,7 +1,8 @@
 //! The tools of a Messages request, and which of them may or must be called.
 
+use super::blocks;
 use crate::fields::Fields;
-use parasol_core::{ChatRequest, Result, ToolChoice, ToolSpec};
+use parasol_core::{CacheHint, ChatRequest, Result, ToolChoice, ToolSpec};
 use std::collections::HashSet;
 
 /// Takes `tools` and `tool_choice`.
@@ -9,7 +10,8 @@ pub(super) fn read(f: &mut Fields, chat: &mut ChatRequest, noted: &mut Vec<Strin
     let mut names = HashSet::new();
     for tool in f.objects("tools")?.unwrap_or_default() {
         let path = tool.path().to_owned();
-        let tool = spec(tool, noted)?;
+        let (tool, hint) = spec(tool, noted)?;
+        chat.tools_cache = hint.or(chat.tools_cache);
         if !names.insert(tool.name.clone()) {
             return Err(crate::fields::invalid(path, format_args!("two tools are named {}", tool.name)));
         }
@@ -43,7 +45,7 @@ pub(super) fn read(f: &mut Fields, chat: &mut ChatRequest, noted: &mut Vec<Strin
     choice.finish()
 }
 
-fn spec(mut tool: Fields, noted: &mut Vec<String>) -> Result<ToolSpec> {
+fn spec(mut tool: Fields, noted: &mut Vec<String>) -> Result<(ToolSpec, Option<CacheHint>)> {
     match tool.string("type")?.as_deref() {
         None | Some("custom") => {}
         Some(kind) => {
@@ -65,7 +67,7 @@ fn spec(mut tool: Fields, noted: &mut Vec<String>) -> Result<ToolSpec> {
         return Err(tool.wrong("input_schema", "must be an object: a JSON Schema"));
     }
     let description = tool.string("description")?.unwrap_or_default();
-    tool.take("cache_control");
+    let hint = blocks::cache_hint(&mut tool)?;
     // Arguments are streamed as they are written, asked for or not.
     tool.bool("eager_input_streaming")?;
     // Calls follow the schema by grammar, asked for or not.
@@ -78,5 +80,5 @@ fn spec(mut tool: Fields, noted: &mut Vec<String>) -> Result<ToolSpec> {
         return Err(tool.wrong("allowed_callers", "only direct calls are offered"));
     }
     tool.finish()?;
-    Ok(ToolSpec { name, description, parameters })
+    Ok((ToolSpec { name, description, parameters }, hint))
 }

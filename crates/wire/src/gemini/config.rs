@@ -3,7 +3,7 @@
 use super::request::Reading;
 use super::schema;
 use crate::fields::Fields;
-use parasol_core::{AnswerFormat, Reasoning, Result, SamplingChoice};
+use parasol_core::{AnswerFormat, Effort, Reasoning, Result, SamplingChoice};
 use serde_json::Value;
 
 /// Most answers to one request.
@@ -120,7 +120,7 @@ fn thinking(f: &mut Fields, reading: &mut Reading) -> Result<()> {
             -1 => None,
             0 => Some(Reasoning::Off),
             1.. => {
-                reading.noted.push(t.at("thinkingBudget"));
+                reading.chat.thinking_tokens = usize::try_from(budget).ok();
                 Some(Reasoning::On)
             }
             _ => return Err(t.wrong("thinkingBudget", format_args!("is {budget} and must be at least -1"))),
@@ -128,14 +128,16 @@ fn thinking(f: &mut Fields, reading: &mut Reading) -> Result<()> {
     }
     match t.string("thinkingLevel")?.map(|l| l.to_ascii_uppercase()).as_deref() {
         None | Some("THINKING_LEVEL_UNSPECIFIED") => {}
-        Some("MINIMAL" | "LOW" | "MEDIUM" | "HIGH" | "XHIGH") => {
-            reading.noted.push(t.at("thinkingLevel"));
-            reading.chat.reasoning = Some(Reasoning::On);
-        }
-        Some(other) => {
-            let other: String = other.chars().take(40).collect();
-            return Err(t.wrong("thinkingLevel", format_args!("{other:?} is not known")));
-        }
+        Some(level) => match Effort::from_name(level) {
+            Some(effort) => {
+                reading.chat.effort = Some(effort);
+                reading.chat.reasoning = Some(Reasoning::On);
+            }
+            None => {
+                let level: String = level.chars().take(40).collect();
+                return Err(t.wrong("thinkingLevel", format_args!("{level:?} is not known")));
+            }
+        },
     }
     t.finish()
 }

@@ -2,7 +2,8 @@
 
 use super::request::Reading;
 use crate::fields::{Fields, Spelling, invalid};
-use parasol_core::{Message, Result, Role, ToolCall};
+use crate::{media, seal};
+use parasol_core::{Attachment, MediaKind, Message, Result, Role, SignedPart, Signer, ToolCall};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
 
@@ -44,8 +45,9 @@ struct Reader<'a> {
 
 /// What a part holds.
 enum Part {
-    Text { text: String, thought: bool },
-    Call { id: Option<String>, name: String, args: Value },
+    Text { text: String, thought: bool, seal: Option<String> },
+    Call { id: Option<String>, name: String, args: Value, seal: Option<String> },
+    Media(Box<Attachment>),
     Response { id: Option<String>, name: String, response: Map<String, Value>, path: String },
 }
 
@@ -90,18 +92,39 @@ impl Reader<'_> {
             }
         };
         let mut said = Message::new(Role::Assistant, "");
+        // What was thought since the last seal.
+        let mut unsealed = String::new();
         for part in parts {
             let path = part.path().to_owned();
             match (self.part(part)?, assistant) {
-                (Part::Text { text, .. }, false) => self.user(text),
+                (Part::Text { text, .. }, false) => media::append(self.users(), &text),
+                (Part::Media(attachment), false) => media::attach(self.users(), *attachment),
+                (Part::Media(attachment), true) => media::attach(&mut said, *attachment),
                 (Part::Response { id, name, response, path }, false) => {
                     self.respond(id, name, response, &path)?
                 }
-                (Part::Text { text, thought: true }, true) => {
-                    join(said.reasoning.get_or_insert_default(), &text);
+                // The model's parts are pieces of one text, as they were streamed.
+                (Part::Text { text, thought: true, seal }, true) => {
+                    unsealed.push_str(&text);
+                    if !text.is_empty() {
+                        said.reasoning.get_or_insert_default().push_str(&text);
+                    }
+                    if let Some(data) = seal {
+                        let part = SignedPart::Thought(std::mem::take(&mut unsealed));
+                        said.signatures.push(seal::read(data, Signer::Google, part));
+                    }
                 }
-                (Part::Text { text, thought: false }, true) => join(&mut said.content, &text),
-                (Part::Call { id, name, args }, true) => said.tool_calls.push(self.call(id, name, args)),
+                (Part::Text { text, thought: false, seal }, true) => {
+                    said.content.push_str(&text);
+                    let sealed = seal.map(|data| seal::read(data, Signer::Google, SignedPart::Answer));
+                    said.signatures.extend(sealed);
+                }
+                (Part::Call { id, name, args, seal }, true) => {
+                    let index = said.tool_calls.len();
+                    let sealed = seal.map(|data| seal::read(data, Signer::Google, SignedPart::Call(index)));
+                    said.signatures.extend(sealed);
+                    said.tool_calls.push(self.call(id, name, args));
+                }
                 (Part::Call { .. }, false) => return Err(invalid(path, "only the model calls functions")),
                 (Part::Response { .. }, true) => {
                     return Err(invalid(path, "function responses belong into a content of the role user"));
@@ -115,22 +138,31 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Consecutive contents of one side are one turn.
-    fn user(&mut self, text: String) {
-        match self.out.last_mut() {
-            Some(last) if last.role == Role::User => join(&mut last.content, &text),
-            _ => self.out.push(Message::new(Role::User, text)),
+    /// The user's turn that is last, or a new one: consecutive contents of one side are one turn.
+    fn users(&mut self) -> &mut Message {
+        if !self.out.last().is_some_and(|last| last.role == Role::User) {
+            self.out.push(Message::new(Role::User, ""));
         }
+        // There is one: it was pushed if there was none.
+        let last = self.out.len().saturating_sub(1);
+        &mut self.out[last]
     }
 
     fn assistant(&mut self, said: Message) {
         match self.out.last_mut() {
             Some(last) if last.role == Role::Assistant => {
-                join(&mut last.content, &said.content);
+                let calls = last.tool_calls.len();
+                media::append(last, &said.content);
                 if let Some(thought) = &said.reasoning {
                     join(last.reasoning.get_or_insert_default(), thought);
                 }
                 last.tool_calls.extend(said.tool_calls);
+                last.signatures.extend(said.signatures.into_iter().map(|mut signature| {
+                    if let SignedPart::Call(index) = &mut signature.part {
+                        *index = index.saturating_add(calls);
+                    }
+                    signature
+                }));
             }
             _ => self.out.push(said),
         }
@@ -168,30 +200,60 @@ impl Reader<'_> {
 
     fn part(&mut self, mut part: Fields) -> Result<Part> {
         let thought = part.bool("thought")?.unwrap_or(false);
-        // Nothing is signed here, so there is nothing to check.
-        part.string("thoughtSignature")?;
-        part.note(&["partMetadata"], self.noted);
-        for name in ["inlineData", "fileData", "videoMetadata", "mediaResolution"] {
-            part.refuse(name, "this server reads text: send a description or the document's text instead")?;
-        }
+        let seal = part.string("thoughtSignature")?.filter(|data| !data.is_empty());
+        part.note(&["partMetadata", "mediaResolution"], self.noted);
+        part.refuse("videoMetadata", "films are taken whole: leave it out")?;
         for name in ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"] {
             part.refuse(name, "tools that run on Google's servers are not offered")?;
         }
         let path = part.path().to_owned();
-        let text = part.string("text")?.map(|text| Part::Text { text, thought });
-        let call = part.object("functionCall")?.map(call).transpose()?;
+        let text = part.string("text")?.map(|text| Part::Text { text, thought, seal: seal.clone() });
+        let call = part.object("functionCall")?.map(|f| call(f, seal)).transpose()?;
+        let inline = part.object("inlineData")?.map(inline).transpose()?;
+        let file = part.object("fileData")?.map(file).transpose()?;
         let response = part.object("functionResponse")?.map(response).transpose()?;
         part.finish()?;
-        let mut held = text.into_iter().chain(call).chain(response);
+        let mut held = text.into_iter().chain(call).chain(response).chain(inline).chain(file);
         match (held.next(), held.next()) {
             (Some(part), None) => Ok(part),
-            (None, _) => Err(invalid(path, "is empty: it takes text, functionCall or functionResponse")),
-            _ => Err(invalid(path, "holds more than one of text, functionCall and functionResponse")),
+            (None, _) => Err(invalid(
+                path,
+                "is empty: it takes text, inlineData, fileData, functionCall or functionResponse",
+            )),
+            _ => Err(invalid(
+                path,
+                "holds more than one of text, inlineData, fileData, functionCall and functionResponse",
+            )),
         }
     }
 }
 
-fn call(mut f: Fields) -> Result<Part> {
+/// Bytes in base64.
+fn inline(mut f: Fields) -> Result<Part> {
+    let media_type = f.need_string("mimeType")?;
+    let (data, path) = (f.need_string("data")?, f.at("data"));
+    let name = f.string("displayName")?;
+    f.finish()?;
+    let attachment = media::of_base64(MediaKind::of(&media_type), &media_type, data, &path)?;
+    Ok(Part::Media(Box::new(Attachment { name, ..attachment })))
+}
+
+/// Bytes at an address.
+fn file(mut f: Fields) -> Result<Part> {
+    let media_type = f.string("mimeType")?;
+    let (uri, path) = (f.need_string("fileUri")?, f.at("fileUri"));
+    let name = f.string("displayName")?;
+    f.finish()?;
+    let kind = media_type.as_deref().map_or(MediaKind::Document, MediaKind::of);
+    let attachment = media::of_url(kind, uri, &path)?;
+    Ok(Part::Media(Box::new(Attachment {
+        name,
+        media_type: media_type.or(attachment.media_type.clone()),
+        ..attachment
+    })))
+}
+
+fn call(mut f: Fields, seal: Option<String>) -> Result<Part> {
     let id = f.string("id")?.filter(|id| !id.is_empty());
     let name = f.need_string("name")?;
     let args = f.take("args").unwrap_or_else(|| Value::Object(Map::new()));
@@ -201,7 +263,7 @@ fn call(mut f: Fields) -> Result<Part> {
     f.refuse("partialArgs", "arguments come whole: leave it out")?;
     f.bool("willContinue")?;
     f.finish()?;
-    Ok(Part::Call { id, name, args })
+    Ok(Part::Call { id, name, args, seal })
 }
 
 fn response(mut f: Fields) -> Result<Part> {

@@ -1,9 +1,14 @@
 //! The calling direction: a provider's responses, one or a stream of them, as the events of the vocabulary. Of several
 //! candidates the first is read, since one request of the vocabulary asks for one answer.
 
-use super::error_from;
+use super::{citations, error_from};
+use crate::openai::logprobs::NO_ID;
 use crate::outcome::{call_event, text_event};
-use parasol_core::{Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Timings, ToolCall, Usage};
+use crate::seal;
+use parasol_core::{
+    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, SignedPart, Signer, Timings, TokenLogprob,
+    TokenReport, ToolCall, Usage,
+};
 use serde_json::{Map, Value};
 
 fn count(value: &Value, name: &str) -> Option<usize> {
@@ -16,6 +21,10 @@ pub struct Decoder {
     started: bool,
     usage: Usage,
     calls: usize,
+    /// The response's id.
+    id: String,
+    /// What was thought and not sealed yet.
+    thought: String,
     end: Option<FinishReason>,
 }
 
@@ -42,10 +51,16 @@ impl Decoder {
             let what = format!("the provider refused the prompt: {why}");
             return Err(Error::new(ErrorKind::InvalidRequest, what));
         }
-        let candidate = response.pointer("/candidates/0").unwrap_or(&Value::Null);
-        for part in candidate.pointer("/content/parts").and_then(Value::as_array).into_iter().flatten() {
-            events.extend(self.part(part));
+        if let Some(id) = response.get("responseId").and_then(Value::as_str) {
+            id.clone_into(&mut self.id);
         }
+        let candidate = response.pointer("/candidates/0").unwrap_or(&Value::Null);
+        let first = events.len();
+        for part in candidate.pointer("/content/parts").and_then(Value::as_array).into_iter().flatten() {
+            self.part(part, &mut events);
+        }
+        add_logprobs(candidate, &mut events, first);
+        events.extend(citations::received(candidate).into_iter().map(GenerationEvent::Citation));
         if let Some(reason) = candidate.get("finishReason").and_then(Value::as_str) {
             self.end = Some(match reason {
                 "STOP" if self.calls > 0 => FinishReason::ToolCalls,
@@ -79,24 +94,76 @@ impl Decoder {
             cached_tokens: count(usage, "cachedContentTokenCount").unwrap_or(0),
             generated_tokens: count(usage, "candidatesTokenCount").unwrap_or(0).saturating_add(thought),
             reasoning_tokens: thought,
+            ..Usage::default()
         };
     }
 
-    fn part(&mut self, part: &Value) -> Option<GenerationEvent> {
+    fn part(&mut self, part: &Value, out: &mut Vec<GenerationEvent>) {
+        let thought = part.get("thought").and_then(Value::as_bool).unwrap_or(false);
+        let mut signed = SignedPart::Answer;
         if let Some(call) = part.get("functionCall") {
             let index = self.calls;
             self.calls += 1;
-            let text = |name: &str| call.get(name).and_then(Value::as_str).map(str::to_owned);
+            let text = |name: &str| call.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
+            // Providers may leave ids out; the vocabulary pairs by them, over all of a conversation.
+            let id = text("id").map_or_else(|| format!("call_{}_{index}", self.id), str::to_owned);
             let call = ToolCall {
-                // Providers may leave ids out; the vocabulary pairs by them.
-                id: text("id").unwrap_or_else(|| format!("call_{index}")),
-                name: text("name").unwrap_or_default(),
+                id,
+                name: text("name").unwrap_or_default().to_owned(),
                 arguments: call.get("args").cloned().unwrap_or_else(|| Value::Object(Map::new())),
             };
-            return Some(call_event(index, &call));
+            out.push(call_event(index, &call));
+            signed = SignedPart::Call(index);
+        } else if let Some(text) = part.get("text").and_then(Value::as_str) {
+            if thought {
+                self.thought.push_str(text);
+            }
+            if !text.is_empty() {
+                out.push(text_event(if thought { Part::Reasoning } else { Part::Answer }, text));
+            }
         }
-        let text = part.get("text").and_then(Value::as_str).filter(|t| !t.is_empty())?;
-        let thought = part.get("thought").and_then(Value::as_bool).unwrap_or(false);
-        Some(text_event(if thought { Part::Reasoning } else { Part::Answer }, text))
+        if let Some(data) = part.get("thoughtSignature").and_then(Value::as_str).filter(|d| !d.is_empty()) {
+            if thought {
+                signed = SignedPart::Thought(std::mem::take(&mut self.thought));
+            }
+            let signature = seal::read(data.to_owned(), Signer::Google, signed);
+            out.push(GenerationEvent::Signature(signature));
+        }
     }
+}
+
+/// Puts log-probabilities to the answer's text among the events from `first`; a response may hold several tokens: its text
+/// goes with the first, so that none is told twice.
+fn add_logprobs(candidate: &Value, events: &mut Vec<GenerationEvent>, first: usize) {
+    let list = |name: &str| candidate.pointer(&format!("/logprobsResult/{name}")).and_then(Value::as_array);
+    let Some(chosen) = list("chosenCandidates") else { return };
+    let top = list("topCandidates");
+    let all: Vec<Vec<TokenLogprob>> = (chosen.iter().enumerate())
+        .map(|(i, one)| {
+            let rest = top.and_then(|top| top.get(i)?.get("candidates")?.as_array());
+            std::iter::once(one).chain(rest.into_iter().flatten()).filter_map(logprob).collect()
+        })
+        .collect();
+    let is_answer = |event: &GenerationEvent| matches!(event, GenerationEvent::Token(token) if token.part == Part::Answer);
+    let found = events.iter().skip(first).position(is_answer).map(|i| i.saturating_add(first));
+    let at = found.unwrap_or(events.len());
+    for (i, logprobs) in all.into_iter().enumerate() {
+        match events.get_mut(at) {
+            Some(GenerationEvent::Token(token)) if i == 0 => token.logprobs = logprobs,
+            _ => {
+                let token = TokenReport { id: None, text: String::new(), part: Part::Answer, logprobs };
+                let place = at.saturating_add(i).min(events.len());
+                events.insert(place, GenerationEvent::Token(token));
+            }
+        }
+    }
+}
+
+fn logprob(candidate: &Value) -> Option<TokenLogprob> {
+    let id = candidate.get("tokenId").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
+    Some(TokenLogprob {
+        id: id.unwrap_or(NO_ID),
+        bytes: candidate.get("token")?.as_str()?.as_bytes().to_vec(),
+        logprob: candidate.get("logProbability")?.as_f64()? as f32,
+    })
 }

@@ -2,6 +2,7 @@
 //! server's business; where a provider is reached, and with which key, is that of the crate that calls it.
 
 mod call;
+mod citations;
 mod config;
 mod contents;
 mod decode;

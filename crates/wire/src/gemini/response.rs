@@ -3,10 +3,12 @@
 //!
 //! Spec: <https://ai.google.dev/api/generate-content#generatecontentresponse>.
 
-use super::Style;
+use super::{Style, citations};
 use crate::outcome::{Call, Outcome, Piece, likeliest};
+use crate::seal;
 use parasol_core::{
-    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, TokenLogprob, TokenReport, Usage,
+    Citation, Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Signature, SignedPart, Signer,
+    TokenLogprob, TokenReport, Usage,
 };
 use serde_json::{Value, json};
 
@@ -125,18 +127,28 @@ impl Collector {
 }
 
 fn whole(index: usize, outcome: &Outcome, reason: FinishReason, style: Style) -> Value {
-    let (mut parts, mut cut) = (Vec::new(), None);
-    for piece in &outcome.pieces {
+    let (mut parts, mut cut, mut calls) = (Vec::new(), None, 0);
+    for (at, piece) in outcome.pieces.iter().enumerate() {
+        let sealed = outcome.signatures.iter().find(|(place, _)| *place == Some(at)).map(|(_, seal)| seal);
         match piece {
-            Piece::Reasoning(text) if style.include_thoughts => parts.push(text_part(Part::Reasoning, text)),
-            Piece::Reasoning(_) => {}
+            Piece::Reasoning(text) if style.include_thoughts => {
+                parts.push(signed(text_part(Part::Reasoning, text), sealed));
+            }
+            // Whoever does not want to read the thoughts has to send their seals back all the same.
+            Piece::Reasoning(_) => parts.extend(sealed.map(seal_part)),
             Piece::Text(text) => parts.push(text_part(Part::Answer, text)),
-            Piece::Call(call) => match call_part(call) {
-                Ok(part) => parts.push(part),
-                Err(message) => cut = Some(message),
-            },
+            Piece::Call(call) => {
+                let sealed = of_call(outcome.signatures.iter().map(|(_, seal)| seal), calls);
+                calls += 1;
+                match call_part(call) {
+                    Ok(part) => parts.push(signed(part, sealed)),
+                    Err(message) => cut = Some(message),
+                }
+            }
         }
     }
+    let rest = outcome.signatures.iter().map(|(_, seal)| seal);
+    parts.extend(rest.filter(|seal| stands_alone(seal)).map(seal_part));
     let mut candidate = json!({
         "content": { "parts": parts, "role": "model" },
         "finishReason": finish_reason(reason, cut.is_some()),
@@ -146,7 +158,31 @@ fn whole(index: usize, outcome: &Outcome, reason: FinishReason, style: Style) ->
         candidate["finishMessage"] = message.into();
     }
     logprobs(&outcome.tokens, &mut candidate);
+    citations::write(outcome.citations.iter().map(|(_, one)| one), &mut candidate);
     candidate
+}
+
+/// A part with its seal.
+fn signed(mut part: Value, signature: Option<&Signature>) -> Value {
+    if let Some(signature) = signature {
+        part["thoughtSignature"] = seal::written(signature, Signer::Google).into();
+    }
+    part
+}
+
+/// A seal without the part that it belongs to.
+fn seal_part(signature: &Signature) -> Value {
+    let kind = if matches!(signature.part, SignedPart::Thought(_)) { Part::Reasoning } else { Part::Answer };
+    signed(text_part(kind, ""), Some(signature))
+}
+
+/// Whether a seal has a part of its own, since what it belongs to is no part.
+fn stands_alone(signature: &Signature) -> bool {
+    matches!(signature.part, SignedPart::Hidden | SignedPart::Answer)
+}
+
+fn of_call<'s>(seals: impl IntoIterator<Item = &'s Signature>, index: usize) -> Option<&'s Signature> {
+    seals.into_iter().find(|seal| seal.part == SignedPart::Call(index))
 }
 
 /// Turns the events of answers into the responses of a stream.
@@ -156,17 +192,26 @@ pub struct Encoder {
     style: Style,
     model: String,
     prompt_tokens: usize,
-    /// The call that is being written, by candidate.
-    calls: Vec<Option<Call>>,
+    /// By candidate.
+    open: Vec<Open>,
     usages: Vec<Usage>,
+}
+
+/// What waits to be sent.
+#[derive(Debug, Clone, Default)]
+struct Open {
+    /// The call that is being written, and its index.
+    call: Option<(usize, Call)>,
+    seals: Vec<Signature>,
+    citations: Vec<Citation>,
 }
 
 impl Encoder {
     /// For a stream with this id and as many candidates.
     #[must_use]
     pub fn new(id: impl Into<String>, style: Style, candidates: usize) -> Self {
-        let (calls, usages) = (vec![None; candidates], Vec::new());
-        Self { id: id.into(), style, model: String::new(), prompt_tokens: 0, calls, usages }
+        let (open, usages) = (vec![Open::default(); candidates], Vec::new());
+        Self { id: id.into(), style, model: String::new(), prompt_tokens: 0, open, usages }
     }
 
     /// The stream's responses for the next event of a candidate.
@@ -192,32 +237,58 @@ impl Encoder {
                 vec![self.response(candidate)]
             }
             GenerationEvent::ToolCall(delta) => {
-                let Some(open) = self.calls.get_mut(index) else { return Vec::new() };
+                let Some(open) = self.open.get_mut(index) else { return Vec::new() };
                 let mut done = None;
                 if let Some(start) = &delta.start {
                     let call =
                         Call { id: start.id.clone(), name: start.name.clone(), arguments: String::new() };
-                    done = open.replace(call);
+                    done = open.call.replace((delta.index, call));
                 }
-                if let Some(call) = open {
+                if let Some((_, call)) = &mut open.call {
                     call.arguments.push_str(&delta.arguments);
                 }
                 // The call before was ended by this one, so it is whole.
-                done.and_then(|call| call_part(&call).ok()).map(|p| self.part(index, p)).into_iter().collect()
+                let done = done
+                    .and_then(|(at, call)| Some(signed(call_part(&call).ok()?, of_call(&open.seals, at))));
+                done.map(|part| self.part(index, part)).into_iter().collect()
             }
+            GenerationEvent::Signature(signature) => self.sign(index, signature),
+            GenerationEvent::Citation(citation) => {
+                if let Some(open) = self.open.get_mut(index) {
+                    open.citations.push(citation.clone());
+                }
+                Vec::new()
+            }
+            // It is told beside the answer.
+            GenerationEvent::Ignored { .. } => Vec::new(),
             GenerationEvent::Finished { reason, usage, .. } => self.finish(index, *reason, usage),
         }
+    }
+
+    /// A seal on a thought is sent at once; the others wait for what they belong to, or for the end.
+    fn sign(&mut self, index: usize, signature: &Signature) -> Vec<Value> {
+        if matches!(signature.part, SignedPart::Thought(_)) {
+            return vec![self.part(index, seal_part(signature))];
+        }
+        if let Some(open) = self.open.get_mut(index) {
+            open.seals.push(signature.clone());
+        }
+        Vec::new()
     }
 
     fn finish(&mut self, index: usize, reason: FinishReason, usage: &Usage) -> Vec<Value> {
         self.usages.push(*usage);
         let mut out = Vec::new();
         let mut cut = None;
-        if let Some(call) = self.calls.get_mut(index).and_then(Option::take) {
-            match call_part(&call) {
-                Ok(part) => out.push(self.part(index, part)),
+        let open = self.open.get_mut(index).map(std::mem::take).unwrap_or_default();
+        if let Some((at, call)) = &open.call {
+            match call_part(call) {
+                Ok(part) => out.push(self.part(index, signed(part, of_call(&open.seals, *at)))),
                 Err(message) => cut = Some(message),
             }
+        }
+        for signature in open.seals.iter().filter(|seal| stands_alone(seal)) {
+            out.push(self.part(index, seal_part(signature)));
         }
         let mut candidate = json!({
             "content": { "parts": [{ "text": "" }], "role": "model" },
@@ -227,6 +298,7 @@ impl Encoder {
         if let Some(message) = cut {
             candidate["finishMessage"] = message.into();
         }
+        citations::write(&open.citations, &mut candidate);
         let mut last = self.response(candidate);
         last["usageMetadata"] = usage_object(&self.usages);
         out.push(last);

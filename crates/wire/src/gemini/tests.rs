@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::client::Manner;
 use parasol_core::{
     AnswerFormat, ChatRequest, Error, ErrorKind, FinishReason, GenerationEvent, Part, Reasoning, Role,
     SamplingChoice, Timings, TokenLogprob, TokenReport, ToolCallDelta, ToolCallStart, ToolChoice, Usage,
@@ -110,7 +111,7 @@ fn what_is_not_honoured_is_refused_by_name() {
         (
             "contents",
             part(json!({"inlineData": {"mimeType": "image/png", "data": ""}})),
-            "contents.0.parts.0.inlineData: this server reads text",
+            "contents.0.parts.0.inlineData.data: is no standard base64",
         ),
         ("contents", part(json!({"fileData": {}})), "fileData"),
         ("contents", part(json!({})), "contents.0.parts.0: is empty"),
@@ -176,7 +177,13 @@ fn answer(reason: FinishReason) -> Vec<GenerationEvent> {
         let start = id.map(|id| ToolCallStart { id: id.into(), name: "a".into() });
         GenerationEvent::ToolCall(ToolCallDelta { index, start, arguments: arguments.into() })
     };
-    let usage = Usage { prompt_tokens: 10, cached_tokens: 4, generated_tokens: 6, reasoning_tokens: 2 };
+    let usage = Usage {
+        prompt_tokens: 10,
+        cached_tokens: 4,
+        generated_tokens: 6,
+        reasoning_tokens: 2,
+        ..Usage::default()
+    };
     vec![
         GenerationEvent::Started { model: "m".into(), prompt_tokens: 10, seed: 1 },
         token(Part::Reasoning, "hm"),
@@ -293,7 +300,8 @@ fn a_request_survives_the_round_trip() {
         "stopSequences": ["x"], "presencePenalty": 0.5, "responseLogprobs": true, "logprobs": 1,
         "responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}, "thinkingConfig": {"thinkingBudget": 0}});
     let chat = parse(body);
-    assert_eq!(parse(request_body(&chat).unwrap()), chat);
+    let written = request_body(&chat, &Manner::default(), &mut Vec::new()).unwrap();
+    assert_eq!(parse(written), chat);
 }
 
 #[test]

@@ -63,7 +63,12 @@ impl Encoder {
                 lines.push(last);
                 lines
             }
-            GenerationEvent::Started { .. } | GenerationEvent::Prefill { .. } => Vec::new(),
+            // The protocol has no field for seals and sources; what was ignored is told beside the answer.
+            GenerationEvent::Started { .. }
+            | GenerationEvent::Prefill { .. }
+            | GenerationEvent::Signature(_)
+            | GenerationEvent::Citation(_)
+            | GenerationEvent::Ignored { .. } => Vec::new(),
         }
     }
 

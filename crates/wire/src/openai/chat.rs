@@ -3,7 +3,7 @@
 use super::settings::{self, Settings};
 use super::{message, options, tools};
 use crate::fields::{Fields, Spelling, invalid};
-use parasol_core::{ChatRequest, Reasoning, Result, SamplingChoice};
+use parasol_core::{ChatRequest, Effort, Reasoning, Result, SamplingChoice};
 use serde_json::Value;
 
 /// The most alternatives for a token that the protocol allows.
@@ -45,6 +45,7 @@ impl ChatCall {
         call.include_usage = stream_options(&mut f)?;
         call.settings = Settings::take(&mut f)?;
         let tools = tools::take(&mut f, false)?;
+        let (reasoning, effort) = effort(&mut f, "reasoning_effort")?;
         let form = f.object("response_format")?.map(tools::format).transpose()?.flatten();
         call.request = ChatRequest {
             messages: message::read_all(messages)?,
@@ -52,7 +53,8 @@ impl ChatCall {
             tools,
             parallel_tool_calls: f.bool("parallel_tool_calls")?,
             format: settings::one(form.into_iter().chain(settings::guided(&mut f)?))?,
-            reasoning: effort(&mut f, "reasoning_effort")?,
+            reasoning,
+            effort,
             template_arguments: f.object("chat_template_kwargs")?.map(Fields::into_rest).unwrap_or_default(),
             max_tokens: max_tokens(&mut f)?,
             stop: settings::stop(&mut f)?,
@@ -103,15 +105,15 @@ fn max_tokens(f: &mut Fields) -> Result<Option<usize>> {
     }
 }
 
-/// `reasoning_effort`, or how else the field is called: whether a model that can think does. How much it thinks is its own affair.
-pub(crate) fn effort(f: &mut Fields, name: &str) -> Result<Option<Reasoning>> {
+/// `reasoning_effort`, or how else the field is called: whether a model that can think does, and how hard.
+pub(crate) fn effort(f: &mut Fields, name: &str) -> Result<(Option<Reasoning>, Option<Effort>)> {
     Ok(match f.string(name)?.as_deref() {
-        None => None,
-        Some("none") => Some(Reasoning::Off),
-        Some("minimal" | "low" | "medium" | "high" | "xhigh") => Some(Reasoning::On),
-        Some(_) => {
-            return Err(f.wrong(name, "must be none, minimal, low, medium, high or xhigh"));
-        }
+        None => (None, None),
+        Some("none") => (Some(Reasoning::Off), None),
+        Some(word) => match Effort::from_name(word) {
+            Some(effort) => (Some(Reasoning::On), Some(effort)),
+            None => return Err(f.wrong(name, "must be none, minimal, low, medium, high or xhigh")),
+        },
     })
 }
 
@@ -199,7 +201,7 @@ mod tests {
             (json!({ "messages": [{ "role": "robot", "content": "" }] }), "messages.0.role"),
             (
                 json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url" }] }] }),
-                "messages.0.content.0.type",
+                "messages.0.content.0.image_url",
             ),
         ];
         for (extra, field) in cases {

@@ -1,6 +1,6 @@
 //! Answers of chat completions: events to chunks of a stream, or to one object.
 
-use super::logprobs;
+use super::{citations, logprobs, seals};
 use crate::outcome::{Outcome, Piece};
 use parasol_core::{Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Usage};
 use serde_json::{Map, Value, json};
@@ -50,18 +50,27 @@ pub(crate) fn sum(usages: impl IntoIterator<Item = (usize, Usage)>) -> Usage {
         }
         all.generated_tokens = all.generated_tokens.saturating_add(usage.generated_tokens);
         all.reasoning_tokens = all.reasoning_tokens.saturating_add(usage.reasoning_tokens);
+        all.cache_written_tokens = all.cache_written_tokens.saturating_add(usage.cache_written_tokens);
+        all.cost = match (all.cost, usage.cost) {
+            (Some(one), Some(other)) => Some(one.plus(other)),
+            (one, other) => one.or(other),
+        };
     }
     all
 }
 
-/// `usage`.
+/// `usage`; with what the answer costs in dollars where that is known, as OpenRouter has it.
 pub(crate) fn usage(usage: &Usage) -> Value {
-    json!({
+    let mut object = json!({
         "prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.generated_tokens,
         "total_tokens": usage.prompt_tokens.saturating_add(usage.generated_tokens),
         "prompt_tokens_details": { "cached_tokens": usage.cached_tokens },
         "completion_tokens_details": { "reasoning_tokens": usage.reasoning_tokens },
-    })
+    });
+    if let Some(cost) = usage.cost {
+        object["cost"] = json!(cost.as_dollars());
+    }
+    object
 }
 
 /// Turns the events of one or several answers into the chunks of one stream.
@@ -84,7 +93,12 @@ impl ChatStream {
             GenerationEvent::Started { .. } => {
                 (json!({ "role": "assistant", "content": "" }), Value::Null, None)
             }
-            GenerationEvent::Prefill { .. } => return Vec::new(),
+            // What was ignored is told beside the answer.
+            GenerationEvent::Prefill { .. } | GenerationEvent::Ignored { .. } => return Vec::new(),
+            GenerationEvent::Signature(signature) => (seals::delta(signature), Value::Null, None),
+            GenerationEvent::Citation(citation) => {
+                (json!({ "annotations": [citations::write(citation)] }), Value::Null, None)
+            }
             GenerationEvent::Token(token) => {
                 let item = logprobs::item(token).filter(|_| token.part == Part::Answer);
                 if token.text.is_empty() && item.is_none() {
@@ -206,7 +220,13 @@ fn message(answer: &Outcome) -> Value {
     if !calls.is_empty() {
         message.insert("tool_calls".into(), calls.into());
     }
-    Value::Object(message)
+    let mut message = Value::Object(message);
+    if !answer.citations.is_empty() {
+        message["annotations"] = answer.citations.iter().map(|(_, one)| citations::write(one)).collect();
+    }
+    let signatures: Vec<_> = answer.signatures.iter().map(|(_, one)| one.clone()).collect();
+    seals::write(&signatures, &mut message);
+    message
 }
 
 #[cfg(test)]
@@ -224,7 +244,13 @@ mod tests {
         let call = |start: Option<ToolCallStart>, arguments: &str| {
             GenerationEvent::ToolCall(ToolCallDelta { index: 0, start, arguments: arguments.into() })
         };
-        let usage = Usage { prompt_tokens: 7, cached_tokens: 3, generated_tokens: 5, reasoning_tokens: 2 };
+        let usage = Usage {
+            prompt_tokens: 7,
+            cached_tokens: 3,
+            generated_tokens: 5,
+            reasoning_tokens: 2,
+            ..Usage::default()
+        };
         vec![
             GenerationEvent::Started { model: "m".into(), prompt_tokens: 7, seed: 1 },
             GenerationEvent::Prefill { done: 7, total: 7 },

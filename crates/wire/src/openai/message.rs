@@ -1,8 +1,12 @@
 //! Messages of chat completions, to the vocabulary and back.
 
+use super::{content, seals};
+use crate::client::Manner;
 use crate::fields::{Fields, Spelling, invalid};
 use parasol_core::{Message, Result, Role, ToolCall};
 use serde_json::{Map, Value, json};
+
+type Ignored = Vec<(String, String)>;
 
 /// The messages of a request, in order.
 pub(crate) fn read_all(list: Vec<Value>) -> Result<Vec<Message>> {
@@ -36,7 +40,7 @@ fn read(mut f: Fields) -> Result<Message> {
     let has_content = match f.take("content") {
         None => false,
         Some(content) => {
-            message.content = text(content, &f.at("content"))?;
+            content::read(&mut message, content, &f.at("content"))?;
             true
         }
     };
@@ -46,9 +50,11 @@ fn read(mut f: Fields) -> Result<Message> {
             None => f.string("reasoning")?,
             some => some,
         };
-        for call in f.objects("tool_calls")?.into_iter().flatten() {
+        for (index, mut call) in f.objects("tool_calls")?.into_iter().flatten().enumerate() {
+            message.signatures.extend(seals::of_call(&mut call, index)?);
             message.tool_calls.push(read_call(call)?);
         }
+        message.signatures.extend(seals::of_thoughts(&mut f)?);
         if let Some(refusal) = f.string("refusal")? {
             message.content.push_str(&refusal);
         }
@@ -60,41 +66,12 @@ fn read(mut f: Fields) -> Result<Message> {
     if role == Role::Tool {
         message.tool_call_id = Some(f.need_string("tool_call_id")?);
     }
-    if !has_content && message.tool_calls.is_empty() && message.content.is_empty() {
+    let silent = message.content.is_empty() && message.attachments.is_empty();
+    if !has_content && message.tool_calls.is_empty() && silent {
         return Err(f.wrong("content", "is required"));
     }
     f.finish()?;
     Ok(message)
-}
-
-/// A string, or parts of type text.
-pub(crate) fn text(content: Value, path: &str) -> Result<String> {
-    let parts = match content {
-        Value::String(text) => return Ok(text),
-        Value::Array(parts) => parts,
-        _ => return Err(invalid(path, "must be a string or a list of parts")),
-    };
-    let mut all = String::new();
-    for (i, part) in parts.into_iter().enumerate() {
-        let mut f = Fields::new(part, format!("{path}.{i}"), Spelling::Exact)?;
-        match f.need_string("type")?.as_str() {
-            "text" | "input_text" | "output_text" => all.push_str(&f.need_string("text")?),
-            "refusal" => all.push_str(&f.need_string("refusal")?),
-            "image_url" | "input_image" => {
-                return Err(f.wrong("type", "is an image, and no model here sees images: send text"));
-            }
-            "input_audio" => return Err(f.wrong("type", "is audio, and no model here hears: send text")),
-            "file" | "input_file" => {
-                return Err(f.wrong("type", "is a file, and none is read here: send its text"));
-            }
-            _ => return Err(f.wrong("type", "is not a kind of part that is known here: send text")),
-        }
-        for harmless in ["annotations", "logprobs", "cache_control"] {
-            f.take(harmless);
-        }
-        f.finish()?;
-    }
-    Ok(all)
 }
 
 fn read_call(mut f: Fields) -> Result<ToolCall> {
@@ -125,23 +102,38 @@ pub(crate) fn read_arguments(text: &str, path: &str) -> Result<Value> {
     }
 }
 
-/// A message as a provider reads it.
-pub(crate) fn write(message: &Message) -> Value {
+/// A message as a provider reads it, at `path` for complaints.
+///
+/// # Errors
+/// `Unsupported` for attachments that the protocol cannot carry.
+pub(crate) fn write(message: &Message, manner: &Manner, path: &str, ignored: &mut Ignored) -> Result<Value> {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
         Role::Tool => "tool",
     };
-    let mut out = json!({ "role": role, "content": message.content });
+    let mut out = json!({ "role": role, "content": content::write(message, path, ignored)? });
+    content::unmarked(message, path, ignored);
     if let Some(reasoning) = &message.reasoning {
-        out["reasoning_content"] = json!(reasoning);
+        if manner.takes_reasoning {
+            out["reasoning_content"] = json!(reasoning);
+        } else {
+            let why = "the provider does not take back what was thought".to_owned();
+            ignored.push((format!("{path}.reasoning"), why));
+        }
     }
     if !message.tool_calls.is_empty() {
         out["tool_calls"] = message.tool_calls.iter().map(write_call).collect();
         if message.content.is_empty() {
             out["content"] = Value::Null;
         }
+    }
+    if manner.takes_reasoning {
+        seals::write(&message.signatures, &mut out);
+    } else if !message.signatures.is_empty() {
+        let why = "the provider cannot read the seals of others".to_owned();
+        ignored.push((format!("{path}.signatures"), why));
     }
     if let Some(id) = &message.tool_call_id {
         out["tool_call_id"] = json!(id);
@@ -150,7 +142,7 @@ pub(crate) fn write(message: &Message) -> Value {
     if let Some(name) = message.name.as_ref().filter(|_| message.role != Role::Tool) {
         out["name"] = json!(name);
     }
-    out
+    Ok(out)
 }
 
 fn write_call(call: &ToolCall) -> Value {

@@ -2,8 +2,10 @@
 //! Reference: <https://platform.openai.com/docs/api-reference>. What is not honoured is refused by name.
 
 pub mod chat;
+mod citations;
 pub mod client;
 pub mod completions;
+mod content;
 pub mod encode;
 pub mod error;
 pub mod logprobs;
@@ -11,10 +13,13 @@ mod message;
 pub mod models;
 mod options;
 pub mod responses;
+mod seals;
 mod settings;
 mod tools;
 
+pub(crate) use content::{uncited, unmarked};
 pub use settings::Settings;
+pub(crate) use tools::unmarked as unmarked_tools;
 
 /// Takes `tools`, which other protocols write as this one does.
 pub(crate) fn read_tools(f: &mut crate::fields::Fields) -> parasol_core::Result<Vec<parasol_core::ToolSpec>> {

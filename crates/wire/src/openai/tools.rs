@@ -156,3 +156,11 @@ pub(crate) fn write_format(format: &AnswerFormat, extended: bool) -> Result<(&'s
         }
     })
 }
+
+/// Reports a mark for a cache on the tools, which the protocol has none for.
+pub(crate) fn unmarked(request: &parasol_core::ChatRequest, ignored: &mut Vec<(String, String)>) {
+    if request.tools_cache.is_some() {
+        let why = "the provider finds common beginnings by itself".to_owned();
+        ignored.push(("tools_cache".to_owned(), why));
+    }
+}

@@ -197,6 +197,8 @@ fn take(live: &Live, event: GenerationEvent) {
             };
             live.change(add, Some(told));
         }
+        // Seals and sources have no place in a conversation of the studio's yet; what was ignored stands in the log.
+        GenerationEvent::Signature(_) | GenerationEvent::Citation(_) | GenerationEvent::Ignored { .. } => {}
         GenerationEvent::ToolCall(delta) => {
             let told = frame("tool_call", &piece(&delta));
             live.change(|message| add_call(message, delta), Some(told));

@@ -193,6 +193,7 @@ impl Sequence {
             cached_tokens: self.place.cached,
             generated_tokens: self.generated(),
             reasoning_tokens: ending.reasoning_tokens,
+            ..Usage::default()
         };
         let now = Instant::now();
         let Place { admitted, prefilled, first, .. } = self.place;

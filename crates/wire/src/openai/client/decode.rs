@@ -1,6 +1,6 @@
 //! A provider's answer, streamed or whole, as events.
 
-use super::super::logprobs;
+use super::super::{citations, logprobs, seals};
 use super::error;
 use crate::sse::{SseEvent, SseParser};
 use parasol_core::{
@@ -110,6 +110,16 @@ impl StreamDecoder {
                 break;
             }
         }
+        // Mistral's models that think write parts.
+        for piece in part["content"].as_array().into_iter().flatten() {
+            let thought = piece["thinking"].as_array().into_iter().flatten();
+            for text in thought.filter_map(|inner| inner["text"].as_str()) {
+                token(text, Part::Reasoning, &Value::Null, out);
+            }
+            if let Some(text) = piece["text"].as_str() {
+                token(text, Part::Answer, &choice["logprobs"], out);
+            }
+        }
         if let Some(text) = part["content"].as_str().or(choice["text"].as_str()) {
             token(text, Part::Answer, &choice["logprobs"], out);
         }
@@ -119,6 +129,8 @@ impl StreamDecoder {
         for (at, call) in part["tool_calls"].as_array().into_iter().flatten().enumerate() {
             out.push(GenerationEvent::ToolCall(call_delta(call, at)));
         }
+        out.extend(citations::received(part).into_iter().map(GenerationEvent::Citation));
+        out.extend(seals::received(part).into_iter().map(GenerationEvent::Signature));
         self.pieces = self.pieces.saturating_add(out.len().saturating_sub(before));
         if let Some(reason) = choice["finish_reason"].as_str() {
             self.reason = Some(finish_reason(reason));
@@ -208,9 +220,12 @@ fn usage(value: &Value) -> Usage {
     let count = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     Usage {
         prompt_tokens: count(&value["prompt_tokens"]),
-        cached_tokens: count(&value["prompt_tokens_details"]["cached_tokens"]),
+        // The second is DeepSeek's name for it.
+        cached_tokens: count(&value["prompt_tokens_details"]["cached_tokens"])
+            .max(count(&value["prompt_cache_hit_tokens"])),
         generated_tokens: count(&value["completion_tokens"]),
         reasoning_tokens: count(&value["completion_tokens_details"]["reasoning_tokens"]),
+        ..Usage::default()
     }
 }
 

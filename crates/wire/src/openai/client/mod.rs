@@ -6,48 +6,43 @@ mod decode;
 pub use decode::{StreamDecoder, response};
 
 use super::{message, tools};
+use crate::client::{Manner, Thinking};
 use parasol_core::{
-    AnswerFormat, ChatRequest, CompleteRequest, Error, ErrorKind, Reasoning, Result, Sampling,
+    AnswerFormat, ChatRequest, CompleteRequest, Effort, Error, ErrorKind, Reasoning, Result, Sampling,
 };
 use serde_json::{Map, Value, json};
 
-/// Which fields a provider takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Flavour {
-    /// Those of vLLM, SGLang, llama.cpp and Parasol: the protocol's, and `top_k`, `min_p`, `typical_p`,
-    /// `repetition_penalty`, `guided_regex`, `guided_grammar`, `chat_template_kwargs`.
-    #[default]
-    Extended,
-    /// Only the protocol's own: filters that it does not know are left to the provider.
-    Standard,
-}
+type Ignored = Vec<(String, String)>;
 
 /// The body of a streamed `chat/completions` request for `model`.
 ///
 /// # Errors
 /// `Unsupported` for a form of the answer that the provider cannot be held to.
-pub fn chat_request(model: &str, request: &ChatRequest, flavour: Flavour) -> Result<Value> {
-    let mut body = start(model);
-    body.insert("messages".into(), request.messages.iter().map(message::write).collect());
+pub fn chat_request(
+    model: &str,
+    request: &ChatRequest,
+    manner: &Manner,
+    ignored: &mut Ignored,
+) -> Result<Value> {
+    let mut body = start(model, manner);
+    let mut messages = Vec::with_capacity(request.messages.len());
+    for (i, message) in request.messages.iter().enumerate() {
+        messages.push(message::write(message, manner, &format!("messages.{i}"), ignored)?);
+    }
+    body.insert("messages".into(), messages.into());
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tools::write).collect());
+        tools::unmarked(request, ignored);
         body.insert("tool_choice".into(), tools::write_choice(&request.tool_choice));
         if let Some(parallel) = request.parallel_tool_calls {
             body.insert("parallel_tool_calls".into(), parallel.into());
         }
     }
-    let extended = flavour == Flavour::Extended;
-    match request.reasoning {
-        None => {}
-        Some(Reasoning::Off) => {
-            body.insert("reasoning_effort".into(), "none".into());
-        }
-        Some(Reasoning::On) => {
-            body.insert("reasoning_effort".into(), "medium".into());
-        }
+    if let Some(effort) = effort(request, manner, ignored) {
+        body.insert("reasoning_effort".into(), effort.into());
     }
     if !request.template_arguments.is_empty() {
-        if !extended {
+        if !manner.extended {
             let message =
                 "chat_template_kwargs: the provider of this model takes no variables for its template";
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -58,17 +53,52 @@ pub fn chat_request(model: &str, request: &ChatRequest, flavour: Flavour) -> Res
         body.insert("logprobs".into(), true.into());
         body.insert("top_logprobs".into(), n.into());
     }
-    finish(&mut body, &request.sampling, request.format.as_ref(), flavour)?;
-    limits(&mut body, request.max_tokens, &request.stop);
+    finish(&mut body, &request.sampling, request.format.as_ref(), manner, ignored)?;
+    limits(&mut body, request.max_tokens, &request.stop, &manner.limit_field);
     Ok(Value::Object(body))
+}
+
+/// The effort to ask for, where thinking is spoken of.
+pub(crate) fn effort(request: &ChatRequest, manner: &Manner, ignored: &mut Ignored) -> Option<String> {
+    if request.thinking_tokens.is_some() {
+        let why = "the provider cannot be told how many tokens to think".to_owned();
+        ignored.push(("thinking_tokens".to_owned(), why));
+    }
+    let mut without = |why: &str| ignored.push(("reasoning".to_owned(), why.to_owned()));
+    match (request.reasoning, request.effort) {
+        (None, None) => None,
+        _ if manner.thinking == Thinking::Never => {
+            if request.reasoning != Some(Reasoning::Off) {
+                without("the model does not think");
+            }
+            None
+        }
+        (Some(Reasoning::Off), _) if manner.can_be_quiet() == Some(false) => {
+            without("the model always thinks: it is asked to think as little as it can");
+            manner.effort(Effort::Minimal)
+        }
+        (Some(Reasoning::Off), _) => Some("none".to_owned()),
+        (_, effort) => {
+            let told = manner.effort(effort.unwrap_or(Effort::Medium));
+            if told.is_none() {
+                without("the model cannot be told how hard to think");
+            }
+            told
+        }
+    }
 }
 
 /// The body of a streamed `completions` request for `model`.
 ///
 /// # Errors
 /// As [`chat_request`].
-pub fn completion_request(model: &str, request: &CompleteRequest, flavour: Flavour) -> Result<Value> {
-    let mut body = start(model);
+pub fn completion_request(
+    model: &str,
+    request: &CompleteRequest,
+    manner: &Manner,
+    ignored: &mut Ignored,
+) -> Result<Value> {
+    let mut body = start(model, manner);
     body.insert("prompt".into(), request.prompt.clone().into());
     if let Some(suffix) = &request.suffix {
         body.insert("suffix".into(), suffix.clone().into());
@@ -79,55 +109,62 @@ pub fn completion_request(model: &str, request: &CompleteRequest, flavour: Flavo
     if request.echo {
         body.insert("echo".into(), true.into());
     }
-    finish(&mut body, &request.sampling, request.format.as_ref(), flavour)?;
+    finish(&mut body, &request.sampling, request.format.as_ref(), manner, ignored)?;
     // Without a limit the protocol's own would hold, which is 16.
     let most = request.max_tokens.or(Some(1 << 16));
-    limits(&mut body, most, &request.stop);
+    limits(&mut body, most, &request.stop, "max_tokens");
     Ok(Value::Object(body))
 }
 
-fn start(model: &str) -> Map<String, Value> {
+fn start(model: &str, manner: &Manner) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("stream".into(), true.into());
-    body.insert("stream_options".into(), json!({ "include_usage": true }));
+    if manner.stream_options {
+        body.insert("stream_options".into(), json!({ "include_usage": true }));
+    }
     body
 }
 
-fn limits(body: &mut Map<String, Value>, max_tokens: Option<usize>, stop: &[String]) {
+fn limits(body: &mut Map<String, Value>, max_tokens: Option<usize>, stop: &[String], field: &str) {
     if let Some(most) = max_tokens {
-        // The older name: the servers that this calls know it, and not all know the newer one.
-        body.insert("max_tokens".into(), most.into());
+        body.insert(field.into(), most.into());
     }
     if !stop.is_empty() {
         body.insert("stop".into(), stop.into());
     }
 }
 
-/// Sampling and the answer's form.
+/// Sampling and the answer's form. What the provider does anyway is not sent.
 fn finish(
     body: &mut Map<String, Value>,
     sampling: &Sampling,
     format: Option<&AnswerFormat>,
-    flavour: Flavour,
+    manner: &Manner,
+    ignored: &mut Ignored,
 ) -> Result<()> {
+    let unsaid = manner.unsaid();
     let mut put = |name: &str, value: Value| body.insert(name.into(), value);
-    put("temperature", short(sampling.temperature));
-    put("top_p", short(sampling.top_p.unwrap_or(1.0)));
+    if unsaid.as_ref().is_none_or(|open| open.temperature != sampling.temperature) {
+        put("temperature", short(sampling.temperature));
+    }
+    if unsaid.as_ref().is_none_or(|open| open.top_p != sampling.top_p) {
+        put("top_p", short(sampling.top_p.unwrap_or(1.0)));
+    }
     if sampling.presence_penalty != 0.0 {
         put("presence_penalty", short(sampling.presence_penalty));
     }
     if sampling.frequency_penalty != 0.0 {
         put("frequency_penalty", short(sampling.frequency_penalty));
     }
-    if let Some(seed) = sampling.seed {
-        put("seed", seed.cast_signed().into());
+    if let Some(seed) = sampling.seed.filter(|_| !manner.seed_field.is_empty()) {
+        put(&manner.seed_field, seed.cast_signed().into());
     }
     if !sampling.logit_bias.is_empty() {
         let bias = sampling.logit_bias.iter().map(|(id, bias)| (id.to_string(), short(*bias)));
         put("logit_bias", Value::Object(bias.collect()));
     }
-    if flavour == Flavour::Extended {
+    if manner.extended {
         // 0 is off with every server that knows the field.
         put("top_k", sampling.top_k.unwrap_or(0).into());
         put("min_p", short(sampling.min_p.unwrap_or(0.0)));
@@ -139,16 +176,27 @@ fn finish(
             put("repetition_penalty", short(sampling.repetition_penalty));
             put("repeat_penalty", short(sampling.repetition_penalty));
         }
+    } else {
+        let unknown = [
+            ("top_k", sampling.top_k.is_some()),
+            ("min_p", sampling.min_p.is_some()),
+            ("typical_p", sampling.typical_p.is_some()),
+            ("repetition_penalty", sampling.repetition_penalty != 1.0),
+            ("seed", sampling.seed.is_some() && manner.seed_field.is_empty()),
+        ];
+        for (name, _) in unknown.iter().filter(|(_, asked)| *asked) {
+            ignored.push(((*name).to_owned(), "the provider has no parameter for it".to_owned()));
+        }
     }
     if let Some(format) = format {
-        let (name, value) = tools::write_format(format, flavour == Flavour::Extended)?;
+        let (name, value) = tools::write_format(format, manner.extended)?;
         put(name, value);
     }
     Ok(())
 }
 
 /// A number as it was written: `0.7`, not the nearest float of twice the width.
-fn short(x: f32) -> Value {
+pub(crate) fn short(x: f32) -> Value {
     x.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
@@ -235,11 +283,11 @@ mod tests {
             logprobs: Some(2),
             ..ChatRequest::default()
         };
-        let body = chat_request("m", &request, Flavour::Extended).unwrap();
+        let body = chat_request("m", &request, &Manner::default(), &mut Vec::new()).unwrap();
         let call = ChatCall::read(body).unwrap();
         assert!(call.stream && call.include_usage);
         assert_eq!(call.request(&SamplingChoice::default(), 0), request);
-        let error = chat_request("m", &request, Flavour::Standard).unwrap_err();
+        let error = chat_request("m", &request, &Manner::standard(), &mut Vec::new()).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Unsupported);
     }
 
@@ -252,7 +300,7 @@ mod tests {
             logprobs: Some(1),
             ..CompleteRequest::default()
         };
-        let body = completion_request("m", &request, Flavour::Extended).unwrap();
+        let body = completion_request("m", &request, &Manner::default(), &mut Vec::new()).unwrap();
         assert_eq!(CompletionCall::read(body).unwrap().request(&SamplingChoice::default(), 0), request);
     }
 

@@ -1,11 +1,12 @@
 //! Answers of responses: events of a generation to typed events, and the object that they build up.
 
 use super::super::encode::unfinished;
-use super::super::{error, logprobs};
+use super::super::{citations, error, logprobs};
 use super::request::ResponseCall;
+use crate::seal;
 use parasol_core::{
-    ChatRequest, Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, TokenReport, ToolCallDelta,
-    Usage,
+    ChatRequest, Citation, Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Signature,
+    SignedPart, Signer, TokenReport, ToolCallDelta, Usage,
 };
 use serde_json::{Value, json};
 
@@ -25,6 +26,7 @@ struct Open {
     item: Value,
     text: String,
     logprobs: Vec<Value>,
+    annotations: Vec<Value>,
 }
 
 /// One answer. Its events build the same object, whether they are sent or not.
@@ -36,6 +38,8 @@ pub struct Answer {
     open: Option<Open>,
     /// Where the calls stand in the output.
     calls: Vec<usize>,
+    /// Seals that belong to no thought that is told: they come last.
+    seals: Vec<Signature>,
     sequence: u64,
     end: Option<(FinishReason, Usage)>,
 }
@@ -52,7 +56,16 @@ impl Answer {
         if let (Some(base), Value::Object(echo)) = (base.as_object_mut(), call.echo(request)) {
             base.extend(echo);
         }
-        Self { base, key, output: Vec::new(), open: None, calls: Vec::new(), sequence: 0, end: None }
+        Self {
+            base,
+            key,
+            output: Vec::new(),
+            open: None,
+            calls: Vec::new(),
+            seals: Vec::new(),
+            sequence: 0,
+            end: None,
+        }
     }
 
     /// The events that the next event of the generation becomes.
@@ -64,7 +77,10 @@ impl Answer {
                 self.emit("response.created", json!({ "response": base }), &mut out);
                 self.emit("response.in_progress", json!({ "response": base }), &mut out);
             }
-            GenerationEvent::Prefill { .. } => {}
+            // What was ignored is told beside the answer.
+            GenerationEvent::Prefill { .. } | GenerationEvent::Ignored { .. } => {}
+            GenerationEvent::Signature(signature) => self.sign(signature, &mut out),
+            GenerationEvent::Citation(citation) => self.cite(citation, &mut out),
             GenerationEvent::Token(token) => self.token(token, &mut out),
             GenerationEvent::ToolCall(delta) => self.call(delta, &mut out),
             GenerationEvent::Finished { reason, usage, .. } => {
@@ -74,10 +90,36 @@ impl Answer {
                 }
                 let whole = matches!(reason, FinishReason::Stop | FinishReason::ToolCalls);
                 self.close(if whole { "completed" } else { "incomplete" }, &mut out);
+                for signature in std::mem::take(&mut self.seals) {
+                    let seal = seal::written(&signature, Signer::OpenAi);
+                    self.begin(Kind::Reasoning, json!({ "encrypted_content": seal }), &mut out);
+                    self.close("completed", &mut out);
+                }
                 self.end = Some((*reason, *usage));
             }
         }
         out
+    }
+
+    fn sign(&mut self, signature: &Signature, out: &mut Vec<Value>) {
+        match (&signature.part, &mut self.open) {
+            (SignedPart::Thought(_), Some(open)) if open.kind == Kind::Reasoning => {
+                open.item["encrypted_content"] = seal::written(signature, Signer::OpenAi).into();
+                self.close("completed", out);
+            }
+            _ => self.seals.push(signature.clone()),
+        }
+    }
+
+    fn cite(&mut self, citation: &Citation, out: &mut Vec<Value>) {
+        let Some(open) = self.open.as_mut().filter(|open| open.kind == Kind::Message) else { return };
+        let annotation = citations::flat(citation);
+        open.annotations.push(annotation.clone());
+        let fields = json!({
+            "item_id": open.item["id"], "output_index": self.output.len(), "content_index": 0,
+            "annotation_index": open.annotations.len().saturating_sub(1), "annotation": annotation,
+        });
+        self.emit("response.output_text.annotation.added", fields, out);
     }
 
     fn token(&mut self, token: &TokenReport, out: &mut Vec<Value>) {
@@ -150,16 +192,17 @@ impl Answer {
         if kind != Kind::Call {
             let fields = json!({
                 "item_id": item["id"], "output_index": at, "content_index": 0,
-                "part": part(kind, "", &[]),
+                "part": part(kind, "", &[], &[]),
             });
             self.emit("response.content_part.added", fields, out);
         }
-        self.open = Some(Open { kind, item, text: String::new(), logprobs: Vec::new() });
+        let open = Open { kind, item, text: String::new(), logprobs: Vec::new(), annotations: Vec::new() };
+        self.open = Some(open);
     }
 
     /// Ends the item that is being written, if one is.
     fn close(&mut self, status: &str, out: &mut Vec<Value>) {
-        let Some(Open { kind, mut item, text, logprobs }) = self.open.take() else { return };
+        let Some(Open { kind, mut item, text, logprobs, annotations }) = self.open.take() else { return };
         let at = self.output.len();
         item["status"] = status.into();
         if kind == Kind::Call {
@@ -169,7 +212,7 @@ impl Answer {
             });
             self.emit("response.function_call_arguments.done", fields, out);
         } else {
-            let part = part(kind, &text, &logprobs);
+            let part = part(kind, &text, &logprobs, &annotations);
             item["content"] = json!([part]);
             let place = json!({ "item_id": item["id"], "output_index": at, "content_index": 0 });
             let mut done = place.clone();
@@ -259,10 +302,10 @@ impl Answer {
 }
 
 /// The one part that a message or a thought consists of.
-fn part(kind: Kind, text: &str, logprobs: &[Value]) -> Value {
+fn part(kind: Kind, text: &str, logprobs: &[Value], annotations: &[Value]) -> Value {
     match kind {
         Kind::Reasoning => json!({ "type": "reasoning_text", "text": text }),
-        _ => json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": logprobs }),
+        _ => json!({ "type": "output_text", "text": text, "annotations": annotations, "logprobs": logprobs }),
     }
 }
 

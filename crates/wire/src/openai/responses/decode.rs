@@ -1,12 +1,13 @@
 //! A provider's stream of typed events, as events of the vocabulary.
 
 use super::super::client::error;
-use super::super::logprobs;
+use super::super::{citations, logprobs};
 use crate::outcome::text_event;
+use crate::seal;
 use crate::sse::{SseEvent, SseParser};
 use parasol_core::{
-    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Timings, TokenReport, ToolCallDelta,
-    ToolCallStart, Usage,
+    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, SignedPart, Signer, Timings, TokenReport,
+    ToolCallDelta, ToolCallStart, Usage,
 };
 use serde_json::Value;
 
@@ -54,6 +55,11 @@ impl StreamDecoder {
         Err(Error::new(ErrorKind::Network, "the provider's stream broke off before the answer was complete"))
     }
 
+    /// Whether the answer is complete.
+    pub fn is_finished(&self) -> bool {
+        self.ended
+    }
+
     fn event(&mut self, event: &SseEvent, out: &mut Vec<GenerationEvent>) -> Result<()> {
         if self.ended || event.data.trim() == "[DONE]" {
             return Ok(());
@@ -76,6 +82,12 @@ impl StreamDecoder {
             "response.refusal.delta" => out.push(text_event(Part::Answer, delta())),
             "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => {
                 out.push(text_event(Part::Reasoning, delta()));
+            }
+            "response.output_text.annotation.added" => {
+                out.extend(citations::read(&data["annotation"]).map(GenerationEvent::Citation));
+            }
+            "response.output_item.done" if data["item"]["type"] == "reasoning" => {
+                out.extend(sealed(&data["item"]));
             }
             "response.output_item.added" if data["item"]["type"] == "function_call" => {
                 out.push(self.begin(&data["item"]));
@@ -120,6 +132,17 @@ impl StreamDecoder {
     }
 }
 
+/// The seal on what was thought.
+fn sealed(item: &Value) -> Option<GenerationEvent> {
+    let data = item["encrypted_content"].as_str().filter(|data| !data.is_empty())?.to_owned();
+    let texts = |name: &str| -> String {
+        item[name].as_array().into_iter().flatten().filter_map(|part| part["text"].as_str()).collect()
+    };
+    let thought = Some(texts("content")).filter(|text| !text.is_empty()).unwrap_or_else(|| texts("summary"));
+    let part = if thought.is_empty() { SignedPart::Hidden } else { SignedPart::Thought(thought) };
+    Some(GenerationEvent::Signature(seal::read(data, Signer::OpenAi, part)))
+}
+
 fn token(data: &Value, text: String) -> GenerationEvent {
     let logprobs = data["logprobs"].get(0).map(logprobs::read).unwrap_or_default();
     GenerationEvent::Token(TokenReport { id: None, text, part: Part::Answer, logprobs })
@@ -139,6 +162,7 @@ fn end(response: &Value, calls: bool) -> GenerationEvent {
         cached_tokens: count(&usage["input_tokens_details"]["cached_tokens"]),
         generated_tokens: count(&usage["output_tokens"]),
         reasoning_tokens: count(&usage["output_tokens_details"]["reasoning_tokens"]),
+        ..Usage::default()
     };
     GenerationEvent::Finished { reason, stop: None, usage, timings: Timings::default() }
 }

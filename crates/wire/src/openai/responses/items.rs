@@ -1,8 +1,10 @@
 //! Items, which conversations consist of here: as messages of the vocabulary, and as they are kept.
 
-use super::super::message::{read_arguments, text, tool_of};
+use super::super::content;
+use super::super::message::{read_arguments, tool_of};
 use crate::fields::{Fields, Spelling, invalid};
-use parasol_core::{Message, Result, Role, ToolCall};
+use crate::seal;
+use parasol_core::{Message, Result, Role, SignedPart, Signer, ToolCall};
 use serde_json::{Map, Value, json};
 
 /// `input` as items: a string is a message of the user's.
@@ -32,8 +34,6 @@ pub fn owner_of(item: &str) -> Option<String> {
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     pub(super) messages: Vec<Message>,
-    /// Whether something was sent that cannot be read here.
-    pub(super) encrypted: bool,
 }
 
 impl Conversation {
@@ -76,13 +76,15 @@ impl Conversation {
         };
         // Which part of an answer a message was: models here are told by its place.
         f.string("phase")?;
-        let content = text(f.need("content")?, &f.at("content"))?;
+        let mut message = Message::new(role, "");
+        content::read(&mut message, f.need("content")?, &f.at("content"))?;
         if role == Role::Assistant {
             // Thinking and the message that followed are one turn.
             let turn = self.turn(|turn| turn.content.is_empty() && turn.tool_calls.is_empty());
-            turn.content = content;
+            turn.content = message.content;
+            turn.attachments = message.attachments;
         } else {
-            self.messages.push(Message::new(role, content));
+            self.messages.push(message);
         }
         Ok(())
     }
@@ -100,11 +102,23 @@ impl Conversation {
                 }
             }
         }
-        self.encrypted |= f.string("encrypted_content")?.is_some();
+        let seal = f.string("encrypted_content")?.filter(|seal| !seal.is_empty());
+        if thought.is_empty() && seal.is_none() {
+            return Ok(());
+        }
+        let turn = self.turn(|turn| {
+            let silent = turn.content.is_empty() && turn.tool_calls.is_empty();
+            // A seal without words may follow whatever it belongs to.
+            (silent && turn.reasoning.is_none()) || thought.is_empty()
+        });
+        if let Some(data) = seal {
+            let part = match thought.is_empty() {
+                true => SignedPart::Hidden,
+                false => SignedPart::Thought(thought.clone()),
+            };
+            turn.signatures.push(seal::read(data, Signer::OpenAi, part));
+        }
         if !thought.is_empty() {
-            let turn = self.turn(|turn| {
-                turn.content.is_empty() && turn.tool_calls.is_empty() && turn.reasoning.is_none()
-            });
             turn.reasoning = Some(thought);
         }
         Ok(())
@@ -126,7 +140,8 @@ impl Conversation {
     fn output(&mut self, f: &mut Fields) -> Result<()> {
         let id = f.need_string("call_id")?;
         f.string("name")?;
-        let mut message = Message::new(Role::Tool, text(f.need("output")?, &f.at("output"))?);
+        let mut message = Message::new(Role::Tool, "");
+        content::read(&mut message, f.need("output")?, &f.at("output"))?;
         message.name = tool_of(&self.messages, Some(&id));
         if message.name.is_none() {
             return Err(f.wrong("call_id", format_args!("{id:?} is of no call before it")));

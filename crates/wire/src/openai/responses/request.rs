@@ -88,9 +88,6 @@ impl ResponseCall {
                 self.input.iter().filter(|i| i["type"] != "function_call_output").cloned().collect();
             conversation.read(&rest, "input")?;
         }
-        if conversation.encrypted {
-            self.noted.push("input.encrypted_content".into());
-        }
         Ok(())
     }
 
@@ -104,7 +101,7 @@ impl ResponseCall {
 
     fn reasoning(&mut self, f: &mut Fields) -> Result<()> {
         let Some(mut reasoning) = f.object("reasoning")? else { return Ok(()) };
-        self.request.reasoning = chat::effort(&mut reasoning, "effort")?;
+        (self.request.reasoning, self.request.effort) = chat::effort(&mut reasoning, "effort")?;
         // What is thought is told in full and never summed up.
         reasoning.note(&["summary", "generate_summary"], &mut self.noted);
         reasoning.finish()
@@ -115,9 +112,10 @@ impl ResponseCall {
         for (i, name) in f.strings("include")?.unwrap_or_default().into_iter().enumerate() {
             match name.as_str() {
                 "message.output_text.logprobs" => wanted = true,
-                // Thinking goes out and comes in as text; the others speak of tools and pictures that cannot occur.
-                "reasoning.encrypted_content"
-                | "file_search_call.results"
+                // Where a provider seals what it thought, the seal is always told.
+                "reasoning.encrypted_content" => {}
+                // These speak of tools and pictures that cannot occur.
+                "file_search_call.results"
                 | "web_search_call.results"
                 | "web_search_call.action.sources"
                 | "message.input_image.image_url"

@@ -1,0 +1,444 @@
+//! The directory of providers and of their models: what is built in, and what the user's `remote.toml` adds or changes. It
+//! makes entries of them that can be connected to; it opens no connection.
+
+use crate::entry::{BackendEntry, Limits, RemoteEntry};
+use crate::keys::{KeySources, is_absent};
+use crate::ledger::Budget;
+use crate::price::Price;
+use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
+use parasol_wire::client::{Manner, Protocol, Thinking};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The name of the user's file in Parasol's folder.
+pub const FILE: &str = "remote.toml";
+/// Larger than any that people write.
+const MOST_BYTES: u64 = 1 << 20;
+const BUILT_IN: &str = include_str!("../providers.toml");
+
+/// Somebody who computes models.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its name, also before a model's: `openrouter/meta-llama/llama-4`.
+    pub name: String,
+    /// Its name for people.
+    #[serde(default)]
+    pub title: String,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Its base URL; `PARASOL_NAME_URL` stands above it.
+    #[serde(default)]
+    pub url: String,
+    /// The variable that holds its address, where that is the user's own …
+    #[serde(default)]
+    pub url_env: Option<String>,
+    /// … and what follows it.
+    #[serde(default)]
+    pub url_path: String,
+    /// Variables that may hold the key.
+    #[serde(default)]
+    pub key_env: Vec<String>,
+    /// A program and its arguments that print the key, such as `["secret-tool", "lookup", "provider", "openai"]`.
+    #[serde(default)]
+    pub key_command: Vec<String>,
+    /// The header that carries the key, where it is not the protocol's own.
+    #[serde(default)]
+    pub key_header: Option<String>,
+    /// It may be asked without a key.
+    #[serde(default)]
+    pub key_optional: bool,
+    /// How its form of the protocol differs.
+    #[serde(default)]
+    pub manner: Manner,
+    /// The sampling where nobody says anything.
+    #[serde(default)]
+    pub sampling: SamplingChoice,
+    /// How long it may take, and how much of it may be asked.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+}
+
+/// A model of a provider's.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// Its name here.
+    pub name: String,
+    /// Other names for it.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Whose it is.
+    pub provider: String,
+    /// What its provider calls it; its name here where nothing is said.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Tokens that its context holds.
+    #[serde(default)]
+    pub context: Option<usize>,
+    /// The most tokens of an answer.
+    #[serde(default)]
+    pub max_output: Option<usize>,
+    /// The efforts that it can be asked for; `none` among them if it can be asked not to think.
+    #[serde(default)]
+    pub efforts: Option<Vec<String>>,
+    /// How it is told to think.
+    #[serde(default)]
+    pub thinking: Option<Thinking>,
+    /// What it costs.
+    #[serde(default)]
+    pub price: Option<Price>,
+    /// Limits of its own.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+}
+
+/// Models that are asked one after the other until one answers.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// What it is called.
+    pub name: String,
+    /// The models in order, remote or local.
+    pub models: Vec<String>,
+}
+
+/// Answers that are given again.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    /// For so many seconds.
+    pub seconds: f64,
+    /// At most so many of them.
+    #[serde(default = "many")]
+    pub entries: usize,
+}
+
+fn many() -> usize {
+    1000
+}
+
+/// What a file says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Written {
+    provider: Vec<Provider>,
+    model: Vec<Listed>,
+    chain: Vec<Chain>,
+    budget: Option<Budget>,
+    cache: Option<CacheSettings>,
+}
+
+/// All that is known.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    providers: BTreeMap<String, Provider>,
+    models: Vec<Listed>,
+    /// Lower-case names and aliases.
+    names: HashMap<String, usize>,
+    chains: Vec<Chain>,
+    budget: Budget,
+    cache: Option<CacheSettings>,
+}
+
+impl Directory {
+    /// What is built in, with what the file in `home` adds and changes.
+    ///
+    /// # Errors
+    /// `InvalidRequest` naming file, line and what is wrong.
+    pub fn load(home: &Path) -> Result<Self> {
+        let mut all = Self::default();
+        all.add("the built-in list of providers", BUILT_IN)?;
+        let path = home.join(FILE);
+        let named = path.display().to_string();
+        match std::fs::metadata(&path) {
+            Err(e) if is_absent(&e) => return Ok(all),
+            Err(e) => return Err(Error::from(e).within(format!("cannot read {named}"))),
+            Ok(meta) if meta.len() > MOST_BYTES => {
+                return Err(invalid(format!(
+                    "{named} is larger than {MOST_BYTES} bytes: that is no settings file"
+                )));
+            }
+            Ok(_) => {}
+        }
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| Error::from(e).within(format!("cannot read {named}")))?;
+        all.add(&named, &text)?;
+        Ok(all)
+    }
+
+    fn add(&mut self, file: &str, text: &str) -> Result<()> {
+        let written: Written = toml::from_str(text).map_err(|e| {
+            let line = e
+                .span()
+                .map_or(1, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+            invalid(format!("{file}, line {line}: {}", e.message()))
+        })?;
+        for provider in written.provider {
+            self.providers.insert(provider.name.clone(), provider);
+        }
+        for model in written.model {
+            if !self.providers.contains_key(&model.provider) {
+                let known: Vec<&str> = self.providers.keys().map(String::as_str).collect();
+                return Err(invalid(format!(
+                    "{file}: the model {} is of the provider {:?}, which is none of {}: add it under [[provider]]",
+                    model.name,
+                    model.provider,
+                    known.join(", ")
+                )));
+            }
+            let at = self.models.len();
+            for name in model.aliases.iter().chain([&model.name]) {
+                self.names.insert(name.to_lowercase(), at);
+            }
+            self.models.push(model);
+        }
+        self.chains.extend(written.chain);
+        self.budget = written.budget.unwrap_or_else(|| std::mem::take(&mut self.budget));
+        self.cache = written.cache.or(self.cache);
+        Ok(())
+    }
+
+    /// The providers by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.values()
+    }
+
+    /// The provider of this name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.get(name)
+    }
+
+    /// The models that are listed; of several with one name the last, which is the user's.
+    pub fn models(&self) -> impl Iterator<Item = &Listed> {
+        let current = |(at, model): &(usize, &Listed)| self.names.get(&model.name.to_lowercase()) == Some(at);
+        self.models.iter().enumerate().filter(current).map(|(_, model)| model)
+    }
+
+    /// The chains.
+    #[must_use]
+    pub fn chains(&self) -> &[Chain] {
+        &self.chains
+    }
+
+    /// What may be spent.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Whether answers are kept to be given again.
+    #[must_use]
+    pub fn cache(&self) -> Option<CacheSettings> {
+        self.cache
+    }
+
+    /// The model that a name means: one that is listed, or any of a provider's as `provider/model`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Listed> {
+        if let Some(model) = self.names.get(&name.to_lowercase()).and_then(|at| self.models.get(*at)) {
+            return Some(model.clone());
+        }
+        let (provider, model) = name.split_once('/')?;
+        let provider = self.providers.get(&provider.to_lowercase())?;
+        if model.is_empty() {
+            return None;
+        }
+        let listed = self.names.get(&model.to_lowercase()).and_then(|at| self.models.get(*at));
+        if let Some(listed) = listed.filter(|listed| listed.provider == provider.name) {
+            return Some(listed.clone());
+        }
+        Some(Listed {
+            name: name.to_owned(),
+            aliases: Vec::new(),
+            provider: provider.name.clone(),
+            id: Some(model.to_owned()),
+            context: None,
+            max_output: None,
+            efforts: None,
+            thinking: None,
+            price: None,
+            limits: None,
+        })
+    }
+
+    /// The entry to connect to for a listed model, its key included.
+    ///
+    /// # Errors
+    /// `Denied` naming the variable when the key is missing; `InvalidRequest` when the address is; what reading keys fails
+    /// with.
+    pub fn entry(&self, model: &Listed, keys: &KeySources) -> Result<RemoteEntry> {
+        let Some(provider) = self.providers.get(&model.provider) else {
+            return Err(Error::new(ErrorKind::Internal, format!("{} has no provider", model.name)));
+        };
+        let key = keys.find(&provider.name, &provider.key_env, &provider.key_command)?;
+        if key.is_none() && !provider.key_optional {
+            return Err(provider.keyless(&model.name));
+        }
+        let manner = Manner {
+            max_output: model.max_output.or(provider.manner.max_output),
+            efforts: model.efforts.clone().or_else(|| provider.manner.efforts.clone()),
+            thinking: model.thinking.unwrap_or(provider.manner.thinking),
+            ..provider.manner.clone()
+        };
+        let backend = BackendEntry {
+            url: provider.address()?,
+            model: Some(model.id.clone().unwrap_or_else(|| model.name.clone())),
+            protocol: provider.protocol,
+            manner: Some(manner),
+            key,
+            key_name: provider.key_env.first().cloned(),
+            key_header: provider.key_header.clone(),
+            ..BackendEntry::default()
+        };
+        Ok(RemoteEntry {
+            name: model.name.clone(),
+            backends: vec![backend],
+            capabilities: vec!["chat".into()],
+            context: model.context,
+            sampling: provider.sampling,
+            limits: model.limits.or(provider.limits).unwrap_or_else(patient),
+            price: model.price.clone(),
+            provider: Some(provider.name.clone()),
+        })
+    }
+}
+
+/// Providers are asked again when they are busy, and not looked at in between.
+fn patient() -> Limits {
+    Limits { retries: 2, health_interval: 0.0, ..Limits::default() }
+}
+
+impl Provider {
+    /// The variable that overrides its address.
+    #[must_use]
+    pub fn url_variable(&self) -> String {
+        format!("PARASOL_{}_URL", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    /// Its address: of the variable that overrides it, of its own variable, or as it is written.
+    fn address(&self) -> Result<String> {
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        if let Some(url) = var(&self.url_variable()) {
+            return Ok(url);
+        }
+        if let Some(name) = &self.url_env
+            && let Some(url) = var(name)
+        {
+            return Ok(format!("{}{}", url.trim().trim_end_matches('/'), self.url_path));
+        }
+        if self.url.is_empty() {
+            let name = self.url_env.clone().unwrap_or_else(|| self.url_variable());
+            return Err(invalid(format!("{} has no address: set {name} to it", self.name_for_people())));
+        }
+        Ok(self.url.clone())
+    }
+
+    /// Whether it could be asked, as far as that can be told without running a program.
+    #[must_use]
+    pub fn is_ready(&self, keys: &KeySources) -> bool {
+        let key = self.key_optional
+            || !self.key_command.is_empty()
+            || keys.find(&self.name, &self.key_env, &[]).is_ok_and(|key| key.is_some());
+        key && self.address().is_ok()
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn name_for_people(&self) -> &str {
+        if self.title.is_empty() { &self.name } else { &self.title }
+    }
+
+    fn keyless(&self, model: &str) -> Error {
+        let variable = self.key_env.first().cloned().unwrap_or_else(|| "key_env in remote.toml".into());
+        let message = format!(
+            "{model} is computed by {}, which wants a key: set {variable} to it, or store it with \
+             `parasol providers login {}`",
+            self.name_for_people(),
+            self.name
+        );
+        Error::new(ErrorKind::Denied, message)
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn with(text: &str) -> Result<Directory> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), text).unwrap();
+        Directory::load(folder.path())
+    }
+
+    #[test]
+    fn what_is_built_in_is_right_and_every_model_has_a_dated_price() {
+        let all = with("").unwrap();
+        for name in [
+            "claude-sonnet-4.6",
+            "gpt-5",
+            "gemini-2.5-pro",
+            "grok-3",
+            "deepseek-r1",
+            "mistral-large",
+            "command-r-plus",
+        ] {
+            assert!(all.find(name).is_some(), "{name}");
+        }
+        for model in all.models() {
+            let price = model.price.as_ref().unwrap_or_else(|| panic!("{} has no price", model.name));
+            price.dated.parse::<jiff::civil::Date>().unwrap();
+            assert!(price.input > 0.0 && price.output > price.input, "{}", model.name);
+            assert!(model.context.is_some(), "{}", model.name);
+        }
+        assert_eq!(all.find("CLAUDE-SONNET-4-6").unwrap().name, "claude-sonnet-4.6");
+        assert!(all.find("smollm2").is_none() && all.find("openai/").is_none() && all.find("a/b").is_none());
+        let any = all.find("openrouter/meta-llama/llama-4").unwrap();
+        assert_eq!((any.id.as_deref(), any.price), (Some("meta-llama/llama-4"), None));
+        assert!(all.find("openai/gpt-5").unwrap().price.is_some());
+    }
+
+    #[test]
+    fn the_users_file_adds_changes_and_is_complained_about_by_line() {
+        let all = with(
+            "[[provider]]\nname = \"mine\"\nurl = \"http://127.0.0.1:1/v1\"\nkey_optional = true\n\
+             [[model]]\nname = \"gpt-5\"\nprovider = \"mine\"\n[budget]\nday = 2.5\nkeys = { a = 1.0 }\n\
+             [[chain]]\nname = \"best\"\nmodels = [\"gpt-5\", \"smollm2\"]\n",
+        )
+        .unwrap();
+        let model = all.find("gpt-5").unwrap();
+        assert_eq!(model.provider, "mine");
+        assert_eq!(all.models().filter(|m| m.name == "gpt-5").count(), 1);
+        assert_eq!((all.budget().day, all.chains()[0].models.len()), (Some(2.5), 2));
+        let folder = tempfile::tempdir().unwrap();
+        let entry = all.entry(&model, &KeySources::at(folder.path())).unwrap();
+        assert_eq!(entry.backends[0].url, "http://127.0.0.1:1/v1");
+        let error = with("[budget]\n\nweek = 3\n").unwrap_err();
+        assert!(error.message().contains("remote.toml, line 3"), "{error}");
+        let error = with("[[model]]\nname = \"x\"\nprovider = \"nobody\"\n").unwrap_err();
+        assert!(error.message().contains("nobody"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_key_is_told_with_its_variable() {
+        let text = "[[provider]]\nname = \"p\"\ntitle = \"P Inc\"\nurl = \"http://h/v1\"\n\
+                    key_env = [\"PARASOL_TEST_NO_SUCH_KEY\"]\n[[model]]\nname = \"m\"\nprovider = \"p\"\n";
+        let (all, folder) = (with(text).unwrap(), tempfile::tempdir().unwrap());
+        let keys = KeySources::at(folder.path());
+        let error = all.entry(&all.find("m").unwrap(), &keys).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Denied);
+        assert!(error.message().contains("PARASOL_TEST_NO_SUCH_KEY"), "{error}");
+        assert!(!all.provider("p").unwrap().is_ready(&keys));
+        keys.store("p", Some(&crate::Key::new("k-1234", "x").unwrap())).unwrap();
+        assert!(all.provider("p").unwrap().is_ready(&keys));
+        assert!(all.entry(&all.find("m").unwrap(), &keys).unwrap().backends[0].key.is_some());
+    }
+}

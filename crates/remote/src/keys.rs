@@ -1,0 +1,255 @@
+//! Keys of providers: from the environment, from a file that only its owner may read, or from a program that asks the
+//! operating system's keyring for them. A key is never shown: not in messages, not in `Debug`.
+
+use parasol_core::{Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The name of the key file in Parasol's folder.
+pub const FILE: &str = "provider-keys.toml";
+/// Larger than any that people write.
+const MOST_BYTES: u64 = 1 << 16;
+
+/// A secret. What shows it is only [`Key::reveal`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// A key from what somebody wrote: the space around it is none of it.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for what is empty or no header could carry; `whence` says where it came from.
+    pub fn new(text: &str, whence: &str) -> Result<Self> {
+        let text = text.trim();
+        if text.is_empty() || text.len() > 4096 || !text.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
+            let message = format!("the key from {whence} is empty or holds characters that no key has");
+            return Err(Error::new(ErrorKind::InvalidRequest, message));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The key itself, for the header of a request.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(***)")
+    }
+}
+
+/// Where keys are looked for.
+#[derive(Debug, Clone)]
+pub struct KeySources {
+    file: PathBuf,
+}
+
+impl KeySources {
+    /// The sources of the person whose Parasol folder this is.
+    #[must_use]
+    pub fn at(home: &Path) -> Self {
+        Self { file: home.join(FILE) }
+    }
+
+    /// The file in which keys are kept.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The key of a provider: from the first of these variables that is set, then from the key file, then from a program.
+    ///
+    /// # Errors
+    /// `Denied` for a key file that others may read; `Corrupt` for one that is none; `Io`; what the program fails with.
+    pub(crate) fn find(
+        &self,
+        provider: &str,
+        variables: &[String],
+        command: &[String],
+    ) -> Result<Option<Key>> {
+        for name in variables {
+            if let Ok(text) = std::env::var(name)
+                && !text.trim().is_empty()
+            {
+                return Key::new(&text, name).map(Some);
+            }
+        }
+        if let Some(key) = self.read()?.remove(provider) {
+            return Ok(Some(key));
+        }
+        match command.split_first() {
+            Some((program, arguments)) => run(provider, program, arguments).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn read(&self) -> Result<BTreeMap<String, Key>> {
+        let name = self.file.display();
+        let failed = |e: std::io::Error| Error::from(e).within(format!("cannot read the key file {name}"));
+        let meta = match std::fs::metadata(&self.file) {
+            Ok(meta) => meta,
+            Err(e) if is_absent(&e) => return Ok(BTreeMap::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        check_permissions(&self.file, &meta)?;
+        if meta.len() > MOST_BYTES {
+            let message = format!("the key file {name} is larger than {MOST_BYTES} bytes: that is none");
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
+        let text = std::fs::read_to_string(&self.file).map_err(failed)?;
+        // The parser's own message may quote the line, and with it a key.
+        let table: BTreeMap<String, String> = toml::from_str(&text).map_err(|_| {
+            let message =
+                format!("the key file {name} is no list of lines like  openai = \"…\": write it anew");
+            Error::new(ErrorKind::Corrupt, message)
+        })?;
+        let whence = format!("the key file {name}");
+        table.into_iter().map(|(provider, key)| Ok((provider, Key::new(&key, &whence)?))).collect()
+    }
+
+    /// Keeps a provider's key in the file; `None` forgets it.
+    ///
+    /// # Errors
+    /// As for reading, and when the file cannot be written.
+    pub fn store(&self, provider: &str, key: Option<&Key>) -> Result<()> {
+        let mut all = self.read()?;
+        match key {
+            Some(key) => drop(all.insert(provider.to_owned(), key.clone())),
+            None => drop(all.remove(provider)),
+        }
+        let table: BTreeMap<&str, &str> =
+            all.iter().map(|(name, key)| (name.as_str(), key.reveal())).collect();
+        let text = toml::to_string(&table).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
+        let name = self.file.display();
+        let failed = |e: std::io::Error| Error::from(e).within(format!("cannot write the key file {name}"));
+        if let Some(folder) = self.file.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        // The file is complete or not there, and nobody else's for a moment.
+        let beside = self.file.with_extension(format!("{}.part", std::process::id()));
+        let write = || {
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&beside)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&beside, &self.file)
+        };
+        write().map_err(|e| {
+            let _ = std::fs::remove_file(&beside);
+            failed(e)
+        })
+    }
+}
+
+/// Whether there is no such file: nothing of that name, or no folder where its folder should be.
+pub(crate) fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+#[cfg(unix)]
+fn check_permissions(path: &Path, meta: &std::fs::Metadata) -> Result<()> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "the key file {} may be read by others (its mode is {mode:03o}): run  chmod 600 {}",
+        path.display(),
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Denied, message))
+}
+
+/// Other systems keep a user's folder to its user.
+#[cfg(not(unix))]
+fn check_permissions(_: &Path, _: &std::fs::Metadata) -> Result<()> {
+    Ok(())
+}
+
+/// The first line that a program prints. What it prints is never repeated.
+fn run(provider: &str, program: &str, arguments: &[String]) -> Result<Key> {
+    let whence = format!("the key_command of {provider} ({program})");
+    let out = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|e| Error::from(e).within(format!("{whence} cannot be run")))?;
+    if !out.status.success() {
+        let message = format!("{whence} failed with {}: run it by hand to see why", out.status);
+        return Err(Error::new(ErrorKind::Denied, message));
+    }
+    let text = String::from_utf8_lossy(&out.stdout);
+    Key::new(text.lines().next().unwrap_or_default(), &whence)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const MARKER: &str = "sk-marker-5b1f9e";
+
+    #[test]
+    fn the_file_is_its_owners_and_gives_back_what_was_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeySources::at(folder.path());
+        assert!(keys.find("openai", &[], &[]).unwrap().is_none());
+        let key = Key::new(&format!(" {MARKER}\n"), "stdin").unwrap();
+        keys.store("openai", Some(&key)).unwrap();
+        keys.store("xai", Some(&Key::new("other", "x").unwrap())).unwrap();
+        assert_eq!(keys.find("openai", &[], &[]).unwrap().unwrap().reveal(), MARKER);
+        keys.store("openai", None).unwrap();
+        assert!(keys.find("openai", &[], &[]).unwrap().is_none());
+        assert!(keys.find("xai", &[], &[]).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeySources::at(folder.path());
+        keys.store("openai", Some(&Key::new(MARKER, "x").unwrap())).unwrap();
+        assert_eq!(std::fs::metadata(keys.file()).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(keys.file(), std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = keys.find("openai", &[], &[]).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Denied);
+        assert!(error.message().contains("chmod 600") && !error.message().contains(MARKER), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_may_hand_the_key_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeySources::at(folder.path());
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let key = keys.find("p", &[], &words(&format!("echo {MARKER}"))).unwrap().unwrap();
+        assert_eq!(key.reveal(), MARKER);
+        let error = keys.find("p", &[], &words("false")).unwrap_err();
+        assert!(error.message().contains("key_command of p"), "{error}");
+        assert!(keys.find("p", &[], &words("no-such-program-here")).is_err());
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let key = Key::new(MARKER, "x").unwrap();
+        assert!(!format!("{key:?}").contains(MARKER));
+        for bad in ["", " ", "a b", "a\nb", "é"] {
+            let error = Key::new(bad, "OPENAI_API_KEY").unwrap_err();
+            assert!(error.message().contains("OPENAI_API_KEY"), "{error}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeySources::at(folder.path());
+        keys.store("p", Some(&key)).unwrap();
+        std::fs::write(keys.file(), format!("openai = {MARKER}")).unwrap();
+        assert!(!keys.find("p", &[], &[]).unwrap_err().message().contains(MARKER));
+    }
+}

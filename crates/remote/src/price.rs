@@ -1,0 +1,127 @@
+//! What answers cost: prices as their providers publish them, and the most that a request can come to.
+
+use parasol_core::{ChatRequest, MediaSource, Money, Usage};
+use serde::{Deserialize, Serialize};
+
+/// Prices in US dollars for a million tokens, as they were on a day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Of the prompt.
+    pub input: f64,
+    /// Of what the provider finds in its cache; like the prompt where nothing is said.
+    #[serde(default)]
+    pub cached: Option<f64>,
+    /// Of what it puts into its cache; like the prompt where nothing is said.
+    #[serde(default)]
+    pub cache_write: Option<f64>,
+    /// Of the answer, thinking included.
+    pub output: f64,
+    /// The day that they are of, as `2025-11-27`.
+    pub dated: String,
+}
+
+impl Price {
+    /// What an answer costs.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Money {
+        let plain = usage
+            .prompt_tokens
+            .saturating_sub(usage.cached_tokens)
+            .saturating_sub(usage.cache_written_tokens);
+        let parts = [
+            (plain, self.input),
+            (usage.cached_tokens, self.cached.unwrap_or(self.input)),
+            (usage.cache_written_tokens, self.cache_write.unwrap_or(self.input)),
+            (usage.generated_tokens, self.output),
+        ];
+        let dollars: f64 = parts.iter().map(|(tokens, price)| *tokens as f64 * price / 1e6).sum();
+        Money::dollars(dollars)
+    }
+
+    /// The most that a request of `prompt` tokens can cost whose answer has at most `most`.
+    #[must_use]
+    pub fn at_most(&self, prompt: usize, most: usize) -> Money {
+        let input = self.input.max(self.cache_write.unwrap_or(0.0));
+        Money::dollars((prompt as f64 * input + most as f64 * self.output) / 1e6)
+    }
+}
+
+/// What a picture takes at most with the providers that say so.
+const PICTURE: usize = 3000;
+/// The frame of a message and of a request.
+const FRAME: usize = 16;
+
+/// Tokens that a prompt cannot exceed: every token of a text is at least one byte of it.
+#[must_use]
+pub(crate) fn most_prompt_tokens(request: &ChatRequest) -> usize {
+    let mut all = FRAME;
+    for message in &request.messages {
+        let calls: usize = message
+            .tool_calls
+            .iter()
+            .map(|call| call.name.len().saturating_add(call.arguments.to_string().len()))
+            .sum();
+        let attached: usize = message
+            .attachments
+            .iter()
+            .map(|attachment| match (&attachment.source, attachment.kind) {
+                (MediaSource::Text(text), _) => text.len(),
+                (_, parasol_core::MediaKind::Image) => PICTURE,
+                // A page of some ten kilobytes is read as text and as a picture.
+                (MediaSource::Base64(data), _) => data.len() / 2,
+                _ => 100 * PICTURE,
+            })
+            .fold(0, usize::saturating_add);
+        let said = message.content.len().saturating_add(message.reasoning.as_ref().map_or(0, String::len));
+        all = all.saturating_add(said).saturating_add(calls).saturating_add(attached).saturating_add(FRAME);
+    }
+    for tool in &request.tools {
+        let size = tool.name.len().saturating_add(tool.description.len());
+        all =
+            all.saturating_add(size).saturating_add(tool.parameters.to_string().len()).saturating_add(FRAME);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parasol_core::{Message, Role};
+
+    fn price() -> Price {
+        Price {
+            input: 3.0,
+            cached: Some(0.3),
+            cache_write: Some(3.75),
+            output: 15.0,
+            dated: "2025-11-27".into(),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_token_has_its_price() {
+        let usage = Usage {
+            prompt_tokens: 1_000_000,
+            cached_tokens: 500_000,
+            cache_written_tokens: 100_000,
+            generated_tokens: 10_000,
+            ..Usage::default()
+        };
+        // 400 000 plain, 500 000 cached, 100 000 written, 10 000 of the answer.
+        assert_eq!(price().cost(&usage), Money::dollars(1.2 + 0.15 + 0.375 + 0.15));
+        let flat = Price { cached: None, cache_write: None, ..price() };
+        assert_eq!(flat.cost(&usage), Money::dollars(3.0 + 0.15));
+    }
+
+    #[test]
+    fn no_prompt_has_more_tokens_than_was_reckoned_with() {
+        let text = "häßlich 🐦 ".repeat(50);
+        let request =
+            ChatRequest { messages: vec![Message::new(Role::User, text.clone())], ..ChatRequest::default() };
+        let most = most_prompt_tokens(&request);
+        assert!(most >= text.len(), "{most}");
+        let usage = Usage { prompt_tokens: most, generated_tokens: 100, ..Usage::default() };
+        assert!(price().at_most(most, 100) >= price().cost(&usage));
+    }
+}

@@ -1,0 +1,125 @@
+//! What one answer takes: promised against the budgets before it is asked for, written into the book when it has ended,
+//! whichever way.
+
+use crate::ledger::{Ledger, Line, NOBODY};
+use crate::model::Inner;
+use jiff::Timestamp;
+use parasol_core::{Money, Result, Usage};
+use std::sync::Arc;
+
+/// Reckoned where neither a request nor its model has a limit.
+const MOST_OUTPUT: usize = 8192;
+
+/// What a request's tokens can come to.
+pub(crate) struct Reckoned<'r> {
+    /// Who asks.
+    pub(crate) client: &'r str,
+    /// The most tokens of the answer, where the request limits them.
+    pub(crate) most_output: Option<usize>,
+    /// Tokens that the prompt cannot exceed.
+    pub(crate) most_prompt: usize,
+}
+
+/// The account of one answer. Dropped before the answer's end it writes down what can be reckoned, since the provider
+/// charges for that, too.
+pub(crate) struct Tally {
+    inner: Arc<Inner>,
+    ledger: Option<Arc<Ledger>>,
+    client: String,
+    promised: Money,
+    /// Tokens that the prompt probably has.
+    likely: usize,
+    pieces: usize,
+    asked: bool,
+    usage: Option<Usage>,
+}
+
+impl Tally {
+    /// Opens the account of a request.
+    ///
+    /// # Errors
+    /// When a budget would be passed: [`Ledger::promise`].
+    pub(crate) fn open(inner: &Arc<Inner>, request: &Reckoned<'_>) -> Result<Self> {
+        let client = if request.client.is_empty() { NOBODY } else { request.client };
+        let known = inner.backends.iter().filter_map(|backend| backend.manner.max_output).max();
+        let most = request.most_output.or(known).unwrap_or(MOST_OUTPUT);
+        let price = inner.entry.price.as_ref();
+        let could_cost = price.map(|price| price.at_most(request.most_prompt, most));
+        let ledger = inner.ledger.clone();
+        let promised = match &ledger {
+            Some(ledger) => ledger.promise(client, &inner.entry.name, could_cost)?,
+            None => Money(0),
+        };
+        Ok(Self {
+            inner: Arc::clone(inner),
+            ledger,
+            client: client.to_owned(),
+            promised,
+            // Four bytes make a token, as a rule of thumb.
+            likely: request.most_prompt.div_ceil(4),
+            pieces: 0,
+            asked: false,
+            usage: None,
+        })
+    }
+
+    /// Tokens to reckon with for limits on them.
+    pub(crate) fn likely(&self) -> usize {
+        self.likely
+    }
+
+    /// The request went out.
+    pub(crate) fn asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// A try came to nothing that anybody charges for.
+    pub(crate) fn failed(&mut self) {
+        if self.pieces == 0 {
+            self.asked = false;
+        }
+    }
+
+    /// A piece of the answer came.
+    pub(crate) fn piece(&mut self) {
+        self.pieces = self.pieces.saturating_add(1);
+    }
+
+    /// The answer is complete.
+    pub(crate) fn finished(&mut self, usage: Usage) {
+        self.usage = Some(usage);
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        let reckoned = self.usage.is_none();
+        let usage = match self.usage {
+            Some(usage) => usage,
+            // What was asked and not finished is charged for as far as it came.
+            None if self.asked => {
+                let mut usage =
+                    Usage { prompt_tokens: self.likely, generated_tokens: self.pieces, ..Usage::default() };
+                usage.cost = self.inner.entry.price.as_ref().map(|price| price.cost(&usage));
+                usage
+            }
+            None => Usage::default(),
+        };
+        let used = usage.prompt_tokens.saturating_add(usage.generated_tokens);
+        self.inner.rate.correct(self.likely, used);
+        let Some(ledger) = &self.ledger else { return };
+        let line = Line {
+            at: Timestamp::now(),
+            client: std::mem::take(&mut self.client),
+            model: self.inner.entry.name.clone(),
+            provider: self.inner.provider().to_owned(),
+            usage,
+            reckoned,
+        };
+        if reckoned && !self.asked {
+            ledger.release(&line.client, self.promised);
+        } else {
+            ledger.settle(&line, self.promised);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Models that need no file here: those of providers, by the directory of `parasol-remote`, opened when they are first asked
+//! for; and chains of models that stand in for each other.
+
+use parasol_core::{Error, Result};
+use parasol_remote::{Chain, Directory, KeySources, Ledger, Listed, RemoteEntry, RemoteModel, Remotes};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The folder of the book of what answers cost.
+const USAGE: &str = "usage";
+/// Models by names as requests write them are kept up to this many.
+const MOST_OPEN: usize = 1024;
+
+/// The models of one Parasol folder's settings.
+#[derive(Debug)]
+pub struct Far {
+    directory: Directory,
+    keys: KeySources,
+    ledger: Arc<Ledger>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    remotes: Option<Remotes>,
+    /// By lower-case name in full.
+    models: BTreeMap<String, Arc<RemoteModel>>,
+}
+
+impl Far {
+    /// What the settings in `home` say, and what is built in. Nothing is connected.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for settings that are wrong.
+    pub fn at(home: &Path) -> Result<Self> {
+        let directory = Directory::load(home)?;
+        let ledger = Arc::new(Ledger::new(home.join(USAGE), directory.budget().clone()));
+        Ok(Self { directory, keys: KeySources::at(home), ledger, open: Mutex::default() })
+    }
+
+    /// The providers and their models.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Where providers' keys are.
+    pub fn keys(&self) -> &KeySources {
+        &self.keys
+    }
+
+    /// The book of what answers cost.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The chain of this name.
+    pub fn chain(&self, name: &str) -> Option<&Chain> {
+        self.directory.chains().iter().find(|chain| chain.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a name is a provider's model's, or a chain's.
+    pub fn knows(&self, name: &str) -> bool {
+        self.chain(name).is_some() || self.directory.find(name).is_some()
+    }
+
+    /// The provider's model of this name; `None` when no provider has one.
+    ///
+    /// # Errors
+    /// `Denied` naming the variable when its provider's key is missing; `InvalidRequest` when its address is wrong.
+    pub fn model(&self, name: &str) -> Result<Option<Arc<RemoteModel>>> {
+        let Some(listed) = self.directory.find(name) else { return Ok(None) };
+        let key = listed.name.to_lowercase();
+        if let Some(model) = self.lock().models.get(&key) {
+            return Ok(Some(Arc::clone(model)));
+        }
+        // A program that is asked for the key may take its time: the lock is not held.
+        let entry = self.directory.entry(&listed, &self.keys)?;
+        let mut open = self.lock();
+        let model = remotes(&mut open, &self.directory, &self.ledger)?.open(&entry)?;
+        if open.models.len() >= MOST_OPEN {
+            open.models.clear();
+        }
+        open.models.insert(key, Arc::clone(&model));
+        Ok(Some(model))
+    }
+
+    /// The models of configured entries, accounted for like the others.
+    ///
+    /// # Errors
+    /// Those of [`Remotes::open_all`].
+    pub(crate) fn open_all(&self, entries: &[RemoteEntry]) -> Result<Vec<Arc<RemoteModel>>> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let remotes = remotes(&mut self.lock(), &self.directory, &self.ledger)?.clone();
+        remotes.open_all(entries)
+    }
+
+    /// The models that could be asked now: their provider has an address and a key.
+    pub fn ready(&self) -> Vec<&Listed> {
+        let ready = |name: &str| self.directory.provider(name).is_some_and(|p| p.is_ready(&self.keys));
+        let providers: BTreeMap<&str, bool> =
+            self.directory.providers().map(|p| (p.name.as_str(), ready(&p.name))).collect();
+        let of = |listed: &&Listed| providers.get(listed.provider.as_str()).copied().unwrap_or(false);
+        self.directory.models().filter(of).collect()
+    }
+
+    /// The models that have been asked for.
+    pub(crate) fn opened(&self) -> Vec<Arc<RemoteModel>> {
+        self.lock().models.values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remotes<'o>(open: &'o mut Open, directory: &Directory, ledger: &Arc<Ledger>) -> Result<&'o Remotes> {
+    if open.remotes.is_none() {
+        let remotes = Remotes::new()?.accounted(Arc::clone(ledger), directory.cache());
+        open.remotes = Some(remotes);
+    }
+    let none = || Error::new(parasol_core::ErrorKind::Internal, "remote models have no threads");
+    open.remotes.as_ref().ok_or_else(none)
+}

@@ -1,0 +1,344 @@
+//! Calling a provider, whichever protocol it speaks: a request of the vocabulary as a path and a body, and what comes back
+//! as events and errors. What a protocol cannot express is an error that names it where the answer would be another
+//! without it, and is reported as ignored where the answer is only chosen differently. Sockets are the remote engine's.
+
+use crate::sse::{SseEvent, SseParser};
+use crate::{anthropic, gemini, openai};
+use parasol_core::{
+    ChatRequest, Effort, Error, ErrorKind, GenerationEvent, Result, Sampling, SamplingChoice,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A protocol that providers speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// OpenAI's chat completions, and everything that is compatible with them.
+    #[default]
+    OpenAi,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+}
+
+/// How a provider's, or a model's, form of a protocol differs from others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Manner {
+    /// It takes the fields that vLLM, SGLang, llama.cpp and Parasol add to OpenAI's: more filters, template variables,
+    /// grammars.
+    pub extended: bool,
+    /// What it does where a request says nothing; what is equal is not sent. `None` sends everything.
+    pub defaults: Option<SamplingChoice>,
+    /// The most tokens of an answer, which Anthropic's protocol wants to be told.
+    pub max_output: Option<usize>,
+    /// The efforts that it can be asked for; `none` among them if it can be asked not to think. `None`: not known.
+    pub efforts: Option<Vec<String>>,
+    /// How it is told to think, where the protocol has several ways.
+    pub thinking: Thinking,
+    /// It takes back what it thought as `reasoning_content`.
+    pub takes_reasoning: bool,
+    /// What OpenAI's protocol calls the limit of the answer there.
+    pub limit_field: String,
+    /// What it calls the seed; empty where it has none.
+    pub seed_field: String,
+    /// It knows `stream_options`; others report the usage by themselves.
+    pub stream_options: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            extended: true,
+            defaults: None,
+            max_output: None,
+            efforts: None,
+            thinking: Thinking::default(),
+            takes_reasoning: true,
+            // The older name: the servers that imitate the protocol know it, and not all know the newer one.
+            limit_field: "max_tokens".into(),
+            seed_field: "seed".into(),
+            stream_options: true,
+        }
+    }
+}
+
+impl Manner {
+    /// That of a provider that takes nothing but the protocol's own fields.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self { extended: false, ..Self::default() }
+    }
+
+    /// What is not sent because it holds anyway.
+    pub(crate) fn unsaid(&self) -> Option<Sampling> {
+        let neutral = SamplingChoice {
+            temperature: Some(1.0),
+            top_k: Some(0),
+            top_p: Some(1.0),
+            min_p: Some(0.0),
+            ..SamplingChoice::default()
+        };
+        self.defaults.map(|defaults| defaults.or(&neutral).sampling())
+    }
+
+    /// The effort to ask for, by its name: the nearest to `wanted` that it knows.
+    pub(crate) fn effort(&self, wanted: Effort) -> Option<String> {
+        let Some(known) = &self.efforts else { return Some(wanted.name().to_owned()) };
+        let rank = |effort: Effort| Effort::ALL.iter().position(|e| *e == effort).unwrap_or(0);
+        let efforts = known.iter().filter_map(|name| Effort::from_name(name));
+        efforts.min_by_key(|e| rank(*e).abs_diff(rank(wanted))).map(|e| e.name().to_owned())
+    }
+
+    /// Whether it can be asked not to think; `None` when that is not known.
+    pub(crate) fn can_be_quiet(&self) -> Option<bool> {
+        self.efforts.as_ref().map(|known| known.iter().any(|name| name == "none"))
+    }
+}
+
+/// How a model is told to think.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Thinking {
+    /// By a number of tokens (Anthropic's `budget_tokens`, Gemini's `thinkingBudget`).
+    #[default]
+    Budget,
+    /// By an effort (Anthropic's `adaptive`, Gemini's `thinkingLevel`).
+    Effort,
+    /// Not at all: it does not think.
+    Never,
+}
+
+/// A request as it goes out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The endpoint below the base URL.
+    pub path: String,
+    /// The body.
+    pub body: Value,
+    /// Fields of the request that have no effect there, and why.
+    pub ignored: Vec<(String, String)>,
+}
+
+/// A chat with `model` as `protocol` has it, streamed.
+///
+/// # Errors
+/// `Unsupported` or `InvalidRequest`, naming what the protocol cannot express.
+pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Manner) -> Result<Written> {
+    let mut ignored = Vec::new();
+    let (path, body) = match protocol {
+        Protocol::OpenAi => (
+            "chat/completions".to_owned(),
+            openai::client::chat_request(model, request, manner, &mut ignored)?,
+        ),
+        Protocol::Responses => {
+            ("responses".to_owned(), openai::responses::chat_request(model, request, manner, &mut ignored)?)
+        }
+        Protocol::Anthropic => {
+            ("messages".to_owned(), anthropic::request_body(model, request, manner, &mut ignored)?)
+        }
+        Protocol::Gemini => {
+            let body = gemini::request_body(request, manner, &mut ignored)?;
+            (format!("{}:streamGenerateContent?alt=sse", gemini_name(model)?), body)
+        }
+    };
+    Ok(Written { path, body, ignored })
+}
+
+/// The request that counts a chat's tokens; `None` where the protocol has none.
+///
+/// # Errors
+/// As [`chat`].
+pub fn count(
+    protocol: Protocol,
+    model: &str,
+    request: &ChatRequest,
+    manner: &Manner,
+) -> Result<Option<Written>> {
+    let mut written = chat(protocol, model, request, manner)?;
+    match protocol {
+        Protocol::OpenAi | Protocol::Responses => return Ok(None),
+        Protocol::Anthropic => {
+            written.path = "messages/count_tokens".into();
+            for field in ["max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences"] {
+                written.body.as_object_mut().map(|body| body.shift_remove(field));
+            }
+        }
+        Protocol::Gemini => {
+            let name = gemini_name(model)?;
+            written.body["model"] = Value::from(name.as_str());
+            written.body = serde_json::json!({ "generateContentRequest": written.body });
+            written.path = format!("{name}:countTokens");
+        }
+    }
+    Ok(Some(written))
+}
+
+/// The tokens that a provider counted.
+///
+/// # Errors
+/// `Network` when the answer holds no count.
+pub fn counted(protocol: Protocol, body: &Value) -> Result<usize> {
+    let field = if protocol == Protocol::Gemini { "totalTokens" } else { "input_tokens" };
+    let count = body.get(field).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    count.ok_or_else(|| Error::new(ErrorKind::Network, format!("the provider's count holds no {field}")))
+}
+
+/// The model's name within the path, where nothing else may come of it.
+fn gemini_name(model: &str) -> Result<String> {
+    let name = model.strip_prefix("models/").unwrap_or(model);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
+        let message =
+            format!("model: {model:?} is no model's name of Gemini's API: letters, digits, -, _ and .");
+        return Err(Error::new(ErrorKind::InvalidRequest, message));
+    }
+    Ok(format!("models/{name}"))
+}
+
+/// What a provider's refusal means: its status, body, and `retry-after` in seconds.
+#[must_use]
+pub fn error(protocol: Protocol, status: u16, body: &[u8], retry_after: Option<u64>) -> Error {
+    let parsed = || serde_json::from_slice::<Value>(body).unwrap_or_default();
+    match protocol {
+        Protocol::OpenAi | Protocol::Responses => openai::client::error(status, body, retry_after),
+        Protocol::Anthropic => anthropic::error_from(status, &parsed(), retry_after),
+        Protocol::Gemini => gemini::error_from(status, &parsed()),
+    }
+}
+
+/// Reads a provider's stream, however it is cut.
+#[derive(Debug)]
+pub struct Reader(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    OpenAi(openai::client::StreamDecoder),
+    Responses(openai::responses::StreamDecoder),
+    Anthropic { parser: SseParser, decoder: anthropic::Decoder, ended: bool },
+    Gemini { parser: SseParser, decoder: Option<gemini::Decoder> },
+}
+
+impl Reader {
+    /// For an answer of `model` in this protocol.
+    #[must_use]
+    pub fn new(protocol: Protocol, model: &str) -> Self {
+        Self(match protocol {
+            Protocol::OpenAi => Kind::OpenAi(openai::client::StreamDecoder::new(model)),
+            Protocol::Responses => Kind::Responses(openai::responses::StreamDecoder::new(model)),
+            Protocol::Anthropic => Kind::Anthropic {
+                parser: SseParser::new(),
+                decoder: anthropic::Decoder::default(),
+                ended: false,
+            },
+            Protocol::Gemini => {
+                Kind::Gemini { parser: SseParser::new(), decoder: Some(gemini::Decoder::default()) }
+            }
+        })
+    }
+
+    /// The events that are complete with `bytes`. After the answer's end (or an error) whatever follows is not read.
+    ///
+    /// # Errors
+    /// The provider's own when it reports one inside the stream; `Network` for what is none of the protocol; `Corrupt` for
+    /// what is no UTF-8 or too large.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<GenerationEvent>> {
+        let mut out = Vec::new();
+        match &mut self.0 {
+            Kind::OpenAi(decoder) => return decoder.push(bytes),
+            Kind::Responses(decoder) => return decoder.push(bytes),
+            Kind::Anthropic { parser, decoder, ended } => {
+                for event in parser.push(bytes)? {
+                    anthropic_event(&event, decoder, ended, &mut out)?;
+                }
+            }
+            Kind::Gemini { parser, decoder } => {
+                for event in parser.push(bytes)? {
+                    gemini_event(&event, decoder, &mut out)?;
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// The events that were waiting for the stream's end.
+    ///
+    /// # Errors
+    /// `Network` when the stream broke off before the answer was complete.
+    pub fn finish(&mut self) -> Result<Vec<GenerationEvent>> {
+        let mut out = Vec::new();
+        match &mut self.0 {
+            Kind::OpenAi(decoder) => return decoder.finish(),
+            Kind::Responses(decoder) => return decoder.finish(),
+            Kind::Anthropic { parser, decoder, ended } => {
+                if let Some(event) = parser.finish()? {
+                    anthropic_event(&event, decoder, ended, &mut out)?;
+                }
+                if !*ended {
+                    let message = "the provider's stream broke off before the answer was complete";
+                    return Err(Error::new(ErrorKind::Network, message));
+                }
+            }
+            Kind::Gemini { parser, decoder } => {
+                if let Some(event) = parser.finish()? {
+                    gemini_event(&event, decoder, &mut out)?;
+                }
+                if let Some(decoder) = decoder.take() {
+                    out.push(decoder.finish()?);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Whether the answer is complete.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        match &self.0 {
+            Kind::OpenAi(decoder) => decoder.is_finished(),
+            Kind::Responses(decoder) => decoder.is_finished(),
+            Kind::Anthropic { ended, .. } => *ended,
+            Kind::Gemini { decoder, .. } => decoder.is_none(),
+        }
+    }
+}
+
+fn data(event: &SseEvent) -> Result<Value> {
+    serde_json::from_str(&event.data).map_err(|e| {
+        Error::new(ErrorKind::Network, format!("the provider sent an event that is no JSON: {e}"))
+    })
+}
+
+fn anthropic_event(
+    event: &SseEvent,
+    decoder: &mut anthropic::Decoder,
+    ended: &mut bool,
+    out: &mut Vec<GenerationEvent>,
+) -> Result<()> {
+    // LiteLLM ends this protocol's streams with OpenAI's mark as well.
+    if *ended || event.data.trim() == "[DONE]" {
+        return Ok(());
+    }
+    let events = decoder.push(&data(event)?)?;
+    *ended = events.iter().any(|event| matches!(event, GenerationEvent::Finished { .. }));
+    out.extend(events);
+    Ok(())
+}
+
+fn gemini_event(
+    event: &SseEvent,
+    decoder: &mut Option<gemini::Decoder>,
+    out: &mut Vec<GenerationEvent>,
+) -> Result<()> {
+    if event.data.trim() == "[DONE]" {
+        return Ok(());
+    }
+    if let Some(decoder) = decoder {
+        out.extend(decoder.push(&data(event)?)?);
+    }
+    Ok(())
+}

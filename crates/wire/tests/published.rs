@@ -1,0 +1,134 @@
+//! Streams in the shapes that providers publish (`tests/fixtures/providers`), read whole and byte by byte.
+
+#![allow(clippy::unwrap_used)]
+
+mod dialects;
+
+use dialects::{Outcome, outcome, read};
+use parasol_core::{
+    Citation, CitedRange, CitedUnit, ErrorKind, FinishReason, Result, Signature, SignedPart, Signer, Usage,
+};
+use parasol_wire::client::Protocol;
+
+fn stream(protocol: Protocol, name: &str) -> Result<Outcome> {
+    let path = format!("{}/../../tests/fixtures/providers/{name}.sse", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(path).unwrap();
+    let whole = read(protocol, [bytes.as_slice()]);
+    let cut = read(protocol, bytes.chunks(1));
+    match (whole, cut) {
+        (Ok(whole), Ok(cut)) => {
+            assert_eq!(outcome(&whole), outcome(&cut), "{name}");
+            Ok(outcome(&whole))
+        }
+        (Err(error), Err(_)) => Err(error),
+        (whole, cut) => panic!("{name}: {whole:?} and {cut:?}"),
+    }
+}
+
+fn sealed(by: Signer, part: SignedPart, data: &str) -> Signature {
+    Signature { by, part, data: data.into() }
+}
+
+fn call(id: &str, name: &str, arguments: &str) -> (String, String, String) {
+    (id.into(), name.into(), arguments.into())
+}
+
+#[test]
+fn anthropics() {
+    let text = stream(Protocol::Anthropic, "anthropic_text").unwrap();
+    let usage = Usage {
+        prompt_tokens: 425,
+        cached_tokens: 300,
+        cache_written_tokens: 100,
+        generated_tokens: 15,
+        ..Usage::default()
+    };
+    assert_eq!(
+        (text.said.as_str(), text.end),
+        ("Good day", Some((FinishReason::Stop, Some("!".into()), usage)))
+    );
+    let tools = stream(Protocol::Anthropic, "anthropic_tools").unwrap();
+    let calls = [call("toolu_01", "weather", "{\"city\":\"Oslo\"}"), call("toolu_02", "clock", "")];
+    assert_eq!((tools.said.as_str(), tools.calls.as_slice()), ("I look.", &calls[..]));
+    assert_eq!(tools.end.unwrap().0, FinishReason::ToolCalls);
+    let thinking = stream(Protocol::Anthropic, "anthropic_thinking").unwrap();
+    let thought = SignedPart::Thought("First this, then that.".into());
+    let seals = [
+        sealed(Signer::Anthropic, thought, "EqQBCgIYAhIM"),
+        sealed(Signer::Anthropic, SignedPart::Hidden, "EmwKAhgBEgy3"),
+    ];
+    assert_eq!(
+        (thinking.thought.as_str(), thinking.seals.as_slice()),
+        ("First this, then that.", &seals[..])
+    );
+    let cited = stream(Protocol::Anthropic, "anthropic_citations").unwrap();
+    let citation = Citation {
+        url: None,
+        title: Some("Colours".into()),
+        quote: Some("The grass is green.".into()),
+        document: Some(0),
+        range: Some(CitedRange { unit: CitedUnit::Characters, start: 0, end: 20 }),
+    };
+    assert_eq!(cited.citations, [citation]);
+    let error = stream(Protocol::Anthropic, "anthropic_error").unwrap_err();
+    assert!(*error.kind() == ErrorKind::Overloaded && error.message().contains("Too much to do"), "{error}");
+}
+
+#[test]
+fn geminis() {
+    let calls = stream(Protocol::Gemini, "gemini_calls").unwrap();
+    let wanted = [call("call_r1_0", "light", "{\"on\":true}"), call("call_r1_1", "light", "{\"on\":false}")];
+    assert_eq!((calls.thought.as_str(), calls.calls.as_slice()), ("**Weighing it**", &wanted[..]));
+    assert_eq!(calls.seals, [sealed(Signer::Google, SignedPart::Call(0), "CiIBVKhc")]);
+    let usage = Usage {
+        prompt_tokens: 73,
+        cached_tokens: 64,
+        generated_tokens: 57,
+        reasoning_tokens: 27,
+        ..Usage::default()
+    };
+    assert_eq!(calls.end, Some((FinishReason::ToolCalls, None, usage)));
+    let grounded = stream(Protocol::Gemini, "gemini_grounded").unwrap();
+    let citation = Citation {
+        url: Some("https://example.org/a".into()),
+        title: Some("example.org".into()),
+        ..Citation::default()
+    };
+    assert_eq!((grounded.said.as_str(), grounded.citations), ("Spain won.", vec![citation]));
+    let error = stream(Protocol::Gemini, "gemini_blocked").unwrap_err();
+    assert!(error.message().contains("PROHIBITED_CONTENT"), "{error}");
+}
+
+#[test]
+fn openais_and_what_is_compatible() {
+    let tools = stream(Protocol::OpenAi, "openai_tools").unwrap();
+    let calls = [call("call_a", "weather", "{\"city\":\"Oslo\"}"), call("call_b", "clock", "{}")];
+    let usage = Usage {
+        prompt_tokens: 140,
+        cached_tokens: 128,
+        generated_tokens: 90,
+        reasoning_tokens: 64,
+        ..Usage::default()
+    };
+    assert_eq!(
+        (tools.calls.as_slice(), tools.end),
+        (&calls[..], Some((FinishReason::ToolCalls, None, usage)))
+    );
+    let filtered = stream(Protocol::OpenAi, "openai_filtered").unwrap();
+    assert_eq!(filtered.said, "I cannot help with that.");
+    assert_eq!(filtered.end.unwrap().0, FinishReason::ContentFilter);
+    let responses = stream(Protocol::Responses, "openai_responses").unwrap();
+    assert_eq!((responses.thought.as_str(), responses.said.as_str()), ("Considering", "See there."));
+    let thought = SignedPart::Thought("Considering".into());
+    assert_eq!(responses.seals, [sealed(Signer::OpenAi, thought, "gAAAAABo")]);
+    assert_eq!(responses.citations[0].url.as_deref(), Some("https://example.org"));
+    let deepseek = stream(Protocol::OpenAi, "deepseek_reasoner").unwrap();
+    assert_eq!((deepseek.thought.as_str(), deepseek.said.as_str()), ("Nine", "9.8"));
+    let usage = deepseek.end.unwrap().2;
+    assert_eq!((usage.cached_tokens, usage.reasoning_tokens), (8, 15));
+    let mistral = stream(Protocol::OpenAi, "mistral_thinking").unwrap();
+    assert_eq!((mistral.thought.as_str(), mistral.said.as_str()), ("Let us see", "Four."));
+    assert_eq!(mistral.end.unwrap().0, FinishReason::Length);
+    let error = stream(Protocol::OpenAi, "openrouter_error").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::RateLimited { .. }), "{error}");
+}
