@@ -389,7 +389,6 @@ mod tests {
             ("max-queue = 99999999999999999999\n", "line 1"),
             ("grace = \"-3s\"\n", "line 1"),
             ("memory = \"three\"\n", "line 1"),
-            ("keep-alive = \"30\u{a0}s\"\n", "line 1"),
             ("\u{feff}max-queue = 0\n", "line 1"),
             ("models = 3\n", "line 1"),
         ];
