@@ -35,7 +35,7 @@ fn one(title: &str, says: &str) -> String {
     json!([{ "title": title, "mapping": { "a": { "message": message } } }]).to_string()
 }
 
-/// Imports bytes that are no text.
+/// Imports a file, and gives what the server says of it.
 fn import_bytes(server: &Running, file: &[u8], status: u16) -> Value {
     let head = format!(
         "POST {CONVERSATIONS}/import HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/zip\r\n\
