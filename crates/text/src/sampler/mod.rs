@@ -237,7 +237,7 @@ impl Sampler {
                 // However large a penalty, a finite logit does not become +∞ (−∞ excludes a token, which is well defined).
                 let finite = logit.is_finite();
                 *logit = new(*logit);
-                if finite && !(*logit < f32::INFINITY) {
+                if finite && (logit.is_nan() || *logit == f32::INFINITY) {
                     *logit = f32::MAX;
                 }
             }
