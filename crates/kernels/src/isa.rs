@@ -43,7 +43,11 @@ pub struct IsaError {
 impl fmt::Display for IsaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = Isa::available().into_iter().map(Isa::name).collect();
-        let problem = if self.known { "this processor does not have it" } else { "no kernels of that name" };
+        let problem = if self.known {
+            "this processor does not have it, or its system does not allow it"
+        } else {
+            "no kernels of that name"
+        };
         write!(f, "PARASOL_ISA={}: {problem}; use one of: {}", self.asked, names.join(", "))
     }
 }

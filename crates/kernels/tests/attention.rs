@@ -160,6 +160,11 @@ fn errors(got: &[f32], want: &[f32], head_dim: usize) -> (f32, f32) {
     (errors.iter().sum::<f32>() / errors.len() as f32, errors.iter().copied().fold(0.0, f32::max))
 }
 
+/// Bounds of [`errors`]: bytes round more than bfloat16 does.
+fn bounds(isa: Isa) -> (f32, f32) {
+    if matches!(isa, Isa::Amx(_)) { (0.01, 0.03) } else { (0.03, 0.08) }
+}
+
 #[test]
 fn many_queries_in_8_bits_stay_near_the_reference() {
     for isa in Isa::available() {
@@ -169,8 +174,14 @@ fn many_queries_in_8_bits_stay_near_the_reference() {
                     continue;
                 }
                 let (got, want) = both(isa, i as u64, shape, format, true, 1.0);
-                let (mean, most) = errors(&got, &want, shape.2);
-                assert!(mean < 0.03 && most < 0.08, "{isa:?} {format:?} {shape:?}: {mean}, at most {most}");
+                let ((mean, most), (mean_bound, bound)) = (errors(&got, &want, shape.2), bounds(isa));
+                // Where the cache itself has eight bits, its rounding comes first.
+                let exact = format == KvFormat::F16;
+                let (mean_bound, bound) = if exact { (mean_bound, bound) } else { (0.03, 0.08) };
+                assert!(
+                    mean < mean_bound && most < bound,
+                    "{isa:?} {format:?} {shape:?}: {mean}, at most {most}"
+                );
             }
         }
     }
@@ -181,8 +192,8 @@ fn large_dimensions_of_keys_do_not_drown_the_others() {
     for isa in Isa::available() {
         for (i, &shape) in MANY.iter().enumerate().filter(|(_, shape)| shape.2 % 16 == 0 && shape.3 < 1000) {
             let (got, want) = both(isa, i as u64, shape, KvFormat::F16, true, 32.0);
-            let (mean, most) = errors(&got, &want, shape.2);
-            assert!(mean < 0.03 && most < 0.08, "{isa:?} {shape:?}: {mean}, at most {most}");
+            let ((mean, most), (mean_bound, bound)) = (errors(&got, &want, shape.2), bounds(isa));
+            assert!(mean < mean_bound && most < bound, "{isa:?} {shape:?}: {mean}, at most {most}");
         }
     }
 }
