@@ -42,9 +42,15 @@ impl Compute {
         });
     }
 
+    /// The largest value; −∞ for nothing.
+    pub fn largest(&self, x: &[f32]) -> f32 {
+        // SAFETY: the op reads inside the slice.
+        unsafe { dispatch(self.isa(), Largest { x }) }
+    }
+
     /// log Σ exp(x); −∞ for nothing.
     pub fn log_sum_exp(&self, x: &[f32]) -> f32 {
-        let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let largest = self.largest(x);
         if largest == f32::NEG_INFINITY {
             return largest;
         }
@@ -111,6 +117,36 @@ impl<S: Simd> Op<S> for Gelu<'_> {
                 s.store_first(x.add(at), n, math::gelu(s, s.load_first(x.add(at), n)));
             }
         }
+    }
+}
+
+struct Largest<'a> {
+    x: &'a [f32],
+}
+
+impl AnyOp for Largest<'_> {
+    type Out = f32;
+    #[inline(always)]
+    unsafe fn run<S: Simd + Unpackers>(self, s: S) -> f32 {
+        s.enter(self)
+    }
+}
+
+impl<S: Simd> Op<S> for Largest<'_> {
+    type Out = f32;
+    #[inline(always)]
+    unsafe fn run(self, s: S) -> f32 {
+        let (len, x) = (self.x.len(), self.x.as_ptr());
+        let whole = len / S::LANES * S::LANES;
+        let mut most = s.splat(f32::NEG_INFINITY);
+        for at in (0..whole).step_by(S::LANES) {
+            most = s.max(most, s.load(x.add(at)));
+        }
+        let mut largest = s.largest(most);
+        for at in whole..len {
+            largest = largest.max(*x.add(at));
+        }
+        largest
     }
 }
 
