@@ -11,6 +11,7 @@ pub mod format;
 pub mod generation;
 pub mod sampling;
 pub mod stream;
+pub mod transcribe;
 
 pub use chat::{Chat, ChatRequest, Message, Reasoning, Role, ToolCall, ToolChoice, ToolSpec};
 pub use complete::{Complete, CompleteRequest};
@@ -22,3 +23,7 @@ pub use generation::{
 };
 pub use sampling::{Sampling, SamplingChoice};
 pub use stream::EventStream;
+pub use transcribe::{
+    Segment, SoundStream, Timestamps, Transcribe, TranscribeRequest, TranscribeTask, TranscriptEvent,
+    TranscriptTimings, TranscriptUsage, Word,
+};
