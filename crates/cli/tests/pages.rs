@@ -8,9 +8,10 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "chat",
+    "transcribe",
     "pull",
     "list",
     "show",

@@ -2,6 +2,7 @@
 //! its capabilities. It knows names and memory and no arithmetic, no protocol and no terminal.
 
 mod ceilings;
+mod ears;
 pub mod machine;
 mod model;
 mod models;
@@ -10,9 +11,11 @@ mod runtime;
 pub use ceilings::{Ceilings, ceilings};
 pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
 pub use model::{LoadOptions, Model};
-pub use models::{Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy};
+pub use models::{EarsLease, Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy};
 pub use runtime::Runtime;
 
+/// Reading sound, and the models that listen.
+pub use parasol_audio::{sound, transcription};
 /// What doors need of the layers below the roof.
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
 pub use parasol_kernels::{Isa, KvFormat};

@@ -4,6 +4,7 @@
 mod generation;
 mod model;
 mod serve;
+mod transcribe;
 mod units;
 
 pub(crate) use generation::GenerationArgs;
@@ -12,6 +13,7 @@ pub(crate) use serve::{
     ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,
     StopArgs,
 };
+pub(crate) use transcribe::{TranscribeArgs, TranscriptForm};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -52,6 +54,7 @@ Examples:
   git diff | parasol run \"Sum this up\"        a prompt from a pipe
   parasol run ./model.gguf \"Hello\"            a file of your own
   parasol chat                                talk
+  parasol transcribe talk.mp3                 write down what is said
   parasol list                                what there is";
 
 const AFTER_LONG: &str = "\
@@ -60,6 +63,7 @@ Examples:
   git diff | parasol run \"Sum this up\"        a prompt from a pipe
   parasol run ./model.gguf \"Hello\"            a file of your own
   parasol chat                                talk
+  parasol transcribe talk.mp3                 write down what is said
   parasol list                                what there is
 
 Exit codes:
@@ -90,6 +94,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Talk with a model
     Chat(ChatArgs),
+    /// Write down what is said in a sound file
+    Transcribe(TranscribeArgs),
     /// Fetch models and check them
     Pull(PullArgs),
     /// List the models that are here and those that can be pulled

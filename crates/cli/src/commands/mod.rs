@@ -11,6 +11,7 @@ pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod transcribe;
 
 use crate::exit::Outcome;
 use parasol_runtime::Runtime;
