@@ -9,4 +9,5 @@ pub mod ollama;
 pub mod openai;
 mod outcome;
 pub mod sse;
+pub mod subtitles;
 mod trace;

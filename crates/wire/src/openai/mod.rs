@@ -13,6 +13,7 @@ mod options;
 pub mod responses;
 mod settings;
 mod tools;
+pub mod transcription;
 
 pub use settings::Settings;
 
