@@ -8,9 +8,10 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run",
     "chat",
+    "transcribe",
     "pull",
     "list",
     "show",

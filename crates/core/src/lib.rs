@@ -13,6 +13,7 @@ pub mod media;
 pub mod provider;
 pub mod sampling;
 pub mod stream;
+pub mod transcribe;
 
 pub use chat::{Chat, ChatRequest, Message, Reasoning, Role, ToolCall, ToolChoice, ToolSpec};
 pub use complete::{Complete, CompleteRequest};
@@ -28,3 +29,7 @@ pub use provider::{
 };
 pub use sampling::{Sampling, SamplingChoice};
 pub use stream::EventStream;
+pub use transcribe::{
+    Segment, SoundStream, Timestamps, Transcribe, TranscribeRequest, TranscribeTask, TranscriptEvent,
+    TranscriptTimings, TranscriptUsage, Word,
+};

@@ -19,6 +19,10 @@ pub enum Format {
     Zip,
     /// A Python pickle: an old PyTorch checkpoint. Unpickling runs code, so Parasol never does.
     Pickle,
+    /// A ggml file of whisper.cpp's.
+    Ggml,
+    /// A folder with CTranslate2's `model.bin` and `config.json`.
+    CTranslate2,
     /// A web page, most often an error or a login page that took a file's place.
     Html,
     /// A folder with `config.json` and safetensors.
@@ -37,13 +41,15 @@ pub enum LocalModel {
     Gguf(PathBuf),
     /// A folder with `config.json`, safetensors and `tokenizer.json`.
     HuggingFace(PathBuf),
+    /// A speech model: a folder with CTranslate2's `model.bin`, or a ggml file.
+    Whisper(PathBuf),
 }
 
 impl LocalModel {
     /// Where it lies.
     pub fn path(&self) -> &Path {
         match self {
-            LocalModel::Gguf(path) | LocalModel::HuggingFace(path) => path,
+            LocalModel::Gguf(path) | LocalModel::HuggingFace(path) | LocalModel::Whisper(path) => path,
         }
     }
 }
@@ -56,6 +62,9 @@ pub fn sniff(path: &Path) -> Result<Format> {
     let open = |e| failed("read", path, e);
     let meta = std::fs::metadata(path).map_err(open)?;
     if meta.is_dir() {
+        if path.join("config.json").is_file() && path.join("model.bin").is_file() {
+            return Ok(Format::CTranslate2);
+        }
         let model = path.join("config.json").is_file() && !with_extension(path, "safetensors")?.is_empty();
         return Ok(if model { Format::HuggingFace } else { Format::Unknown });
     }
@@ -72,6 +81,10 @@ pub fn sniff(path: &Path) -> Result<Format> {
 fn of_first_bytes(first: &[u8], len: u64) -> Format {
     if first.starts_with(b"GGUF") {
         return Format::Gguf;
+    }
+    // The number 0x67676d6c.
+    if first.starts_with(b"lmgg") {
+        return Format::Ggml;
     }
     if first.starts_with(b"PK\x03\x04") || first.starts_with(b"PK\x05\x06") {
         return Format::Zip;
@@ -104,6 +117,11 @@ pub fn local_model(path: &Path) -> Result<LocalModel> {
     match sniff(path)? {
         Format::Gguf => Ok(LocalModel::Gguf(path.to_owned())),
         Format::HuggingFace => Ok(LocalModel::HuggingFace(path.to_owned())),
+        Format::Ggml | Format::CTranslate2 => Ok(LocalModel::Whisper(path.to_owned())),
+        Format::Unknown if is_ct2_weights(path) => {
+            let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Ok(LocalModel::Whisper(folder.to_owned()))
+        }
         Format::Safetensors => match path.parent() {
             Some(folder) if folder.join("config.json").is_file() => {
                 let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -122,6 +140,13 @@ pub fn local_model(path: &Path) -> Result<LocalModel> {
             "{name} is no model that Parasol knows: its first bytes are neither GGUF nor safetensors"
         )),
     }
+}
+
+/// Whether a file is the `model.bin` of a CTranslate2 folder.
+fn is_ct2_weights(path: &Path) -> bool {
+    path.is_file()
+        && path.file_name().is_some_and(|name| name == "model.bin")
+        && path.parent().is_some_and(|folder| folder.join("config.json").is_file())
 }
 
 /// A folder that holds one GGUF model, whole or in parts, stands for that model.
@@ -180,6 +205,7 @@ mod tests {
             (safetensors(), Format::Safetensors),
             ([&long[..], b"{"].concat(), Format::Unknown),
             ([&100u64.to_le_bytes()[..], b"{"].concat(), Format::Unknown),
+            (b"lmgg\0\0".to_vec(), Format::Ggml),
             (b"PK\x03\x04....".to_vec(), Format::Zip),
             (b"\x80\x02}q".to_vec(), Format::Pickle),
             (b"\n<!DOCTYPE html><p>".to_vec(), Format::Html),
@@ -201,6 +227,16 @@ mod tests {
         fs::write(hf.join("config.json"), "{}").unwrap();
         assert_eq!(local_model(&hf).unwrap(), LocalModel::HuggingFace(hf.clone()));
         assert_eq!(local_model(&hf.join("model.safetensors")).unwrap(), LocalModel::HuggingFace(hf));
+
+        let ct2 = dir.path().join("ct2");
+        fs::create_dir(&ct2).unwrap();
+        fs::write(ct2.join("model.bin"), [6, 0, 0, 0]).unwrap();
+        assert!(local_model(&ct2.join("model.bin")).is_err());
+        fs::write(ct2.join("config.json"), "{}").unwrap();
+        // Other files of the folder, safetensors too, do not change what it is.
+        fs::write(ct2.join("vad.safetensors"), safetensors()).unwrap();
+        assert_eq!(local_model(&ct2).unwrap(), LocalModel::Whisper(ct2.clone()));
+        assert_eq!(local_model(&ct2.join("model.bin")).unwrap(), LocalModel::Whisper(ct2));
 
         let gguf = dir.path().join("gguf");
         fs::create_dir(&gguf).unwrap();

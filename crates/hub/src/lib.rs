@@ -29,6 +29,7 @@
 //! match model.model {
 //!     LocalModel::Gguf(file) => println!("load {}", file.display()),
 //!     LocalModel::HuggingFace(folder) => println!("load {}", folder.display()),
+//!     LocalModel::Whisper(path) => println!("listen with {}", path.display()),
 //! }
 //! # Ok(())
 //! # }

@@ -141,6 +141,10 @@ pub enum Prepare<'a> {
     Plain,
     /// RMS norm (Zhang & Sennrich 2019) with these weights, one for each column, and this ε.
     RmsNorm(&'a [f32], f32),
+    /// Layer norm (Ba, Kiros & Hinton 2016) with these weights and biases, one for each column, and this ε.
+    LayerNorm(&'a [f32], &'a [f32], f32),
+    /// The exact GELU of x plus these biases, one for each column.
+    BiasGelu(&'a [f32]),
     /// activation(x) · up, `up` being (tokens, cols): the gated linear unit.
     Gated(Gate, &'a [f32]),
 }
@@ -170,7 +174,8 @@ impl Compute {
         assert!(cols > 0 && x.len().is_multiple_of(cols), "{} values are no rows of {cols}", x.len());
         match prepare {
             Prepare::Plain => {}
-            Prepare::RmsNorm(weight, _) => assert_eq!(weight.len(), cols),
+            Prepare::RmsNorm(weight, _) | Prepare::BiasGelu(weight) => assert_eq!(weight.len(), cols),
+            Prepare::LayerNorm(weight, bias, _) => assert!(weight.len() == cols && bias.len() == cols),
             Prepare::Gated(_, up) => assert_eq!(up.len(), x.len()),
         }
         let tokens = x.len() / cols;
@@ -221,12 +226,24 @@ impl Compute {
         });
     }
 
+    /// Layer norm of each row of `x`, (rows, weight.len()), in place.
+    ///
+    /// # Panics
+    /// When `x` is not whole rows.
+    pub fn layer_norm(&self, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+        assert_eq!(weight.len(), bias.len());
+        self.norm(x, weight.len(), Prepare::LayerNorm(weight, bias, eps));
+    }
+
     /// RMS norm of each row of `x`, (rows, weight.len()), in place.
     ///
     /// # Panics
     /// When `x` is not whole rows.
     pub fn rms_norm(&self, x: &mut [f32], weight: &[f32], eps: f32) {
-        let cols = weight.len();
+        self.norm(x, weight.len(), Prepare::RmsNorm(weight, eps));
+    }
+
+    fn norm(&self, x: &mut [f32], cols: usize, prepare: Prepare<'_>) {
         assert!(cols > 0 && x.len().is_multiple_of(cols), "{} values are no rows of {cols}", x.len());
         let rows = x.len() / cols;
         let each = rows.div_ceil(self.pool().threads() * 4).max(8);
@@ -237,7 +254,6 @@ impl Compute {
                 unsafe {
                     let x = parts.part(row * cols, cols);
                     let row = x.as_mut_ptr();
-                    let prepare = Prepare::RmsNorm(weight, eps);
                     dispatch(self.isa(), PrepareRow { x, token: 0, prepare, row, padded: cols });
                 }
             }
@@ -293,6 +309,38 @@ impl<S: Simd> Op<S> for PrepareRow<'_> {
                     let n = cols - at;
                     let w = load_n(s, weight.as_ptr().add(at), n);
                     store_n(s, row.add(at), n, s.mul(s.mul(load_n(s, x.add(at), n), scale), w));
+                }
+            }
+            Prepare::LayerNorm(weight, bias, eps) => {
+                let mut total = s.splat(0.0);
+                for at in (0..cols).step_by(S::LANES) {
+                    total = s.add(total, load_n(s, x.add(at), cols - at));
+                }
+                let mean = s.sum(total) / cols as f32;
+                // Differences from the mean first: squares of what lies far from zero would lose the small ones.
+                let mut squares = s.splat(0.0);
+                let whole = cols / S::LANES * S::LANES;
+                for at in (0..whole).step_by(S::LANES) {
+                    let v = s.sub(s.load(x.add(at)), s.splat(mean));
+                    squares = s.fma(v, v, squares);
+                }
+                let mut variance = s.sum(squares);
+                for at in whole..cols {
+                    variance += (*x.add(at) - mean) * (*x.add(at) - mean);
+                }
+                let scale = s.splat(1.0 / (variance / cols as f32 + eps).sqrt());
+                for at in (0..cols).step_by(S::LANES) {
+                    let n = cols - at;
+                    let v = s.mul(s.sub(load_n(s, x.add(at), n), s.splat(mean)), scale);
+                    let (w, b) = (load_n(s, weight.as_ptr().add(at), n), load_n(s, bias.as_ptr().add(at), n));
+                    store_n(s, row.add(at), n, s.fma(v, w, b));
+                }
+            }
+            Prepare::BiasGelu(bias) => {
+                for at in (0..cols).step_by(S::LANES) {
+                    let n = cols - at;
+                    let v = s.add(load_n(s, x.add(at), n), load_n(s, bias.as_ptr().add(at), n));
+                    store_n(s, row.add(at), n, crate::simd::math::gelu(s, v));
                 }
             }
             Prepare::Gated(gate, up) => {

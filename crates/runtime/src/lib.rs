@@ -4,6 +4,7 @@
 mod any;
 mod ceilings;
 mod chain;
+mod ears;
 mod far;
 pub mod machine;
 mod model;
@@ -16,9 +17,11 @@ pub use chain::{ChainModel, OpenChat};
 pub use far::Far;
 pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
 pub use model::{LoadOptions, Model};
-pub use models::{Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy};
+pub use models::{EarsLease, Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy};
 pub use runtime::Runtime;
 
+/// Reading sound, and the models that listen.
+pub use parasol_audio::{sound, transcription};
 /// What doors need of the layers below the roof.
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
 pub use parasol_kernels::{Isa, KvFormat};

@@ -2,7 +2,7 @@
 //! when there are more.
 
 use parasol_core::{Chat, Complete, Error, ErrorKind, Result, SamplingChoice};
-use parasol_hub::{Located, Origin};
+use parasol_hub::{LocalModel, Located, Origin};
 use parasol_kernels::{Format, Isa, KV_BLOCK, KvFormat, KvShape};
 use parasol_text::checkpoint::Checkpoint;
 use parasol_text::engine::{
@@ -70,6 +70,9 @@ impl Opened {
     pub(crate) fn open(reference: &str, located: &Located) -> Result<Self> {
         let begun = Instant::now();
         let path = located.model.path().to_owned();
+        if matches!(located.model, LocalModel::Whisper(_)) {
+            return Err(crate::ears::not_text(&located.name));
+        }
         Ok(Self {
             reference: reference.to_owned(),
             // A file of the user's is called what it calls itself.

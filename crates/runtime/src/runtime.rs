@@ -3,7 +3,7 @@
 use crate::far::Far;
 use crate::model::{LoadOptions, Model, Opened};
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_hub::{Hub, Located, ModelRef, Settings};
+use parasol_hub::{Hub, LocalModel, Located, ModelRef, Settings};
 use parasol_text::checkpoint::Checkpoint;
 use parasol_text::info::ModelInfo;
 use std::path::Path;
@@ -103,7 +103,11 @@ impl Runtime {
     /// # Errors
     /// When it is not here, or its file cannot be read.
     pub fn describe(&self, reference: &str) -> Result<ModelInfo> {
-        Ok(Checkpoint::open(self.locate(reference)?.model.path())?.info)
+        let located = self.locate(reference)?;
+        match located.model {
+            LocalModel::Whisper(_) => Err(crate::ears::not_text(&located.name)),
+            _ => Ok(Checkpoint::open(located.model.path())?.info),
+        }
     }
 
     /// Loads a model that is on this disk.

@@ -159,7 +159,7 @@ impl Drop for Waiting {
 }
 
 /// A key may be limited to some models.
-fn allow_model(ctx: &RequestContext, model: &str) -> Result<()> {
+pub(crate) fn allow_model(ctx: &RequestContext, model: &str) -> Result<()> {
     match ctx.key() {
         Some(key) if !key.allows_model(model) => Err(Error::new(
             ErrorKind::Denied,
@@ -173,11 +173,11 @@ fn log_prompt(ctx: &RequestContext, prompt: String) {
     tracing::info!(request = ctx.id(), prompt, "prompt");
 }
 
-fn fault() -> Error {
+pub(crate) fn fault() -> Error {
     Error::new(ErrorKind::Internal, "the model's thread failed: this is a fault of Parasol's own")
 }
 
-fn too_long(state: &AppState) -> Error {
+pub(crate) fn too_long(state: &AppState) -> Error {
     let seconds = state.options().request_timeout.as_secs();
     Error::new(
         ErrorKind::Timeout,
@@ -188,10 +188,10 @@ fn too_long(state: &AppState) -> Error {
 }
 
 /// A place among the answers that are being made or wait; given back when dropped.
-struct Place(AppState);
+pub(crate) struct Place(AppState);
 
 impl Place {
-    fn take(state: &AppState) -> Result<Self> {
+    pub(crate) fn take(state: &AppState) -> Result<Self> {
         let most = state.options().max_queue;
         let taken = state
             .answers()

@@ -26,6 +26,7 @@ mod router;
 mod state;
 mod storage;
 mod studio;
+mod transcribe;
 
 pub use admin::{RunFile, Running};
 pub use keys::{Key, KeyFile, KeyTerms};

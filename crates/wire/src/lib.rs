@@ -12,4 +12,5 @@ pub mod openai;
 mod outcome;
 mod seal;
 pub mod sse;
+pub mod subtitles;
 mod trace;

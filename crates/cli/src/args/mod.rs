@@ -5,6 +5,7 @@ mod generation;
 mod model;
 mod providers;
 mod serve;
+mod transcribe;
 mod units;
 
 pub(crate) use generation::GenerationArgs;
@@ -14,6 +15,7 @@ pub(crate) use serve::{
     ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,
     StopArgs,
 };
+pub(crate) use transcribe::{TranscribeArgs, TranscriptForm};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -56,6 +58,7 @@ Examples:
   git diff | parasol run \"Sum this up\"        a prompt from a pipe
   parasol run ./model.gguf \"Hello\"            a file of your own
   parasol chat                                talk
+  parasol transcribe talk.mp3                 write down what is said
   parasol list                                what there is";
 
 const AFTER_LONG: &str = "\
@@ -64,6 +67,7 @@ Examples:
   git diff | parasol run \"Sum this up\"        a prompt from a pipe
   parasol run ./model.gguf \"Hello\"            a file of your own
   parasol chat                                talk
+  parasol transcribe talk.mp3                 write down what is said
   parasol list                                what there is
 
 Exit codes:
@@ -94,6 +98,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Talk with a model
     Chat(ChatArgs),
+    /// Write down what is said in a sound file
+    Transcribe(TranscribeArgs),
     /// Fetch models and check them
     Pull(PullArgs),
     /// List the models that are here and those that can be pulled

@@ -12,6 +12,7 @@ pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod transcribe;
 pub(crate) mod usage;
 
 use crate::exit::Outcome;

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(*error.kind(), ErrorKind::NotFound);
         assert!(error.message().contains("did you mean smollm2"), "{error}");
         let error = Catalogue::load(&[]).unwrap().describe("zzzzzzzz").unwrap_err();
-        assert!(error.message().contains("smollm2 or gemma3-270m. A path"), "{error}");
+        assert!(error.message().contains("the catalogue has smollm2, gemma3-270m"), "{error}");
     }
 
     #[test]

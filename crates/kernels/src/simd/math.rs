@@ -63,3 +63,20 @@ pub(crate) unsafe fn gelu_tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let half = s.mul(x, s.splat(0.5));
     s.fma(half, tanh(s, inner), half)
 }
+
+/// x · Φ(x), the exact GELU: max(x, 0) − ½ |x| erfc(|x| / √2), with Abramowitz and Stegun's 7.1.26 for erfc (error below 1.5e-7).
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
+    let size = s.abs(x);
+    let z = s.mul(size, s.splat(std::f32::consts::FRAC_1_SQRT_2));
+    let t = s.div(s.splat(1.0), s.fma(z, s.splat(0.327_591_1), s.splat(1.0)));
+    let mut p = s.splat(1.061_405_4);
+    for c in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        p = s.fma(p, t, s.splat(c));
+    }
+    let tail = s.mul(s.mul(p, t), exp(s, s.mul(s.sub(s.splat(0.0), z), z)));
+    s.sub(s.max(x, s.splat(0.0)), s.mul(s.mul(size, s.splat(0.5)), tail))
+}

@@ -24,7 +24,7 @@ pub struct ModelCard {
     pub title: Option<String>,
     /// The family that it belongs to.
     pub family: Option<String>,
-    /// How its files are laid out: `gguf` or `safetensors`.
+    /// How its files are laid out: `gguf`, `safetensors` or `whisper` (CTranslate2, ggml).
     pub format: Option<&'static str>,
     /// How many parameters it has.
     pub parameters: Option<u64>,
@@ -156,6 +156,9 @@ impl Models {
             return Err(parasol_core::Error::new(ErrorKind::Unsupported, message));
         }
         let located = self.locate(name)?;
+        if matches!(located.model, LocalModel::Whisper(_)) {
+            return Err(crate::ears::not_text(&located.name));
+        }
         Ok(parasol_text::checkpoint::Checkpoint::open(located.model.path())?.info)
     }
 
@@ -317,6 +320,7 @@ fn empty(name: &str, model: &LocalModel) -> ModelCard {
         format: Some(match model {
             LocalModel::Gguf(_) => "gguf",
             LocalModel::HuggingFace(_) => "safetensors",
+            LocalModel::Whisper(_) => "whisper",
         }),
         parameters: None,
         quantisation: None,

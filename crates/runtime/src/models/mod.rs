@@ -14,10 +14,12 @@ pub use cards::{LoadedModel, LoadedState, ModelCard};
 pub use lease::Lease;
 pub use options::{ModelsOptions, Policy};
 
+use crate::ears::OpenedEars;
 use crate::machine::Memory;
 use crate::model::{LoadOptions, Model, Opened};
 use crate::runtime::Runtime;
 use cards::Facts;
+use parasol_audio::transcription::WhisperModel;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::{Cancel, Hub, Licence, Located, human_bytes};
 use parasol_remote::RemoteModel;
@@ -39,6 +41,8 @@ pub struct Models {
     /// How the models are loaded that the options name, by the name that finds them.
     overrides: BTreeMap<String, LoadOptions>,
     shelf: Shelf<Model>,
+    /// Models that listen, with a share of the budget of their own.
+    ears: Shelf<WhisperModel>,
     /// By lower-case name.
     remotes: BTreeMap<String, Arc<RemoteModel>>,
     /// What names that requests wrote mean on the shelf, so that a loaded model costs no look at the disk.
@@ -66,6 +70,12 @@ impl Models {
             remotes.insert(model.name().to_lowercase(), model);
         }
         let shelf = Shelf::new(budget, options.patience, options.keep_alive);
+        let ears: Shelf<WhisperModel> = Shelf::new(budget / 2, options.patience, options.keep_alive);
+        let keeper = ears.clone();
+        std::thread::Builder::new()
+            .name("parasol-ears".into())
+            .spawn(move || keeper.keep())
+            .map_err(|e| Error::from(e).within("cannot start the thread that unloads speech models"))?;
         let keeper = shelf.clone();
         std::thread::Builder::new()
             .name("parasol-models".into())
@@ -77,6 +87,7 @@ impl Models {
             options,
             overrides: BTreeMap::new(),
             shelf,
+            ears,
             remotes,
             known: Mutex::default(),
             facts: Mutex::default(),
@@ -154,6 +165,30 @@ impl Models {
         self.shelf.give_up(cancel);
     }
 
+    /// The speech model of this name, loaded if it is not. Blocks as [`Models::acquire`] does.
+    ///
+    /// # Errors
+    /// As [`Models::acquire`]; `Unsupported` for a model that does not listen.
+    pub fn ears(self: &Arc<Self>, name: &str) -> Result<EarsLease> {
+        if let Some(model) = self.remote(name)? {
+            let message = format!("{} is computed elsewhere and does not listen here", model.name());
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let located = match self.find(name)? {
+            Some(located) => located,
+            None => self.absent(name, &Cancel::new())?,
+        };
+        let held = self.ears.acquire(&located.name, &Cancel::new(), |room| {
+            let opened = OpenedEars::open(&located)?;
+            let bytes = opened.need();
+            room.reserve(bytes, "weights, keys and values, working space")?;
+            let model = opened.load(self.options.load.threads)?;
+            tracing::info!(model = located.name, bytes, "loaded");
+            Ok(model)
+        })?;
+        Ok(EarsLease(held))
+    }
+
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;
     /// `None` when it was not loaded. Blocks until then.
     ///
@@ -166,7 +201,11 @@ impl Models {
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
         names::check(name, self.options.paths)?;
-        let freed = self.shelf.unload(&self.key(name))?;
+        let key = self.key(name);
+        let freed = match self.shelf.unload(&key)? {
+            None => self.ears.unload(&key)?,
+            freed => freed,
+        };
         if let Some(bytes) = freed {
             tracing::info!(model = name, bytes, "unloaded on request");
         }
@@ -205,7 +244,7 @@ impl Models {
 
     /// Bytes that they take, those included that are being loaded or unloaded.
     pub fn used(&self) -> u64 {
-        self.shelf.used()
+        self.shelf.used().saturating_add(self.ears.used())
     }
 
     /// The models on disk: pulling, listing, removing.
@@ -285,9 +324,26 @@ impl Models {
     }
 }
 
+/// A speech model in use; it stays loaded for as long as this lives.
+pub struct EarsLease(shelf::Held<WhisperModel>);
+
+impl std::fmt::Debug for EarsLease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EarsLease({})", self.0.key())
+    }
+}
+
+impl EarsLease {
+    /// What listens.
+    pub fn model(&self) -> &WhisperModel {
+        self.0.value()
+    }
+}
+
 impl Drop for Models {
     fn drop(&mut self) {
         self.shelf.close();
+        self.ears.close();
     }
 }
 

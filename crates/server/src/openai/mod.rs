@@ -6,6 +6,7 @@ mod models;
 mod responses;
 pub(crate) mod several;
 mod stream;
+mod transcription;
 
 use crate::AppState;
 use crate::context::RequestContext;
@@ -48,7 +49,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/models/{*id}", get(models::one))
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/completions", post(completions::create))
-        .merge(responses::routes());
+        .merge(responses::routes())
+        .merge(transcription::routes());
     NOT_OFFERED.iter().fold(offered, |router, path| {
         router.route(path, any(not_offered)).route(&format!("{path}/{{*rest}}"), any(not_offered))
     })

@@ -100,8 +100,24 @@ fn describe(operation: &Operation) -> Value {
             "type": "object", "properties": { "model": { "type": "string" } }, "required": ["model"],
             "additionalProperties": false,
         } } } });
+    } else if matches!(operation.id, "openaiTranscribe" | "openaiTranslate") {
+        it["requestBody"] = json!({ "required": true, "content": { "multipart/form-data": { "schema": transcription_form() } } });
     }
     it
+}
+
+/// The one form with a file.
+fn transcription_form() -> Value {
+    json!({ "type": "object", "required": ["file", "model"], "properties": {
+        "file": { "type": "string", "format": "binary", "description": "WAV, MP3, FLAC, OGG, Opus, M4A, WebM …" },
+        "model": { "type": "string" },
+        "language": { "type": "string" },
+        "prompt": { "type": "string" },
+        "temperature": { "type": "number", "minimum": 0, "maximum": 1 },
+        "response_format": { "type": "string", "enum": ["json", "text", "srt", "verbose_json", "vtt"] },
+        "timestamp_granularities[]": { "type": "array", "items": { "type": "string", "enum": ["word", "segment"] } },
+        "stream": { "type": "boolean" },
+    } })
 }
 
 fn reference(name: &str) -> Value {

@@ -36,7 +36,8 @@ fn operation(out: &mut String, document: &Value, method: &str, path: &str, it: &
         let says = text(&parameter["description"]);
         let _ = write!(out, "<p><code>{}</code> in the {place} {}</p>", escape(name), escape(says));
     }
-    let content = &it["requestBody"]["content"]["application/json"];
+    // A body has one form.
+    let content = fields(&it["requestBody"]["content"]).next().map_or(&Value::Null, |(_, content)| content);
     let schema = resolve(document, &content["schema"]);
     if schema.is_object() {
         let required: Vec<&str> = items(&schema["required"]).map(text).collect();

@@ -108,6 +108,26 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Completions,
         Answer::ObjectOrEvents(&["id", "object", "choices"]),
     ),
+    Operation {
+        method: "post",
+        ..get(
+            "/v1/audio/transcriptions",
+            "openaiTranscribe",
+            "OpenAI",
+            "Write down what is said in a sound file",
+            Answer::ObjectOrEvents(&["text"]),
+        )
+    },
+    Operation {
+        method: "post",
+        ..get(
+            "/v1/audio/translations",
+            "openaiTranslate",
+            "OpenAI",
+            "Translate what is said in a sound file into English",
+            Answer::ObjectOrEvents(&["text"]),
+        )
+    },
     post(
         "/v1/responses",
         "openaiRespond",

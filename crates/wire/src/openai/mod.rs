@@ -16,6 +16,7 @@ pub mod responses;
 mod seals;
 mod settings;
 mod tools;
+pub mod transcription;
 
 pub(crate) use content::{uncited, unmarked};
 pub use settings::Settings;
