@@ -132,7 +132,7 @@ impl Default for TranscribeRequest {
     }
 }
 
-/// One event of a transcription, in order: `Started`, any number of `Progress` and `Segment`, one `Finished`.
+/// One event of a transcription: one `Started` before the first `Segment`, one `Finished` at the end, `Progress` anywhere before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum TranscriptEvent {

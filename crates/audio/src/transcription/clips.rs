@@ -3,7 +3,6 @@
 
 use super::sound::Buffer;
 use super::vad::{CHUNK, Detector, Memory};
-use parasol_core::Result;
 use std::collections::VecDeque;
 
 /// Somebody speaks from this probability on, until it falls below the other …
@@ -53,13 +52,13 @@ impl<'a> Clips<'a> {
         }
     }
 
-    /// The next clip; `None` when there is no more.
-    pub(crate) fn next(&mut self, buffer: &mut Buffer) -> Result<Option<Clip>> {
+    /// The next clip; `None` when there is no more, or `go_on`, which is told how far the search has come, says no.
+    pub(crate) fn next(&mut self, buffer: &mut Buffer, go_on: &dyn Fn(u64) -> bool) -> Option<Clip> {
         match self {
             Self::All { taken } => {
-                Ok((!std::mem::replace(taken, true)).then_some(Clip { start: 0, end: u64::MAX }))
+                (!std::mem::replace(taken, true)).then_some(Clip { start: 0, end: u64::MAX })
             }
-            Self::Speech(speech) => speech.next(buffer),
+            Self::Speech(speech) => speech.next(buffer, go_on),
         }
     }
 
@@ -73,11 +72,14 @@ impl<'a> Clips<'a> {
 }
 
 impl Speech<'_> {
-    fn next(&mut self, buffer: &mut Buffer) -> Result<Option<Clip>> {
+    fn next(&mut self, buffer: &mut Buffer, go_on: &dyn Fn(u64) -> bool) -> Option<Clip> {
         while self.cutter.found.is_empty() && !self.cutter.ended {
             let from = self.cutter.chunks * CHUNK as u64;
+            if !go_on(from) {
+                return None;
+            }
             let to = from + (AT_ONCE * CHUNK) as u64;
-            buffer.fill(to)?;
+            buffer.fill(to);
             let mut samples = buffer.slice(from, to).to_vec();
             let last = samples.len() < AT_ONCE * CHUNK;
             if last {
@@ -93,10 +95,10 @@ impl Speech<'_> {
                 buffer.forget(self.cutter.needs() * CHUNK as u64);
             }
         }
-        let Some((start, end)) = self.cutter.found.pop_front() else { return Ok(None) };
+        let (start, end) = self.cutter.found.pop_front()?;
         let size = CHUNK as u64;
         let end = (end * size).min(buffer.end());
-        Ok(Some(Clip { start: (start * size).min(end), end }))
+        Some(Clip { start: (start * size).min(end), end })
     }
 }
 

@@ -158,10 +158,17 @@ impl<'a> Run<'a> {
         let mut clips = Clips::new(detector);
         loop {
             let begun = Instant::now();
-            let clip = clips.next(&mut buffer)?;
+            let (events, total) = (self.events, buffer.seconds());
+            let clip = clips.next(&mut buffer, &|place| {
+                let done = place as f64 / f64::from(RATE);
+                events.unbounded_send(Ok(TranscriptEvent::Progress { done, total })).is_ok()
+            });
             self.timings.listen += begun.elapsed();
             let Some(clip) = clip else { break };
             self.clip(clip, &mut buffer, &clips)?;
+        }
+        if let Some(error) = buffer.failure() {
+            return Err(error);
         }
         self.usage.seconds = buffer.end() as f64 / f64::from(RATE);
         self.start(buffer.seconds(), None)?;
@@ -192,7 +199,7 @@ impl<'a> Run<'a> {
         let mut place = clip.start;
         loop {
             let begun = Instant::now();
-            buffer.fill(place.saturating_add(((WINDOW + 1) * HOP + REACH) as u64))?;
+            buffer.fill(place.saturating_add(((WINDOW + 1) * HOP + REACH) as u64));
             self.timings.listen += begun.elapsed();
             let end = clip.end.min(buffer.end());
             let samples = (end.saturating_sub(place)).min((WINDOW * HOP) as u64) as usize;

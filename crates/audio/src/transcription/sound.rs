@@ -2,7 +2,7 @@
 
 use super::mel::RATE;
 use crate::sound::{at_rate, check_samples};
-use parasol_core::{Result, SoundStream};
+use parasol_core::{Error, Result, SoundStream};
 
 /// Samples from one place on, filled as they are asked for. Places are counted from the beginning of the sound.
 pub(crate) struct Buffer {
@@ -10,11 +10,13 @@ pub(crate) struct Buffer {
     samples: Vec<f32>,
     start: u64,
     ended: bool,
+    /// Why it ended early.
+    failed: Option<Error>,
 }
 
 impl Buffer {
     pub(crate) fn new(sound: SoundStream) -> Result<Self> {
-        Ok(Self { source: at_rate(sound, RATE)?, samples: Vec::new(), start: 0, ended: false })
+        Ok(Self { source: at_rate(sound, RATE)?, samples: Vec::new(), start: 0, ended: false, failed: None })
     }
 
     /// How long the sound lasts, if that is known.
@@ -22,19 +24,23 @@ impl Buffer {
         if self.ended { Some(self.end() as f64 / f64::from(RATE)) } else { self.source.seconds() }
     }
 
-    /// Reads until place `to`, or the end.
-    pub(crate) fn fill(&mut self, to: u64) -> Result<()> {
+    /// Reads until place `to`, or the end. A sound that breaks ends there: what came before is still worth hearing, and
+    /// [`Self::failure`] tells why.
+    pub(crate) fn fill(&mut self, to: u64) {
         while !self.ended && self.end() < to {
-            match self.source.next() {
-                None => self.ended = true,
-                Some(piece) => {
-                    let piece = piece?;
-                    check_samples(&piece, self.end())?;
-                    self.samples.extend_from_slice(&piece);
-                }
+            let piece = self.source.next().transpose();
+            match piece.and_then(|piece| piece.map(|p| check_samples(&p, self.end()).map(|()| p)).transpose())
+            {
+                Ok(Some(piece)) => self.samples.extend_from_slice(&piece),
+                Ok(None) => self.ended = true,
+                Err(error) => (self.ended, self.failed) = (true, Some(error)),
             }
         }
-        Ok(())
+    }
+
+    /// Why the sound ended before its end, if it did.
+    pub(crate) fn failure(&mut self) -> Option<Error> {
+        self.failed.take()
     }
 
     /// The place behind the last sample.

@@ -48,6 +48,16 @@ pub(crate) fn events(
     Ok(events)
 }
 
+/// The language that was found or given.
+pub(crate) fn language(events: &[TranscriptEvent]) -> Option<(String, Option<f32>)> {
+    events.iter().find_map(|event| match event {
+        TranscriptEvent::Started { language, language_probability, .. } => {
+            Some((language.clone()?, *language_probability))
+        }
+        _ => None,
+    })
+}
+
 pub(crate) fn segments(events: &[TranscriptEvent]) -> Vec<Segment> {
     let only = |event: &TranscriptEvent| match event {
         TranscriptEvent::Segment(segment) => Some(segment.clone()),
