@@ -1,6 +1,9 @@
 //! Products for many tokens on AMX. 32 rows of weights of any format are unpacked into bfloat16 tiles, once, and meet all tokens,
 //! 32 at a time; sums stay in tile registers from the first to the last column, so that no scale is applied to them.
 
+// An index into several register arrays at once says more than a zip of them.
+#![allow(clippy::needless_range_loop)]
+
 use super::panel::Panel;
 use super::{Job, spans};
 use crate::activations::Activations;

@@ -11,7 +11,7 @@ pub(crate) use block::{Block, product};
 
 use crate::isa::Amx;
 use std::arch::asm;
-use std::arch::x86_64::{__m512, __m512i, _mm512_cvtne2ps_pbh};
+use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh};
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 16;
@@ -122,5 +122,5 @@ impl Drop for Tiles {
 /// Inside [`Amx::enter`].
 #[inline(always)]
 pub(crate) unsafe fn to_bf16(first: __m512, last: __m512) -> __m512i {
-    std::mem::transmute(_mm512_cvtne2ps_pbh(last, first))
+    std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(last, first))
 }
