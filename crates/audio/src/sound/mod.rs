@@ -64,8 +64,7 @@ pub(crate) fn check_rate(rate: u32) -> Result<()> {
 
 /// Checks that samples are numbers that a sound may have; `first` is the number of the first one.
 pub(crate) fn check_samples(samples: &[f32], first: u64) -> Result<()> {
-    // Comparisons with NaN are false.
-    match samples.iter().position(|x| !(x.abs() <= LOUDEST)) {
+    match samples.iter().position(|x| x.is_nan() || x.abs() > LOUDEST) {
         None => Ok(()),
         Some(at) => Err(Error::new(
             ErrorKind::Corrupt,

@@ -151,7 +151,7 @@ fn seconds(track: &Track, rate: u32) -> Option<f64> {
 }
 
 enum Decoder {
-    Opus(Opus),
+    Opus(Box<Opus>),
     Other(Box<dyn AudioDecoder>),
 }
 
@@ -163,7 +163,7 @@ fn decoder(params: &AudioCodecParameters) -> Result<(u32, Decoder)> {
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
     if params.codec == CODEC_ID_OPUS {
-        return Ok((opus::RATE, Decoder::Opus(Opus::new(params.extra_data.as_deref(), channels)?)));
+        return Ok((opus::RATE, Decoder::Opus(Box::new(Opus::new(params.extra_data.as_deref(), channels)?))));
     }
     let made = guarded(|| {
         symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default())

@@ -32,7 +32,7 @@ pub(crate) enum Clips<'a> {
     /// One clip, not yet taken.
     All { taken: bool },
     /// Where somebody speaks.
-    Speech(Speech<'a>),
+    Speech(Box<Speech<'a>>),
 }
 
 /// The state of the search, in chunks.
@@ -46,9 +46,11 @@ impl<'a> Clips<'a> {
     pub(crate) fn new(detector: Option<&'a Detector>) -> Self {
         match detector {
             None => Self::All { taken: false },
-            Some(detector) => {
-                Self::Speech(Speech { detector, memory: Memory::default(), cutter: Cutter::default() })
-            }
+            Some(detector) => Self::Speech(Box::new(Speech {
+                detector,
+                memory: Memory::default(),
+                cutter: Cutter::default(),
+            })),
         }
     }
 

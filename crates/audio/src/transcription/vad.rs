@@ -132,11 +132,11 @@ impl Detector {
         let gate = |n: usize, i: usize| gates[n * CELLS + i] + state[n * CELLS + i];
         let mut sum = self.last.bias[0];
         let weights = self.last.weight.floats();
-        for i in 0..CELLS {
+        for (i, weight) in weights.iter().enumerate().take(CELLS) {
             let cell = sigmoid(gate(1, i)) * memory.cell[i] + sigmoid(gate(0, i)) * gate(2, i).tanh();
             memory.cell[i] = cell;
             memory.hidden[i] = sigmoid(gate(3, i)) * cell.tanh();
-            sum += memory.hidden[i].max(0.0) * weights[i];
+            sum += memory.hidden[i].max(0.0) * weight;
         }
         sigmoid(sum)
     }
