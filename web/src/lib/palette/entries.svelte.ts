@@ -141,5 +141,9 @@ export function found(query: string): Entry[] {
   // The server has searched the texts for just these letters, so what it found fits.
   const fitting = entries.searched === query ? talks : rank(talks, 8);
   if (!query.trim()) return [...rank(actions(), 5), ...places, ...fitting.slice(0, 5)];
-  return [...rank(actions(), 6), ...rank([...places, ...parts()], 4), ...fitting, ...rank(models, 6)];
+  const todo = rank(actions(), 6);
+  const where = rank([...places, ...parts()], 4);
+  // Who types a room's whole name wants to go there, whatever else begins with it.
+  const named = places.some((place) => place.title.toLowerCase() === query.trim().toLowerCase());
+  return [...(named ? [...where, ...todo] : [...todo, ...where]), ...fitting, ...rank(models, 6)];
 }
