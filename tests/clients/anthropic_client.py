@@ -113,7 +113,7 @@ def test_errors(client):
     assert e.value.type == "not_found_error" and e.value.request_id
     with pytest.raises(anthropic.BadRequestError, match="frobnicate"):
         client.messages.create(model=MODEL, max_tokens=1, messages=HELLO, extra_body={"frobnicate": 1})
-    with pytest.raises(anthropic.BadRequestError, match="image"):
+    with pytest.raises(anthropic.BadRequestError, match="picture"):
         image = {"type": "image", "source": {"type": "url", "url": "http://127.0.0.1/x.png"}}
         client.messages.create(model=MODEL, max_tokens=1, messages=[{"role": "user", "content": [image]}])
     with pytest.raises(anthropic.BadRequestError, match=r"prompt is too long: \d+ tokens > \d+ maximum"):

@@ -103,7 +103,7 @@ def test_errors(client):
     with pytest.raises(errors.ClientError) as e:
         client.models.generate_content(model="no-such-model", contents="Hi")
     assert (e.value.code, e.value.status) == (404, "NOT_FOUND")
-    with pytest.raises(errors.ClientError, match="inlineData") as e:
+    with pytest.raises(errors.ClientError, match="picture") as e:
         client.models.generate_content(model=MODEL, contents=[types.Part.from_bytes(data=b"x", mime_type="image/png")])
     assert (e.value.code, e.value.status) == (400, "INVALID_ARGUMENT")
     with pytest.raises(errors.ClientError, match=r"token count \(\d+\) exceeds .* \(\d+\)"):
