@@ -105,7 +105,8 @@ pub(crate) fn respond(stream: &mut TcpStream, status: u16, kind: &str, headers: 
 
 /// The head of a stream that ends with the connection.
 pub(crate) fn begin(stream: &mut TcpStream) {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    // Said, since the next request would otherwise be sent on a connection that is just being closed.
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
     let _ = stream.write_all(head.as_bytes());
 }
 
