@@ -144,7 +144,7 @@ def test_errors(client):
             ask(client, **wrong)
         assert e.value.param == name and e.value.type == "invalid_request_error"
     image = {"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}
-    with pytest.raises(openai.BadRequestError, match="image"):
+    with pytest.raises(openai.BadRequestError, match="picture"):
         ask(client, messages=[{"role": "user", "content": [image]}])
     with pytest.raises(openai.BadRequestError, match="not offered"):
         client.embeddings.create(model=MODEL, input="x")

@@ -38,8 +38,10 @@ def shortened(body, path):
 
 def token():
     """What opens the server's administration to its own user, also once a generated request has made a key."""
-    [file] = (Path(os.environ["PARASOL_HOME"]) / "run").glob("*.json")
-    return json.loads(file.read_text())["token"]
+    # Servers that were killed leave their files behind.
+    running = [json.loads(file.read_text()) for file in (Path(os.environ["PARASOL_HOME"]) / "run").glob("*.json")]
+    [token] = [server["token"] for server in running if server["url"].rstrip("/") == URL.rstrip("/")]
+    return token
 
 
 def make(path, body):
