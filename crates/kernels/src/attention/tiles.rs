@@ -9,8 +9,12 @@ use crate::simd::{Simd, math};
 use crate::tiles::{self, DEPTH, ROWS, TILE, TileOp, Tiles, to_bf16};
 use std::arch::x86_64::*;
 
-/// Positions between two updates of the running softmax.
-pub(super) const BLOCK: usize = 4 * KV_BLOCK;
+/// Positions that all rows of a task meet before the next ones: what is worked on then is about as large as the first-level cache.
+pub(super) const BLOCK: usize = 2 * KV_BLOCK;
+
+/// Scores of [`GROUP`] rows and a block of the cache, and where the weights that are made of them lie, in values of theirs.
+const SCORES: usize = GROUP * KV_BLOCK;
+const WEIGHTS: usize = SCORES * 2;
 
 /// Rows that are multiplied at a time, …
 const GROUP: usize = 2 * ROWS;
@@ -20,6 +24,10 @@ pub(super) const TASK_ROWS: usize = 2 * GROUP;
 
 /// The score of a position that a row does not see.
 const UNSEEN: f32 = -1e30;
+
+/// By how many powers of two a row's weights may outgrow what they are relative to before that is brought up to the largest score.
+/// Sums of floats bear far more.
+const HEADROOM: f32 = 24.0;
 
 /// Where the parts of one head's block of keys and values lie, in bfloat16 values from its start.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +119,7 @@ impl Tile<'_> {
     /// Bytes of `memory`.
     pub(super) fn bytes(kv: KvShape) -> usize {
         let dims = Layout::new(kv).steps * DEPTH;
-        TASK_ROWS * (dims * 6 + ROWS * 4 + 4) + GROUP * BLOCK * 6
+        TASK_ROWS * (dims * 6 + ROWS * 4 + 4 + BLOCK * 4)
     }
 }
 
@@ -128,10 +136,9 @@ struct Memory {
     total: *mut f32,
     /// (TASK_ROWS): what weights are relative to, as a power of two.
     largest: *mut f32,
-    /// (GROUP, BLOCK)
+    /// (TASK_ROWS / 32, BLOCK / 32, 32 rows, 32 positions). Row by row they become weights, bfloat16 in two tiles of 16 rows × 32
+    /// positions at the beginning of each 32 rows: where scores lay that are weights already.
     scores: *mut f32,
-    /// (BLOCK / 32, 2, 16 rows, 32 positions)
-    weights: *mut u16,
 }
 
 impl Memory {
@@ -141,9 +148,8 @@ impl Memory {
         let sums = memory.add(TASK_ROWS * dims * 2).cast::<f32>();
         let total = sums.add(TASK_ROWS * dims);
         let scores = total.add(TASK_ROWS * ROWS);
-        let weights = scores.add(GROUP * BLOCK).cast::<u16>();
-        let largest = weights.add(GROUP * BLOCK).cast();
-        Self { dims, q: memory.cast(), sums, total, largest, scores, weights }
+        let largest = scores.add(TASK_ROWS * BLOCK);
+        Self { dims, q: memory.cast(), sums, total, largest, scores }
     }
 }
 
@@ -160,13 +166,37 @@ impl TileOp for Tile<'_> {
         let mut start = self.of.first(self.of.position(0)) / BLOCK * BLOCK;
         while start <= self.of.position(rows - 1) {
             let panel = self.panels.add((start - self.from) / BLOCK * layout.size);
-            for row in (0..rows).step_by(GROUP) {
-                run.block(s, &tiles, panel, start, (row, rows.min(row + GROUP)));
+            // Each step for all rows before the next one: what vectors have just written can't be loaded as a tile at once.
+            let groups = [0, GROUP].map(|row| run.seen(start, (row, rows.min(row + GROUP))));
+            for group in groups.iter().flatten() {
+                run.score(&tiles, panel, group);
+            }
+            for group in groups.iter().flatten() {
+                run.weigh(s, start, group);
+            }
+            for group in groups.iter().flatten() {
+                run.add_values(&tiles, panel, group);
             }
             start += BLOCK;
         }
         drop(tiles);
         run.finish(s);
+    }
+}
+
+/// Rows of a task that are multiplied together, and what they see of a block of positions.
+struct Group {
+    /// First row, and behind the last.
+    rows: (usize, usize),
+    /// Blocks of 32 positions of which some row sees something.
+    blocks: (usize, usize),
+    /// Each row sees all of these.
+    all: bool,
+}
+
+impl Group {
+    fn half(&self) -> bool {
+        self.rows.1 - self.rows.0 <= ROWS
     }
 }
 
@@ -196,69 +226,121 @@ impl Run<'_> {
         memory.total.write_bytes(0, of.len() * ROWS);
     }
 
-    /// Rows `rows.0 .. rows.1` meet the block of positions at `start`.
+    /// What rows `rows.0 .. rows.1` see of the block of positions at `start`, when they do.
     #[inline(always)]
-    unsafe fn block(
-        &self,
-        s: Avx512Vnni,
-        tiles: &Tiles,
-        panel: *const u16,
-        start: usize,
-        rows: (usize, usize),
-    ) {
-        let (of, memory, steps) = (self.of, &self.memory, self.layout.steps);
-        // Positions of the block that some row sees, in whole blocks of the cache.
-        let first = of.first(of.position(rows.0)).max(start) - start;
-        let end = (of.position(rows.1 - 1) + 1).saturating_sub(start).min(BLOCK);
-        if first >= end {
-            return;
+    fn seen(&self, start: usize, rows: (usize, usize)) -> Option<Group> {
+        if rows.0 >= rows.1 {
+            return None;
         }
-        let (first, end) = (first / KV_BLOCK, end.div_ceil(KV_BLOCK));
-        let half = rows.1 - rows.0 <= ROWS;
-        for b in first..end {
+        let (of, last) = (self.of, self.of.position(rows.1 - 1));
+        let first = of.first(of.position(rows.0)).max(start) - start;
+        let end = (last + 1).saturating_sub(start).min(BLOCK);
+        let blocks = (first / KV_BLOCK, end.div_ceil(KV_BLOCK));
+        // What the first row sees last and the last row sees first.
+        let (to, from) = (of.position(rows.0) + 1, of.first(last));
+        let all = start + blocks.1 * KV_BLOCK <= to && from <= start + blocks.0 * KV_BLOCK;
+        (first < end).then_some(Group { rows, blocks, all })
+    }
+
+    /// Scores of the group's rows.
+    #[inline(always)]
+    unsafe fn score(&self, tiles: &Tiles, panel: *const u16, group: &Group) {
+        let (memory, steps) = (&self.memory, self.layout.steps);
+        for b in group.blocks.0..group.blocks.1 {
             tiles::product(
                 tiles,
                 &tiles::Block {
-                    left: memory.q.add(rows.0 / GROUP * steps * 2 * TILE),
+                    left: memory.q.add(group.rows.0 / GROUP * steps * 2 * TILE),
+                    left_step: tiles::STEP,
                     right: panel.add(b * steps * 2 * TILE),
                     steps,
-                    out: memory.scores.add(b * KV_BLOCK),
-                    stride: BLOCK,
+                    out: memory.scores.add(group.rows.0 * BLOCK + b * SCORES),
+                    stride: KV_BLOCK,
                     add: false,
-                    half,
-                },
-            );
-        }
-        for row in rows.0..rows.1 {
-            let own = of.position(row);
-            let from = of.first(own).max(start) - start;
-            let to = (own + 1).saturating_sub(start).min(BLOCK);
-            if from <= first * KV_BLOCK && to >= end * KV_BLOCK {
-                self.weigh::<true>(s, row, (from, to), (first, end));
-            } else {
-                self.weigh::<false>(s, row, (from, to), (first, end));
-            }
-        }
-        for step in 0..steps {
-            tiles::product(
-                tiles,
-                &tiles::Block {
-                    left: memory.weights.add(first * 2 * TILE),
-                    right: panel.add(self.layout.values + (step * (BLOCK / KV_BLOCK) + first) * 2 * TILE),
-                    steps: end - first,
-                    out: memory.sums.add(rows.0 * memory.dims + step * DEPTH),
-                    stride: memory.dims,
-                    add: true,
-                    half,
+                    half: group.half(),
                 },
             );
         }
     }
 
+    /// Scores become weights, in each row relative to about its largest score.
+    #[inline(always)]
+    unsafe fn weigh(&self, s: Avx512Vnni, start: usize, group: &Group) {
+        let of = self.of;
+        let plain = group.all && group.blocks == (0, BLOCK / KV_BLOCK) && of.rules.softcap.is_none();
+        for row in group.rows.0..group.rows.1 {
+            if plain && self.weigh_plainly(s, row) {
+                continue;
+            }
+            if group.all {
+                self.weigh_row::<true>(s, row, (0, BLOCK), group.blocks);
+            } else {
+                let own = of.position(row);
+                let seen = (of.first(own).max(start) - start, (own + 1).saturating_sub(start).min(BLOCK));
+                self.weigh_row::<false>(s, row, seen, group.blocks);
+            }
+        }
+    }
+
+    /// Adds the values by their weights.
+    #[inline(always)]
+    unsafe fn add_values(&self, tiles: &Tiles, panel: *const u16, group: &Group) {
+        let (memory, steps, (first, end)) = (&self.memory, self.layout.steps, group.blocks);
+        for step in 0..steps {
+            tiles::product(
+                tiles,
+                &tiles::Block {
+                    left: memory.scores.add(group.rows.0 * BLOCK + first * SCORES).cast(),
+                    left_step: WEIGHTS,
+                    right: panel.add(self.layout.values + (step * (BLOCK / KV_BLOCK) + first) * 2 * TILE),
+                    steps: end - first,
+                    out: memory.sums.add(group.rows.0 * memory.dims + step * DEPTH),
+                    stride: memory.dims,
+                    add: true,
+                    half: group.half(),
+                },
+            );
+        }
+    }
+
+    /// The row's scores of the first block of the cache, and where its weights go.
+    #[inline(always)]
+    unsafe fn line(&self, row: usize) -> (*mut f32, *mut u16) {
+        let scores = self.memory.scores.add(row / GROUP * GROUP * BLOCK);
+        (scores.add(row % GROUP * KV_BLOCK), scores.cast::<u16>().add(row % GROUP * DEPTH))
+    }
+
+    /// The weights of a row that sees the whole block, when their largest score is not far above what its weights were relative to
+    /// before: scores are read once, and sums stay as they are. Nothing has changed when the answer is no.
+    #[inline(always)]
+    unsafe fn weigh_plainly(&self, s: Avx512Vnni, row: usize) -> bool {
+        let (scores, weights) = self.line(row);
+        let scale = s.splat(self.of.rules.scale * std::f32::consts::LOG2_E);
+        let shift = s.splat(*self.memory.largest.add(row));
+        let line = [scores, scores.add(ROWS), scores.add(SCORES), scores.add(SCORES + ROWS)];
+        let mut x = [shift; BLOCK / ROWS];
+        for (x, line) in x.iter_mut().zip(line) {
+            *x = _mm512_fmsub_ps(s.load(line), scale, shift);
+        }
+        let most = s.max(s.max(x[0], x[1]), s.max(x[2], x[3]));
+        if _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(most, s.splat(HEADROOM)) != 0 {
+            return false;
+        }
+        let mut w = x;
+        for w in &mut w {
+            *w = math::exp2_for_bytes(s, *w, 1.0);
+        }
+        s.store_i(weights.cast(), to_bf16(w[0], w[1]));
+        s.store_i(weights.add(WEIGHTS).cast(), to_bf16(w[2], w[3]));
+        let total = self.memory.total.add(row * ROWS);
+        s.store(total, s.add(s.load(total), s.add(s.add(w[0], w[1]), s.add(w[2], w[3]))));
+        true
+    }
+
     /// A row's scores of the cache's blocks `blocks` become weights, and its sums are brought to its largest score. It sees the
     /// positions `seen`; `ALL`: all of the blocks.
     #[inline(always)]
-    unsafe fn weigh<const ALL: bool>(
+    unsafe fn weigh_row<const ALL: bool>(
         &self,
         s: Avx512Vnni,
         row: usize,
@@ -266,11 +348,10 @@ impl Run<'_> {
         blocks: (usize, usize),
     ) {
         let (memory, rules) = (&self.memory, self.of.rules);
-        let scores = memory.scores.add(row % GROUP * BLOCK);
-        let weights = memory.weights.add(row % GROUP / ROWS * TILE + row % ROWS * DEPTH);
+        let (scores, weights) = self.line(row);
         if seen.0 >= seen.1 {
             for b in blocks.0..blocks.1 {
-                s.store_i(weights.add(b * 2 * TILE).cast(), s.zero_i());
+                s.store_i(weights.add(b * WEIGHTS).cast(), s.zero_i());
             }
             return;
         }
@@ -280,7 +361,8 @@ impl Run<'_> {
         };
         let mut most = s.splat(UNSEEN);
         for at in (blocks.0 * KV_BLOCK..blocks.1 * KV_BLOCK).step_by(ROWS) {
-            let mut x = s.load(scores.add(at));
+            let line = scores.add(at / KV_BLOCK * SCORES + at % KV_BLOCK);
+            let mut x = s.load(line);
             if rules.softcap.is_some() {
                 x = math::tanh(s, s.mul(x, inner));
             }
@@ -288,7 +370,7 @@ impl Run<'_> {
                 x = _mm512_mask_mov_ps(s.splat(UNSEEN), lanes(seen.0, seen.1, at), x);
             }
             if rules.softcap.is_some() || !ALL {
-                s.store(scores.add(at), x);
+                s.store(line, x);
             }
             most = s.max(most, x);
         }
@@ -306,10 +388,10 @@ impl Run<'_> {
         let (scale, shift) = (s.splat(scale), s.splat(-before.max(most)));
         let mut sum = s.load(total);
         for b in blocks.0..blocks.1 {
-            let line = scores.add(b * KV_BLOCK);
+            let line = scores.add(b * SCORES);
             let first = math::exp2_for_bytes(s, s.fma(s.load(line), scale, shift), 1.0);
             let last = math::exp2_for_bytes(s, s.fma(s.load(line.add(ROWS)), scale, shift), 1.0);
-            s.store_i(weights.add(b * 2 * TILE).cast(), to_bf16(first, last));
+            s.store_i(weights.add(b * WEIGHTS).cast(), to_bf16(first, last));
             sum = s.add(sum, s.add(first, last));
         }
         s.store(total, sum);

@@ -188,6 +188,7 @@ impl TileOp for Walk<'_> {
             let left = panel.x.tiles.as_slice().as_ptr().add(token / GROUP * steps * 2 * TILE);
             let block = Block {
                 left,
+                left_step: tiles::STEP,
                 right: memory.panel,
                 steps,
                 out: out.values.pointer(token * out.stride + panel.row),

@@ -3,14 +3,16 @@
 use super::{TILE, Tiles};
 use std::arch::asm;
 
-/// Bytes of a step of [`Block`]: two tiles.
-const STEP: usize = 2 * TILE * 2;
+/// Values of a step of [`Block`], where nothing lies between: two tiles.
+pub(crate) const STEP: usize = 2 * TILE;
 
 /// 32 (or 16) rows against 32 columns.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
     /// (steps, 2, 16 rows, 32 values): the left side.
     pub(crate) left: *const u16,
+    /// How far apart its steps are, in values: [`STEP`] or more.
+    pub(crate) left_step: usize,
     /// (steps, 2, 16 pairs of values, 16 columns, 2): the right side.
     pub(crate) right: *const u16,
     /// Steps of 32 values.
@@ -39,7 +41,7 @@ macro_rules! whole {
             "tdpbf16ps tmm1, tmm4, tmm7",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {left}, {step}",
+            "add {left}, {left_step}",
             "add {right}, {step}",
             "dec {steps}",
             "jnz 2b",
@@ -54,7 +56,8 @@ macro_rules! whole {
             low = in(reg) $block.out.wrapping_add(16 * $block.stride),
             stride = in(reg) $block.stride * 4,
             line = in(reg) 64usize,
-            step = const STEP,
+            left_step = in(reg) $block.left_step * 2,
+            step = const STEP * 2,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
@@ -73,7 +76,7 @@ macro_rules! half {
             "tileloadd tmm7, [{right} + {line} + 1024]",
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {left}, {step}",
+            "add {left}, {left_step}",
             "add {right}, {step}",
             "dec {steps}",
             "jnz 2b",
@@ -85,7 +88,8 @@ macro_rules! half {
             out = in(reg) $block.out,
             stride = in(reg) $block.stride * 4,
             line = in(reg) 64usize,
-            step = const STEP,
+            left_step = in(reg) $block.left_step * 2,
+            step = const STEP * 2,
             out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         )

@@ -7,7 +7,7 @@
 
 mod block;
 
-pub(crate) use block::{Block, product};
+pub(crate) use block::{Block, STEP, product};
 
 use crate::isa::Amx;
 use std::arch::asm;
