@@ -198,6 +198,34 @@ fn large_dimensions_of_keys_do_not_drown_the_others() {
     }
 }
 
+/// Scores that grow along the positions by far more than the headroom of tiles' weights: keys are powers of two, and queries and keys
+/// bfloat16, so that a score is exact and a weight that is relative to a score long surpassed would show.
+#[test]
+fn later_positions_may_outweigh_all_before() {
+    let (heads, kv_heads, head_dim, tokens, scale) = (6, 2, 64, 330, 0.125);
+    let width = kv_heads * head_dim;
+    let kv = KvShape { kv_heads, head_dim, format: KvFormat::F16 };
+    let q: Vec<f32> = numbers(1, tokens * heads * head_dim).iter().map(|x| x.signum() * 0.5).collect();
+    let keys: Vec<f32> = (numbers(2, tokens * width).iter().enumerate())
+        .map(|(i, x)| x.signum() * (i / width / 32).min(6).checked_sub(1).map_or(0.5, |p| (1 << p) as f32))
+        .collect();
+    let values = numbers(3, tokens * width);
+    let rules = Slow { heads, kv_heads, head_dim, offset: 0, window: None, scale, softcap: None };
+    let want = slow(&q, &keys, &values, &rules);
+    for isa in Isa::available().into_iter().filter(|isa| matches!(isa, Isa::Amx(_))) {
+        let compute = Compute::new(isa, 2);
+        let mut paged = Paged::new(kv, tokens.div_ceil(KV_BLOCK));
+        let blocks = paged.take(tokens);
+        let span = [KvSpan { tokens, offset: 0, blocks: &blocks }];
+        compute.store_kv(kv, &keys, &values, &span, &mut paged.keys, &mut paged.values);
+        let mut out = vec![f32::NAN; q.len()];
+        let rules = Attention { heads, kv, window: None, scale, softcap: None, int8: true };
+        compute.attention(&rules, &q, &span, &paged.keys, &paged.values, &mut out);
+        let (mean, most) = errors(&out, &want, head_dim);
+        assert!(mean < 0.01 && most < 0.03, "{isa:?}: {mean}, at most {most}");
+    }
+}
+
 #[test]
 #[should_panic(expected = "same positions")]
 fn two_sequences_cannot_write_to_one_block() {
