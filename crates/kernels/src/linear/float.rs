@@ -6,14 +6,17 @@
 use super::matvec;
 use super::panel::{Panel, TILE};
 use crate::format::Format;
-use crate::simd::{Op, Simd};
+use crate::simd::{Op, Simd, prefetch};
 
 /// Columns of a panel at a time: 32 KiB of floats on AVX-512.
 const STRETCH: usize = 256;
 
+/// How far ahead of what is multiplied weights are asked for, in bytes.
+const PREFETCH: usize = 2 << 10;
+
 /// LANES values from column `col` of a row; `n` of them are inside it.
 #[inline(always)]
-unsafe fn load<S: Simd>(s: S, format: Format, row: *const u8, col: usize, n: usize) -> S::F {
+pub(super) unsafe fn load<S: Simd>(s: S, format: Format, row: *const u8, col: usize, n: usize) -> S::F {
     let short = |bytes: usize| {
         // The row's rest, zeros behind: at most one vector.
         let mut rest = [0u8; 64];
@@ -30,7 +33,8 @@ unsafe fn load<S: Simd>(s: S, format: Format, row: *const u8, col: usize, n: usi
     }
 }
 
-/// Rows of float weights for few tokens.
+/// Rows of float weights for few tokens: each vector of weights is widened once and meets all tokens, up to five of them with
+/// four rows in registers.
 pub(super) struct Rows<'a>(pub(super) matvec::Rows<'a>);
 
 impl<S: Simd> Op<S> for Rows<'_> {
@@ -49,36 +53,103 @@ impl<S: Simd> Op<S> for Rows<'_> {
 impl Rows<'_> {
     #[inline(always)]
     unsafe fn all<S: Simd>(&self, s: S, format: Format) {
-        let matvec::Rows { x, job, row, rows } = self.0;
+        match self.0.x.tokens {
+            1 => self.tokens::<S, 1, 0>(s, format),
+            2 => self.tokens::<S, 2, 0>(s, format),
+            3 => self.tokens::<S, 3, 0>(s, format),
+            4 => self.tokens::<S, 4, 0>(s, format),
+            5 if S::LANES == 16 => self.tokens::<S, 5, 0>(s, format),
+            5 | 6 => self.tokens::<S, 3, 3>(s, format),
+            _ => self.tokens::<S, 4, 4>(s, format),
+        }
+    }
+
+    /// `A` tokens, then `B`, for which rows are still in the first-level cache.
+    #[inline(always)]
+    unsafe fn tokens<S: Simd, const A: usize, const B: usize>(&self, s: S, format: Format) {
+        // Four streams of rows, each contiguous, so that the hardware's prefetch can follow every one.
+        let (row, stream) = (self.0.row, self.0.rows / 4);
+        for at in row..row + stream {
+            self.group::<S, 4, A>(s, format, at, stream, 0);
+            if B > 0 {
+                self.group::<S, 4, B>(s, format, at, stream, A);
+            }
+        }
+        for at in row + stream * 4..row + self.0.rows {
+            self.group::<S, 1, A>(s, format, at, 0, 0);
+            if B > 0 {
+                self.group::<S, 1, B>(s, format, at, 0, A);
+            }
+        }
+    }
+
+    /// The products of `R` rows, `stream` rows apart, with `T` tokens from `first` on; where there are fewer tokens the last is
+    /// computed twice.
+    #[inline(always)]
+    unsafe fn group<S: Simd, const R: usize, const T: usize>(
+        &self,
+        s: S,
+        format: Format,
+        row: usize,
+        stream: usize,
+        first: usize,
+    ) {
+        let matvec::Rows { x, job, .. } = self.0;
         let (matrix, out) = (&job.matrix, &job.out);
-        for row in row..row + rows {
-            let w = matrix.bytes.as_ptr().add(row * matrix.row_bytes);
-            for t in 0..x.tokens {
-                let x = x.float.as_slice().as_ptr().add(t * x.padded());
-                out.put(t, row, dot(s, format, w, x, matrix.cols));
+        let mut weights = [matrix.bytes.as_ptr(); R];
+        let mut values = [x.float.as_slice().as_ptr(); T];
+        for r in 0..R {
+            weights[r] = weights[r].add((row + r * stream) * matrix.row_bytes);
+        }
+        for t in 0..T {
+            values[t] = values[t].add((first + t).min(x.tokens - 1) * x.padded());
+        }
+        let mut acc = [[s.splat(0.0); T]; R];
+        let whole = matrix.cols / S::LANES * S::LANES;
+        for col in (0..whole).step_by(S::LANES) {
+            columns::<S, R, T>(s, format, &weights, &values, (col, S::LANES), &mut acc);
+        }
+        if whole < matrix.cols {
+            columns::<S, R, T>(s, format, &weights, &values, (whole, matrix.cols - whole), &mut acc);
+        }
+        for t in 0..T.min(x.tokens - first) {
+            if R == 4 {
+                let sums = s.sum4(std::array::from_fn(|r| acc[r % R][t]));
+                for (r, sum) in sums.into_iter().enumerate() {
+                    out.put(first + t, row + r * stream, sum);
+                }
+            } else {
+                for r in 0..R {
+                    out.put(first + t, row + r * stream, s.sum(acc[r][t]));
+                }
             }
         }
     }
 }
 
-/// Σ w · x over `cols` columns; `x` is padded with zeros to whole vectors.
+/// Adds the products of the `n` columns from `col` on; values are padded with zeros to whole vectors.
 #[inline(always)]
-unsafe fn dot<S: Simd>(s: S, format: Format, w: *const u8, x: *const f32, cols: usize) -> f32 {
-    let mut acc = [s.splat(0.0); 4];
-    let mut col = 0;
-    while col + 4 * S::LANES <= cols {
-        for (i, acc) in acc.iter_mut().enumerate() {
-            let at = col + i * S::LANES;
-            *acc = s.fma(load(s, format, w, at, S::LANES), s.load(x.add(at)), *acc);
+unsafe fn columns<S: Simd, const R: usize, const T: usize>(
+    s: S,
+    format: Format,
+    weights: &[*const u8; R],
+    values: &[*const f32; T],
+    (col, n): (usize, usize),
+    acc: &mut [[S::F; T]; R],
+) {
+    let bytes = format.block_bytes();
+    let mut w = [s.splat(0.0); R];
+    for r in 0..R {
+        // The row that follows in each stream is read next; the hardware alone stops at the end of every page.
+        prefetch(weights[r].wrapping_add(col * bytes + PREFETCH));
+        w[r] = load(s, format, weights[r], col, n);
+    }
+    for t in 0..T {
+        let a = s.load(values[t].add(col));
+        for r in 0..R {
+            acc[r][t] = s.fma(w[r], a, acc[r][t]);
         }
-        col += 4 * S::LANES;
     }
-    while col < cols {
-        let n = S::LANES.min(cols - col);
-        acc[0] = s.fma(load(s, format, w, col, n), s.load(x.add(col)), acc[0]);
-        col += n;
-    }
-    s.sum(s.add(s.add(acc[0], acc[1]), s.add(acc[2], acc[3])))
 }
 
 /// A panel of float weights for many tokens: (columns, 2 × LANES rows), walked as the int8 panel is.

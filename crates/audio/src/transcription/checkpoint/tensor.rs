@@ -161,6 +161,25 @@ impl Weights {
         self.tensors.values().map(|tensor| tensor.bytes().len() as u64).sum()
     }
 
+    /// Values in all tensors.
+    pub(crate) fn values(&self) -> u64 {
+        self.tensors.values().map(|tensor| (tensor.rows * tensor.cols) as u64).sum()
+    }
+
+    /// Bytes in each storage format, the largest share first.
+    pub(crate) fn formats(&self) -> Vec<(Format, u64)> {
+        let mut formats: Vec<(Format, u64)> = Vec::new();
+        for tensor in self.tensors.values() {
+            let bytes = tensor.bytes().len() as u64;
+            match formats.iter_mut().find(|(format, _)| *format == tensor.format) {
+                Some((_, sum)) => *sum += bytes,
+                None => formats.push((tensor.format, bytes)),
+            }
+        }
+        formats.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        formats
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
