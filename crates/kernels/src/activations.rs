@@ -56,7 +56,7 @@ impl Form {
 /// Which forms of its input a product needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    quantised: bool,
+    pub(crate) quantised: bool,
     float: bool,
     /// Sums of blocks, which weights with minimums are multiplied with.
     sums: bool,

@@ -27,7 +27,13 @@ thread_local! {
 }
 
 /// As [`Compute::dense_attention`], whose sizes have been checked.
-pub(crate) fn run(compute: &Compute, amx: Amx, shape: DenseAttention, [q, k, v]: [&[f32]; 3], out: &mut [f32]) {
+pub(crate) fn run(
+    compute: &Compute,
+    amx: Amx,
+    shape: DenseAttention,
+    [q, k, v]: [&[f32]; 3],
+    out: &mut [f32],
+) {
     let width = shape.heads * shape.head_dim;
     let (queries, rows) = (q.len() / width, k.len() / width);
     let it = Sizes { shape, rows, panels: rows.div_ceil(GROUP), steps: shape.head_dim.div_ceil(DEPTH) };
@@ -287,7 +293,11 @@ impl Task<'_> {
             let scale = s.splat(1.0 / s.sum(s.load(self.memory.totals.add(at * ROWS))));
             for d in (0..dim).step_by(ROWS) {
                 let value = s.mul(s.load(sums.add(d)), scale);
-                if dim - d < ROWS { s.store_first(out.add(d), dim - d, value) } else { s.store(out.add(d), value) }
+                if dim - d < ROWS {
+                    s.store_first(out.add(d), dim - d, value)
+                } else {
+                    s.store(out.add(d), value)
+                }
             }
         }
     }

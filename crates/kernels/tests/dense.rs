@@ -35,9 +35,14 @@ fn every_query_sees_every_row() {
     let mut random = Random(5);
     for isa in Isa::available() {
         let compute = Compute::new(isa, 2);
-        for (heads, dim, queries, rows) in
-            [(1, 1, 1, 1), (2, 64, 50, 33), (3, 40, 7, 300), (1, 96, 49, 31), (2, 8, 97, 513), (3, 72, 200, 65)]
-        {
+        for (heads, dim, queries, rows) in [
+            (1, 1, 1, 1),
+            (2, 64, 50, 33),
+            (3, 40, 7, 300),
+            (1, 96, 49, 31),
+            (2, 8, 97, 513),
+            (3, 72, 200, 65),
+        ] {
             let width = heads * dim;
             let [q, k, v] = [queries, rows, rows].map(|n| random.normals(n * width));
             let scale = 3.0 / (dim as f32).sqrt();
@@ -45,7 +50,12 @@ fn every_query_sees_every_row() {
             compute.dense_attention(DenseAttention { heads, head_dim: dim, scale }, &q, &k, &v, &mut out);
             let want = reference::dense_attention(heads, dim, scale, &q, &k, &v);
             let tiles = matches!(isa, Isa::Amx(_)) && queries > 16;
-            close(&out, &want, if tiles { 2e-5 } else { 2e-6 }, &format!("{heads} × {dim}, {queries} to {rows} on {compute:?}"));
+            close(
+                &out,
+                &want,
+                if tiles { 2e-5 } else { 2e-6 },
+                &format!("{heads} × {dim}, {queries} to {rows} on {compute:?}"),
+            );
         }
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn show(located: &Located, entry: Option<&Entry>, info: &EarsInfo, ar
     }
     let (it, licence) = (&info.config, entry.map_or("not stated", |e| e.licence.name.as_str()));
     if args.json {
-        let formats = info.formats.iter().map(|(format, bytes)| json!({ "format": format.name(), "bytes": bytes }));
+        let formats =
+            info.formats.iter().map(|(format, bytes)| json!({ "format": format.name(), "bytes": bytes }));
         return output::json(&json!({
             "name": name,
             "title": entry.map(|e| e.title.clone()),

@@ -3,13 +3,16 @@
 // Loops over a tile of registers name the register: iterators would hide which of several arrays the index is shared by.
 #![allow(clippy::needless_range_loop)]
 
-use super::matvec;
-use super::panel::{Panel, TILE};
+use super::panel::{Panel, ROWS, TILE};
+use super::{Job, matvec};
 use crate::format::Format;
 use crate::simd::{Op, Simd, prefetch};
 
 /// Columns of a panel at a time: 32 KiB of floats on AVX-512.
 const STRETCH: usize = 256;
+
+/// Most rows of a task: 256 KiB of panels on AVX-512.
+const MOST_ROWS: usize = 256;
 
 /// How far ahead of what is multiplied weights are asked for, in bytes.
 const PREFETCH: usize = 2 << 10;
@@ -152,36 +155,57 @@ unsafe fn columns<S: Simd, const R: usize, const T: usize>(
     }
 }
 
-/// A panel of float weights for many tokens: (columns, 2 × LANES rows), walked as the int8 panel is.
+/// Rows of a task where all weights are floats: many, so that tokens come from far away once for all of these rows.
+pub(super) fn rows_of_a_task(threads: usize, jobs: &[Job<'_>]) -> Option<usize> {
+    let floats = jobs.iter().all(|job| job.matrix.format.block_len() == 1);
+    let rows: usize = jobs.iter().map(|job| job.matrix.rows).sum();
+    floats.then(|| rows.div_ceil(threads * 2).next_multiple_of(ROWS).min(MOST_ROWS))
+}
+
+/// Panels of float weights for many tokens: (panels, columns, 2 × LANES rows). A stretch of all panels lies in the second-level
+/// cache; a tile of tokens stays in the first-level cache while it meets them.
 #[inline(always)]
 pub(super) unsafe fn panel<S: Simd>(s: S, panel: Panel<'_>) {
-    let bytes = (STRETCH + S::LANES) * 2 * S::LANES * 4;
-    crate::scratch::with(bytes, |memory| {
-        let cols = panel.job.matrix.cols;
+    let (width, cols) = (2 * S::LANES, panel.job.matrix.cols);
+    let size = STRETCH * width * 4;
+    let panels = panel.rows.div_ceil(width);
+    crate::scratch::with(panels * size + S::LANES * width * 4, |memory| {
+        // Rows before they are transposed.
+        let rows = memory.add(panels * size);
         for col in (0..cols).step_by(STRETCH) {
             let stretch = (col, cols.min(col + STRETCH));
-            s.enter(Fill { panel, memory, stretch });
-            let mut token = panel.first;
-            let end = panel.first + panel.tokens;
-            while token < end {
-                match end - token {
-                    1 => s.enter(Tile::<1> { panel, memory, stretch, token }),
-                    2 => s.enter(Tile::<2> { panel, memory, stretch, token }),
-                    3 => s.enter(Tile::<3> { panel, memory, stretch, token }),
-                    4 => s.enter(Tile::<4> { panel, memory, stretch, token }),
-                    5 => s.enter(Tile::<5> { panel, memory, stretch, token }),
-                    _ => s.enter(Tile::<TILE> { panel, memory, stretch, token }),
+            for p in 0..panels {
+                s.enter(Fill { panel: part(&panel, p, width), memory: memory.add(p * size), rows, stretch });
+            }
+            for token in (panel.first..panel.first + panel.tokens).step_by(TILE) {
+                let tokens = TILE.min(panel.first + panel.tokens - token);
+                for p in 0..panels {
+                    let (panel, memory) = (part(&panel, p, width), memory.add(p * size));
+                    match tokens {
+                        1 => s.enter(Tile::<1> { panel, memory, stretch, token }),
+                        2 => s.enter(Tile::<2> { panel, memory, stretch, token }),
+                        3 => s.enter(Tile::<3> { panel, memory, stretch, token }),
+                        4 => s.enter(Tile::<4> { panel, memory, stretch, token }),
+                        5 => s.enter(Tile::<5> { panel, memory, stretch, token }),
+                        _ => s.enter(Tile::<TILE> { panel, memory, stretch, token }),
+                    }
                 }
-                token += TILE.min(end - token);
             }
         }
     });
+}
+
+/// Panel `p` of `width` rows.
+fn part<'a>(panel: &Panel<'a>, p: usize, width: usize) -> Panel<'a> {
+    Panel { row: panel.row + p * width, rows: width.min(panel.rows - p * width), ..*panel }
 }
 
 /// Unpacks a stretch of columns.
 struct Fill<'a> {
     panel: Panel<'a>,
     memory: *mut u8,
+    /// (LANES, LANES)
+    rows: *mut u8,
     stretch: (usize, usize),
 }
 
@@ -189,9 +213,8 @@ impl<S: Simd> Op<S> for Fill<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run(self, s: S) {
-        let Self { panel, memory, stretch: (from, to) } = self;
+        let Self { panel, memory, rows, stretch: (from, to) } = self;
         let (matrix, vector) = (&panel.job.matrix, 4 * S::LANES);
-        let rows = memory.add(STRETCH * 2 * vector);
         for side in 0..2 {
             for col in (from..to).step_by(S::LANES) {
                 for r in 0..S::LANES {

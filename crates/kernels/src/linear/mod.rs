@@ -144,7 +144,7 @@ impl Compute {
         match (x.form, self.isa()) {
             (Form::Chunks, _) => matvec::run(self, x, &jobs),
             #[cfg(target_arch = "x86_64")]
-            (Form::Tiles, Isa::Amx(amx)) => tiles::run(self, amx, x, &jobs),
+            (Form::Tiles, Isa::Amx(amx)) if x.needs.quantised => tiles::run(self, amx, x, &jobs),
             #[cfg(target_arch = "x86_64")]
             (Form::Split, Isa::Amx(amx)) => split::run(self, amx, x, &jobs),
             _ => panel::run(self, x, &jobs),
