@@ -37,21 +37,32 @@ impl Half {
 fn tensors(path: &Path) -> HashMap<String, Half> {
     let data = std::fs::read(path).unwrap();
     let mut left = &data[..];
-    let mut take = |n: usize| left.split_off(..n).unwrap();
-    let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte));
-    take(4);
-    take(number(take(2)));
-    take(4);
+    take(&mut left, 4);
+    text(&mut left);
+    take(&mut left, 4);
     let mut tensors = HashMap::new();
-    for _ in 0..number(take(4)) {
-        let name = take(number(take(2)));
-        let name = String::from_utf8(name[..name.len() - 1].to_vec()).unwrap();
-        let shape = (0..number(take(1))).map(|_| number(take(4))).collect();
-        take(1);
-        let bytes = take(number(take(4))).to_vec();
-        tensors.insert(name, Half { shape, bytes });
+    for _ in 0..number(&mut left, 4) {
+        let name = text(&mut left);
+        let shape = (0..number(&mut left, 1)).map(|_| number(&mut left, 4)).collect();
+        take(&mut left, 1);
+        let size = number(&mut left, 4);
+        tensors.insert(name, Half { shape, bytes: take(&mut left, size).to_vec() });
     }
     tensors
+}
+
+fn take<'a>(left: &mut &'a [u8], n: usize) -> &'a [u8] {
+    left.split_off(..n).unwrap()
+}
+
+fn number(left: &mut &[u8], n: usize) -> usize {
+    take(left, n).iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
+}
+
+/// Its length counts a zero behind it.
+fn text(left: &mut &[u8]) -> String {
+    let length = number(left, 2);
+    String::from_utf8(take(left, length)[..length - 1].to_vec()).unwrap()
 }
 
 /// CTranslate2's tensor, its share, OpenAI's name and Hugging Face's.
@@ -119,12 +130,10 @@ fn named(tensors: &HashMap<String, Half>) -> Vec<(String, String, Half)> {
 }
 
 fn write_huggingface(from: &Path, to: &Path, named: &[(String, String, Half)]) {
-    let view = |tensor| {
-        let Half { shape, bytes } = tensor;
-        TensorView::new(Dtype::F16, shape.clone(), bytes).unwrap()
-    };
-    let views = named.iter().map(|(_, name, tensor)| (name.clone(), view(tensor)));
-    safetensors::serialize_to_file(views, None, &to.join("model.safetensors")).unwrap();
+    let views = named.iter().map(|(_, name, Half { shape, bytes })| {
+        (name.clone(), TensorView::new(Dtype::F16, shape.clone(), bytes).unwrap())
+    });
+    std::fs::write(to.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
     std::fs::copy(from.join("tokenizer.json"), to.join("tokenizer.json")).unwrap();
     let config = serde_json::json!({ "model_type": "whisper", "num_mel_bins": 80, "max_source_positions": 1500,
         "max_target_positions": 448, "d_model": 384, "encoder_attention_heads": 6, "encoder_layers": LAYERS,
@@ -147,7 +156,7 @@ fn byte(c: char) -> Option<u8> {
 fn write_ggml(from: &Path, to: &Path, named: &[(String, String, Half)]) {
     let vocabulary = vocabulary_size(named);
     let mut file = b"lmgg".to_vec();
-    let mut numbers = |file: &mut Vec<u8>, numbers: &[usize]| {
+    let numbers = |file: &mut Vec<u8>, numbers: &[usize]| {
         numbers.iter().for_each(|n| file.extend(i32::try_from(*n).unwrap().to_le_bytes()));
     };
     numbers(&mut file, &[vocabulary, 1500, 384, 6, LAYERS, 448, 384, 6, LAYERS, 80, 1]);

@@ -34,21 +34,15 @@ pub(crate) struct OpenedEars<'a> {
 impl<'a> OpenedEars<'a> {
     /// Opens the model that lies there.
     pub(crate) fn open(located: &'a Located) -> Result<Self> {
-        let message = || {
-            let name = &located.name;
-            format!(
-                "{name} does not listen: `parasol list` shows those that transcribe, such as whisper-base"
-            )
-        };
         match &located.model {
             LocalModel::Whisper(path) | LocalModel::HuggingFace(path) => {
                 let checkpoint = Checkpoint::open(path).map_err(|e| match e.kind() {
-                    ErrorKind::Unsupported => e.within(message()),
+                    ErrorKind::Unsupported => e.within(not_ears(&located.name).message()),
                     _ => e,
                 })?;
                 Ok(Self { located, checkpoint })
             }
-            _ => Err(Error::new(ErrorKind::Unsupported, message())),
+            _ => Err(not_ears(&located.name)),
         }
     }
 
@@ -72,6 +66,13 @@ impl<'a> OpenedEars<'a> {
         };
         WhisperModel::from_checkpoint(self.checkpoint, self.located.model.path(), options)
     }
+}
+
+/// Why a language model is not loaded as a speech model.
+pub(crate) fn not_ears(name: &str) -> Error {
+    let message =
+        format!("{name} does not listen: `parasol list` shows those that transcribe, such as whisper-base");
+    Error::new(ErrorKind::Unsupported, message)
 }
 
 /// Why a speech model is not loaded as a language model.
