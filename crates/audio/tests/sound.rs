@@ -94,8 +94,9 @@ fn what_is_no_sound_is_a_clear_error() {
         ("a header alone", wave(16_000, 1, false, 0, &[]), "no sound"),
         ("0 Hz", wave(0, 1, false, 8000, &[0; 8000]), ""),
         ("4 GHz", wave(u32::MAX, 1, false, 8000, &[0; 8000]), ""),
-        ("no channels", wave(16_000, 0, false, 8000, &[0; 8000]), ""),
-        ("96 channels", wave(16_000, 96, false, 19_200, &[0; 19_200]), ""),
+        ("no channels", wave(16_000, 0, false, 8000, &[0; 8000]), "has 0 channels"),
+        ("96 channels", wave(16_000, 96, false, 19_200, &[0; 19_200]), "has 96 channels"),
+        ("27 channels", wave(16_000, 27, false, 5400, &[0; 5400]), "has 27 channels"),
         ("NaN", wave(16_000, 1, true, 16_000, &nan), "sample 1 of the sound is NaN"),
         ("1e30", wave(16_000, 1, true, 16_000, &loud), "sample 0"),
     ] {
@@ -117,6 +118,20 @@ fn a_header_that_lies_about_its_length_is_read_as_far_as_it_goes() {
     }
     // What is longer than it says ends where it says.
     assert_eq!(samples(from_bytes(wave(16_000, 1, false, 8_000, &data)).unwrap()).len(), 4_000);
+}
+
+#[test]
+fn up_to_26_channels_are_mixed_down() {
+    for channels in [2, 6, 9, 26] {
+        // One channel of full loudness, the others silent.
+        let frame =
+            |n: u16| (0..channels).flat_map(move |c| (if c == 0 { n as i16 } else { 0 }).to_le_bytes());
+        let data: Vec<u8> = (0..4000).flat_map(frame).collect();
+        let sound = samples(from_bytes(wave(16_000, channels, false, data.len() as u32, &data)).unwrap());
+        assert!((3_900..=4_000).contains(&sound.len()), "{channels} channels: {}", sound.len());
+        let want = 2000.0 / 32768.0 / f32::from(channels);
+        assert!((sound[2000] - want).abs() < 1e-4, "{channels} channels: {} and not {want}", sound[2000]);
+    }
 }
 
 #[test]

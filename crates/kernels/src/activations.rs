@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::isa::Isa;
 use crate::simd::{AnyOp, Op, Simd, dispatch};
 #[cfg(target_arch = "x86_64")]
-use crate::tiles::{TILE, TileOp, to_bf16};
+use crate::tiles::{RoundRow, split};
 use crate::unpack::Unpackers;
 
 /// Up to this many tokens, weights are unpacked once and multiplied as they come; above, through panels.
@@ -37,13 +37,16 @@ pub(crate) enum Form {
     Records,
     /// bfloat16 in tiles of 16 tokens × 32 columns, for AMX.
     Tiles,
+    /// Float weights only: each number as two bfloat16 values in such tiles.
+    Split,
 }
 
 impl Form {
     /// What kernels of `isa` take for so many tokens.
-    pub(crate) fn of(isa: Isa, tokens: usize) -> Self {
+    pub(crate) fn of(isa: Isa, tokens: usize, needs: Needs) -> Self {
         match isa {
             _ if tokens <= MATVEC_TOKENS => Self::Chunks,
+            Isa::Amx(_) if tokens >= TILE_TOKENS && needs.near && !needs.quantised => Self::Split,
             Isa::Amx(_) if tokens >= TILE_TOKENS => Self::Tiles,
             _ => Self::Records,
         }
@@ -53,10 +56,12 @@ impl Form {
 /// Which forms of its input a product needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    quantised: bool,
+    pub(crate) quantised: bool,
     float: bool,
     /// Sums of blocks, which weights with minimums are multiplied with.
     sums: bool,
+    /// Float products may keep 16 bits of each number.
+    near: bool,
 }
 
 impl Needs {
@@ -66,6 +71,14 @@ impl Needs {
             1 => Self { float: true, ..needs },
             _ => Self { quantised: true, sums: needs.sums || format.has_minimums(), ..needs },
         })
+    }
+
+    /// Products of many tokens with float weights may keep 16 of the 24 bits of each number, where the processor is faster at
+    /// that (AMX): beside the rounding of sums, Σ w · x is then off by at most 2⁻¹⁶ Σ |w · x|. Numbers are finite and
+    /// below 3.38 · 10³⁸.
+    #[must_use]
+    pub fn near(self) -> Self {
+        Self { near: true, ..self }
     }
 }
 
@@ -82,7 +95,8 @@ pub struct Activations {
     pub(crate) scale: Aligned<f32>,
     /// (tokens, padded / 32, RECORD) as [`Form::Records`].
     pub(crate) records: Aligned<u8>,
-    /// (tokens / 32, cols / 32, 2, 16 tokens, 32 columns) as [`Form::Tiles`]; behind the last token is anything.
+    /// (tokens / 32, cols / 32, 2, 16 tokens, 32 columns) as [`Form::Tiles`], (tokens / 32, cols / 32, 2 parts of a number, 2, 16
+    /// tokens, 32 columns) as [`Form::Split`]; behind the last token is anything.
     pub(crate) tiles: Aligned<u16>,
     /// (tokens, padded)
     pub(crate) float: Aligned<f32>,
@@ -110,6 +124,11 @@ impl Activations {
             && (self.needs.sums || !needs.sums)
     }
 
+    /// Steps of 32 columns, the last filled up with zeros.
+    pub(crate) fn steps(&self) -> usize {
+        self.cols.div_ceil(32)
+    }
+
     pub(crate) fn padded(&self) -> usize {
         self.cols.next_multiple_of(PAD)
     }
@@ -126,9 +145,12 @@ impl Activations {
                 }
                 Form::Records => self.records.resize(size / 32 * RECORD),
                 Form::Tiles => self.tiles.resize(tokens.next_multiple_of(32) * cols),
+                Form::Split => {}
             }
         }
-        if needs.float {
+        if form == Form::Split {
+            self.tiles.resize(tokens.next_multiple_of(32) * self.steps() * 32 * 2);
+        } else if needs.float {
             self.float.resize(size);
         }
     }
@@ -179,9 +201,9 @@ impl Compute {
             Prepare::Gated(_, up) => assert_eq!(up.len(), x.len()),
         }
         let tokens = x.len() / cols;
-        let form = Form::of(self.isa(), tokens);
+        let form = Form::of(self.isa(), tokens, needs);
         out.reshape(tokens, cols, needs, form);
-        let padded = out.padded();
+        let (padded, steps) = (out.padded(), out.steps());
         let q = Parts::new(out.q.as_mut_slice());
         let scale = Parts::new(out.scale.as_mut_slice());
         let records = Parts::new(out.records.as_mut_slice());
@@ -197,6 +219,12 @@ impl Compute {
                     unsafe {
                         let x = &x[token * cols..(token + 1) * cols];
                         dispatch(self.isa(), PrepareRow { x, token, prepare, row, padded });
+                        #[cfg(target_arch = "x86_64")]
+                        if let (Form::Split, Isa::Amx(amx)) = (form, self.isa()) {
+                            let first = token / 32 * steps * split::STEP + token % 32 * 32;
+                            amx.enter(split::SplitRow { row, steps, to: tiles.pointer(first) });
+                            continue;
+                        }
                         if needs.float {
                             float
                                 .part(token * padded, padded)
@@ -357,28 +385,6 @@ impl<S: Simd> Op<S> for PrepareRow<'_> {
             }
         }
         std::ptr::write_bytes(row.add(cols), 0, self.padded - cols);
-    }
-}
-
-/// One row to bfloat16: 32 columns of every step, two tiles apart.
-#[cfg(target_arch = "x86_64")]
-struct RoundRow {
-    row: *const f32,
-    steps: usize,
-    to: *mut u16,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl TileOp for RoundRow {
-    type Out = ();
-    #[inline(always)]
-    unsafe fn run(self, amx: crate::isa::Amx) {
-        let s = amx.avx512();
-        for step in 0..self.steps {
-            let from = self.row.add(step * 32);
-            let values = to_bf16(s.load(from), s.load(from.add(16)));
-            s.store_i(self.to.add(step * 2 * TILE).cast(), values);
-        }
     }
 }
 

@@ -7,6 +7,8 @@
 
 use crate::buffer::{Aligned, Parts};
 use crate::compute::Compute;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Isa;
 use crate::simd::{AnyOp, Op, Simd, dispatch, math};
 use crate::unpack::Unpackers;
 use std::cell::RefCell;
@@ -19,6 +21,10 @@ const TILE: usize = 6;
 const QUERIES: usize = 8 * TILE;
 /// Rows of values that stay in the first-level cache: 32 KiB.
 const STRETCH: usize = 256;
+
+/// Queries from which on tiles are faster.
+#[cfg(target_arch = "x86_64")]
+const LEAST_TILED: usize = 17;
 
 /// The shape of one attention.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +44,7 @@ thread_local! {
 
 impl Compute {
     /// softmax(q · kᵀ · scale) · v for each head: `q` and `out` are (queries, heads, head_dim), `k` and `v` (rows, heads,
-    /// head_dim). Every query sees every row.
+    /// head_dim). Every query sees every row. On AMX, many queries meet 16 of the 24 bits of each number.
     ///
     /// # Panics
     /// When sizes do not agree, or there are no rows.
@@ -48,6 +54,12 @@ impl Compute {
         assert!(width > 0 && q.len().is_multiple_of(width) && q.len() == out.len());
         assert!(!k.is_empty() && k.len().is_multiple_of(width) && k.len() == v.len());
         let (queries, rows) = (q.len() / width, k.len() / width);
+        #[cfg(target_arch = "x86_64")]
+        if let Isa::Amx(amx) = self.isa()
+            && queries >= LEAST_TILED
+        {
+            return crate::dense_tiles::run(self, amx, shape, [q, k, v], out);
+        }
         let it = Sizes { shape, rows, panels: rows.div_ceil(WIDE), sides: dim.div_ceil(WIDE) };
         PANELS.with_borrow_mut(|[keys, values]| {
             keys.resize(heads * it.key_size());

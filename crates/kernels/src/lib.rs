@@ -7,6 +7,8 @@ mod buffer;
 pub mod ceilings;
 mod compute;
 mod dense;
+#[cfg(target_arch = "x86_64")]
+mod dense_tiles;
 pub mod format;
 pub mod half;
 pub mod isa;

@@ -131,6 +131,37 @@ fn float_weights_take_any_number_of_columns() {
 }
 
 #[test]
+fn float_products_that_may_be_near_are_off_by_little() {
+    let mut random = Random(13);
+    for isa in Isa::available() {
+        let compute = Compute::new(isa, 2);
+        for (tokens, rows, cols) in
+            [(1, 5, 64), (24, 40, 96), (25, 1, 1), (32, 32, 32), (33, 31, 45), (70, 150, 240), (300, 97, 513)]
+        {
+            for format in [Format::F32, Format::F16, Format::BF16] {
+                let x: Vec<f32> = (0..tokens * cols).map(|_| random.normal() * 7.0).collect();
+                let bytes = weights(&mut random, format, rows, cols);
+                let matrix = Matrix::new(format, rows, cols, &bytes).unwrap();
+                let mut prepared = Activations::new();
+                compute.activations(&x, cols, Prepare::Plain, Needs::of([format]).near(), &mut prepared);
+                // Poisoned, so that an output which is not written shows; then added to itself.
+                let mut out = vec![f32::NAN; tokens * rows];
+                compute.linear(&prepared, [(matrix, &mut out)]);
+                let mut twice = out.clone();
+                compute.linear_add(&prepared, matrix, &mut twice);
+                let want = reference::matmul(&x, format, &bytes, rows, cols);
+                let size = want.iter().map(|v| v.abs()).fold(0.0, f32::max);
+                for (i, want) in want.iter().enumerate() {
+                    let what = format!("{format} {tokens} × {rows} × {cols} on {compute:?}: output {i}");
+                    assert!((out[i] - want).abs() <= 2e-5 * size, "{what} is {}, not {want}", out[i]);
+                    assert!((twice[i] - 2.0 * out[i]).abs() <= 1e-5 * size, "{what}, added to itself");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn products_are_added_to_what_is_there() {
     let mut random = Random(5);
     for isa in Isa::available() {

@@ -14,6 +14,7 @@ mod runtime;
 pub use any::AnyModel;
 pub use ceilings::{Ceilings, ceilings};
 pub use chain::{ChainModel, OpenChat};
+pub use ears::EarsInfo;
 pub use far::Far;
 pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
 pub use model::{LoadOptions, Model};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use parasol_core::{CompleteRequest, ErrorKind};
-use parasol_hub::Settings;
+use parasol_hub::{Cancel, Licence, Settings};
 use parasol_runtime::{Models, ModelsOptions, Policy, Runtime};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,4 +64,41 @@ fn strangers_open_no_files_and_fetch_nothing() {
     // A file of that name in the working directory is not looked at.
     assert_eq!(*it.acquire("Cargo.toml").unwrap_err().kind(), ErrorKind::NotFound);
     assert!(it.card("zzz").is_err() && it.unload("zzz").unwrap().is_none());
+}
+
+#[test]
+fn models_that_listen_share_the_budget_and_make_room() {
+    let hub = parasol_hub::Hub::open().unwrap();
+    let pulled = hub.pull("whisper-tiny", Licence::Refuse, &Cancel::new(), &mut |_| {}).unwrap();
+    let (ears, text) = (pulled.model.path().display().to_string(), toy("toy-llama"));
+    let dir = tempfile::tempdir().unwrap();
+    let alone = models(dir.path(), |_| {});
+    drop(alone.ears(&ears).unwrap());
+    let needs = alone.used();
+    assert!(needs > 70 << 20, "{needs}");
+    // What listens is no language model, and the other way round.
+    let error = alone.acquire(&ears).unwrap_err();
+    assert!(*error.kind() == ErrorKind::Unsupported && error.message().contains("transcribe"), "{error}");
+    let error = alone.ears(&text).unwrap_err();
+    assert!(
+        *error.kind() == ErrorKind::Unsupported && error.message().contains("does not listen"),
+        "{error}"
+    );
+    drop(alone);
+
+    // Room for one of them.
+    let it = models(dir.path(), |options| {
+        options.memory = Some(needs + 1000);
+        options.patience = std::time::Duration::from_millis(50);
+    });
+    drop(it.acquire(&text).unwrap());
+    let lease = it.ears(&ears).unwrap();
+    let names = |it: &Models| it.loaded().into_iter().map(|m| m.name).collect::<Vec<_>>();
+    assert_eq!((names(&it), it.used()), (vec![ears.clone()], needs), "the text model has made room");
+    // In use it stays, and says so.
+    let error = it.acquire(&text).unwrap_err();
+    assert!(*error.kind() == ErrorKind::OutOfMemory && error.message().contains("in use"), "{error}");
+    drop(lease);
+    drop(it.acquire(&text).unwrap());
+    assert_eq!(names(&it), [text]);
 }

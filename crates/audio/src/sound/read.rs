@@ -12,7 +12,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::errors::Error as Fault;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource, SeekBuffered};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
@@ -21,6 +21,9 @@ const KINDS: &str = "WAV, AIFF, FLAC, MP3, OGG (Vorbis, Opus, FLAC), M4A/AAC/ALA
 
 /// More channels than this are not mixed down.
 const MOST_CHANNELS: usize = 64;
+
+/// What the reader of WAV files takes: as many as there are places for loudspeakers, and some.
+const MOST_IN_WAV: u16 = 26;
 
 /// Opens a file.
 ///
@@ -90,7 +93,8 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T> {
 
 fn start(source: Box<dyn MediaSource>) -> Result<SoundStream> {
     let empty = source.byte_len() == Some(0);
-    let stream = MediaSourceStream::new(source, Default::default());
+    let mut stream = MediaSourceStream::new(source, Default::default());
+    let channels = channels_of_wav(&mut stream);
     let probed = guarded(|| {
         symphonia::default::get_probe().probe(
             &Hint::new(),
@@ -104,6 +108,13 @@ fn start(source: Box<dyn MediaSource>) -> Result<SoundStream> {
         Fault::Unsupported(_) => unknown("its bytes are none that begin a sound file"),
         Fault::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             unknown("it ends before any sound begins")
+        }
+        _ if channels.is_some_and(|n| n == 0 || n > MOST_IN_WAV) => {
+            let message = format!(
+                "the file says that it has {} channels: 1 to {MOST_IN_WAV} of a WAV file are mixed down to one",
+                channels.unwrap_or_default()
+            );
+            Error::new(ErrorKind::Unsupported, message)
         }
         other => unknown(&other.to_string()),
     })?;
@@ -130,6 +141,16 @@ fn start(source: Box<dyn MediaSource>) -> Result<SoundStream> {
         return Err(Error::new(ErrorKind::Corrupt, "there is no sound in it: its audio track is empty"));
     }
     Ok(SoundStream::new(rate, seconds, packets))
+}
+
+/// How many channels a WAV file says that it has, for messages; the stream is where it was.
+fn channels_of_wav(stream: &mut MediaSourceStream<'_>) -> Option<u16> {
+    let mut head = [0; 24];
+    stream.ensure_seekback_buffer(head.len());
+    let read = stream.read_exact(&mut head);
+    stream.seek_buffered(0);
+    let wav = read.is_ok() && head.starts_with(b"RIFF") && head[8..16] == *b"WAVEfmt ";
+    wav.then(|| u16::from_le_bytes([head[22], head[23]]))
 }
 
 fn unknown(why: &str) -> Error {

@@ -7,8 +7,9 @@ use std::f64::consts::PI;
 
 /// Zero crossings of the sinc on either side.
 const CROSSINGS: f64 = 24.0;
-/// Share of the lower Nyquist frequency that passes.
-const PASS: f64 = 0.94;
+/// Share of the lower Nyquist frequency that passes. As much as ffmpeg lets through, whose sounds models have been trained on: with 0.94
+/// Whisper base gives its texts a third less probability where a voice reaches to 8 kHz.
+const PASS: f64 = 0.97;
 /// Kaiser's β: what should be stopped is 90 dB down.
 const BETA: f64 = 9.0;
 /// Positions between two samples for which there is a filter; where the ratio of the rates has more, two are mixed.
@@ -180,6 +181,15 @@ mod tests {
     fn what_the_lower_rate_cannot_hold_is_stopped() {
         let out = resample(48_000, 16_000, &tone(48_000, 11_000.0, 24_000), 4096);
         assert!(out[200..out.len() - 200].iter().all(|x| x.abs() < 1e-3));
+    }
+
+    #[test]
+    fn what_the_lower_rate_holds_stays() {
+        for (hertz, least) in [(7_000.0, 0.98), (7_400.0, 0.85)] {
+            let out = resample(48_000, 16_000, &tone(48_000, hertz, 24_000), 4096);
+            let loudest = out[200..out.len() - 200].iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            assert!(loudest > least, "{hertz} Hz: {loudest}");
+        }
     }
 
     #[test]

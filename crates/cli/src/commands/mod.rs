@@ -12,6 +12,7 @@ pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod show;
+mod show_ears;
 pub(crate) mod transcribe;
 pub(crate) mod usage;
 

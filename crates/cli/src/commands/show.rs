@@ -28,6 +28,9 @@ pub(crate) fn show(runtime: &Runtime, args: &ShowArgs) -> Outcome {
             _ => Err(Stop::Failed(runtime.locate(&reference).err().unwrap_or_else(|| gone(&reference)))),
         };
     };
+    if let Some(info) = runtime.describe_ears(&reference)? {
+        return super::show_ears::show(&located, entry, &info, args);
+    }
     let info = runtime.describe(&reference)?;
     if args.template {
         return match &info.chat_template {
@@ -121,7 +124,7 @@ fn absent(entry: &Entry, args: &ShowArgs) -> Outcome {
     print(&entry.name, Some(entry), &rows)
 }
 
-fn print(name: &str, entry: Option<&Entry>, rows: &[(&str, String)]) -> Outcome {
+pub(super) fn print(name: &str, entry: Option<&Entry>, rows: &[(&str, String)]) -> Outcome {
     let style = Style::stdout();
     let title = entry.map(|e| format!("  {}", e.title)).unwrap_or_default();
     let rows: Vec<(&str, String)> =

@@ -1,11 +1,16 @@
 //! Matrix products with weights of any format: `out = x · Wᵀ`. Few tokens read each row once and multiply it as it is
-//! unpacked (`matvec`); many tokens meet rows that were unpacked into a panel (`panel`, `float`, on AMX `tiles`).
+//! unpacked (`matvec`); many tokens meet rows that were unpacked into a panel (`panel`, `float`, on AMX `tiles` and `split`).
 
 mod float;
 mod matvec;
 mod panel;
 #[cfg(target_arch = "x86_64")]
+mod split;
+#[cfg(target_arch = "x86_64")]
 mod tiles;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use split::Rows as SplitRows;
 
 use crate::activations::{Activations, Form};
 use crate::buffer::Parts;
@@ -124,7 +129,7 @@ impl Compute {
             assert_eq!(matrix.cols, x.cols, "weights of {} columns meet inputs of {}", matrix.cols, x.cols);
             assert_eq!(out.len(), x.tokens * matrix.rows, "the product is {} × {}", x.tokens, matrix.rows);
             let (needs, form) =
-                (crate::activations::Needs::of([matrix.format]), Form::of(self.isa(), x.tokens));
+                (crate::activations::Needs::of([matrix.format]), Form::of(self.isa(), x.tokens, x.needs));
             assert!(
                 x.covers(needs) && x.form == form,
                 "inputs were not prepared for {} weights on {}",
@@ -139,7 +144,9 @@ impl Compute {
         match (x.form, self.isa()) {
             (Form::Chunks, _) => matvec::run(self, x, &jobs),
             #[cfg(target_arch = "x86_64")]
-            (Form::Tiles, Isa::Amx(amx)) => tiles::run(self, amx, x, &jobs),
+            (Form::Tiles, Isa::Amx(amx)) if x.needs.quantised => tiles::run(self, amx, x, &jobs),
+            #[cfg(target_arch = "x86_64")]
+            (Form::Split, Isa::Amx(amx)) => split::run(self, amx, x, &jobs),
             _ => panel::run(self, x, &jobs),
         }
     }

@@ -19,14 +19,16 @@ pub(super) const TILE: usize = 6;
 /// Columns of a panel that are walked before the next tokens come: 20 to 28 KiB of the first-level cache on AVX-512.
 const STRETCH: usize = 512;
 
+/// Rows of a task: a panel on AVX-512.
+pub(super) const ROWS: usize = 32;
+
 /// Groups of tokens that share the asking for the next panel's weights: sixteen short streams at once defeat the hardware's
 /// prefetch, and while a panel meets its tokens memory has nothing to do.
 const ASKING: usize = 4;
 
 /// Runs all jobs on the threads of `compute`.
 pub(super) fn run(compute: &Compute, x: &Activations, jobs: &[Job<'_>]) {
-    let rows = 32;
-    let spans = spans(jobs, rows);
+    let spans = spans(jobs, float::rows_of_a_task(compute.pool().threads(), jobs).unwrap_or(ROWS));
     // Enough tasks for every thread to have several; the price of splitting tokens is unpacking a panel again.
     let wanted = compute.pool().threads() * 4;
     let token_parts = wanted.div_ceil(spans.len()).min(x.tokens.div_ceil(TILE * 8)).max(1);
@@ -47,7 +49,7 @@ pub(super) fn run(compute: &Compute, x: &Activations, jobs: &[Job<'_>]) {
     });
 }
 
-/// Rows `row .. row + rows` (at most 32) of one job, for tokens `first .. first + tokens`.
+/// Rows `row .. row + rows` (at most 32, but for float weights) of one job, for tokens `first .. first + tokens`.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a> {
     pub(super) x: &'a Activations,
@@ -62,6 +64,9 @@ impl AnyOp for Panel<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd + Unpackers>(self, s: S) {
+        if self.job.matrix.format.block_len() == 1 {
+            return float::panel(s, self);
+        }
         let width = 2 * S::LANES;
         for at in (0..self.rows).step_by(width) {
             let part = Panel { row: self.row + at, rows: width.min(self.rows - at), ..self };
@@ -71,7 +76,7 @@ impl AnyOp for Panel<'_> {
                     s.enter(Fill::<U<S>> { panel: part, layout, memory, of: PhantomData });
                     part.multiply::<S, U<S>>(s, layout, memory);
                 });
-            }, else float::panel(s, part))
+            }, else unreachable!("float weights are multiplied above"))
         }
     }
 }

@@ -6,10 +6,12 @@
 //! Extensions Reference, `TDPBF16PS`).
 
 mod block;
+pub(crate) mod split;
 
 pub(crate) use block::{Block, STEP, product};
 
 use crate::isa::Amx;
+use crate::simd::Simd;
 use std::arch::asm;
 use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh};
 
@@ -123,4 +125,24 @@ impl Drop for Tiles {
 #[inline(always)]
 pub(crate) unsafe fn to_bf16(first: __m512, last: __m512) -> __m512i {
     std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(last, first))
+}
+
+/// One row to bfloat16: 32 columns of every step, two tiles apart.
+pub(crate) struct RoundRow {
+    pub(crate) row: *const f32,
+    pub(crate) steps: usize,
+    pub(crate) to: *mut u16,
+}
+
+impl TileOp for RoundRow {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run(self, amx: Amx) {
+        let s = amx.avx512();
+        for step in 0..self.steps {
+            let from = self.row.add(step * 32);
+            let values = to_bf16(s.load(from), s.load(from.add(16)));
+            s.store_i(self.to.add(step * 2 * TILE).cast(), values);
+        }
+    }
 }

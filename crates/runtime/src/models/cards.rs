@@ -1,6 +1,7 @@
 //! What doors tell about models: cards of everything that can be asked for, and what is loaded.
 
 use super::Models;
+use super::loaded::Loaded;
 use super::names::bare;
 use crate::chain::ChainModel;
 use parasol_core::{ErrorKind, Result};
@@ -166,6 +167,10 @@ impl Models {
     pub fn loaded(&self) -> Vec<LoadedModel> {
         let local = self.shelf.list().into_iter().map(|shown| {
             let item = shown.item.as_deref();
+            let text = item.and_then(|item| match &item.value {
+                Loaded::Text(model) => Some(model),
+                Loaded::Ears(_) => None,
+            });
             LoadedModel {
                 name: shown.key,
                 state: if item.is_some() { LoadedState::Ready } else { LoadedState::Loading },
@@ -175,8 +180,8 @@ impl Models {
                 expires: shown.expires,
                 pinned: shown.pinned,
                 in_use: shown.leases,
-                context: item.map(|item| item.value.context()),
-                stats: item.map(|item| item.value.stats()),
+                context: text.map(|model| model.context()),
+                stats: text.map(|model| model.stats()),
                 backends: Vec::new(),
             }
         });

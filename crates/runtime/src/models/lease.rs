@@ -1,9 +1,9 @@
 //! A model in use. It stays loaded for as long as its lease, a capability from it, or a stream of one of these lives.
 
-use super::shelf::Held;
+use super::loaded::{Ears, Text};
 use crate::chain::ChainModel;
-use crate::model::Model;
 use futures_core::Stream;
+use parasol_audio::transcription::WhisperModel;
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
     SamplingChoice,
@@ -23,7 +23,7 @@ pub struct Lease(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Local(Arc<Held<Model>>),
+    Local(Arc<Text>),
     Remote(Arc<RemoteModel>),
     Chain(Arc<ChainModel>),
 }
@@ -35,8 +35,8 @@ impl std::fmt::Debug for Lease {
 }
 
 impl Lease {
-    pub(super) fn local(held: Held<Model>) -> Self {
-        Self(Kind::Local(Arc::new(held)))
+    pub(super) fn local(text: Text) -> Self {
+        Self(Kind::Local(Arc::new(text)))
     }
 
     pub(super) fn remote(model: Arc<RemoteModel>) -> Self {
@@ -50,7 +50,7 @@ impl Lease {
     /// The name that finds the model again.
     pub fn name(&self) -> &str {
         match &self.0 {
-            Kind::Local(held) => held.key(),
+            Kind::Local(text) => text.held().key(),
             Kind::Remote(model) => model.name(),
             Kind::Chain(chain) => chain.name(),
         }
@@ -59,7 +59,7 @@ impl Lease {
     /// Tokens that its context holds; `None` where a remote model does not tell.
     pub fn context(&self) -> Option<usize> {
         match &self.0 {
-            Kind::Local(held) => Some(held.value().context()),
+            Kind::Local(text) => Some(text.model().context()),
             Kind::Remote(model) => model.context(),
             Kind::Chain(_) => None,
         }
@@ -68,7 +68,7 @@ impl Lease {
     /// The sampling that is recommended for it. What a request asks for goes first.
     pub fn recommended(&self) -> &SamplingChoice {
         match &self.0 {
-            Kind::Local(held) => held.value().recommended(),
+            Kind::Local(text) => text.model().recommended(),
             Kind::Remote(model) => model.recommended(),
             Kind::Chain(chain) => chain.recommended(),
         }
@@ -77,7 +77,7 @@ impl Lease {
     /// What a local model's file says about itself.
     pub fn info(&self) -> Option<&ModelInfo> {
         match &self.0 {
-            Kind::Local(held) => Some(held.value().info()),
+            Kind::Local(text) => Some(text.model().info()),
             Kind::Remote(_) | Kind::Chain(_) => None,
         }
     }
@@ -88,7 +88,7 @@ impl Lease {
     /// `Unsupported` when it has none.
     pub fn chat(&self) -> Result<Arc<dyn Chat>> {
         let inner = match &self.0 {
-            Kind::Local(held) => held.value().chat(),
+            Kind::Local(text) => text.model().chat(),
             Kind::Remote(model) => model.chat()?,
             Kind::Chain(chain) => Arc::clone(chain) as _,
         };
@@ -101,7 +101,7 @@ impl Lease {
     /// `Unsupported` when it has none.
     pub fn complete(&self) -> Result<Arc<dyn Complete>> {
         let inner = match &self.0 {
-            Kind::Local(held) => held.value().complete(),
+            Kind::Local(text) => text.model().complete(),
             Kind::Remote(model) => model.complete()?,
             Kind::Chain(chain) => {
                 let message = format!("{} is a chain of models, which chats only", chain.name());
@@ -114,7 +114,7 @@ impl Lease {
     /// What its engine counts; `None` for a remote model.
     pub fn stats(&self) -> Option<EngineStats> {
         match &self.0 {
-            Kind::Local(held) => Some(held.value().stats()),
+            Kind::Local(text) => Some(text.model().stats()),
             Kind::Remote(_) | Kind::Chain(_) => None,
         }
     }
@@ -122,9 +122,25 @@ impl Lease {
     /// For how long the model stays loaded once nobody uses it; zero unloads it then, `None` keeps it until its room is
     /// needed. Means nothing to a remote model.
     pub fn keep_alive(&self, idle: Option<Duration>) {
-        if let Kind::Local(held) = &self.0 {
-            held.keep_alive(idle);
+        if let Kind::Local(text) = &self.0 {
+            text.held().keep_alive(idle);
         }
+    }
+}
+
+/// A speech model in use; it stays loaded for as long as this lives.
+pub struct EarsLease(pub(super) Ears);
+
+impl std::fmt::Debug for EarsLease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EarsLease({})", self.0.held().key())
+    }
+}
+
+impl EarsLease {
+    /// What listens.
+    pub fn model(&self) -> &WhisperModel {
+        self.0.model()
     }
 }
 

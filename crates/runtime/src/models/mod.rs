@@ -3,6 +3,7 @@
 
 mod cards;
 mod lease;
+mod loaded;
 mod names;
 mod options;
 mod room;
@@ -11,15 +12,15 @@ mod shelf;
 mod tests;
 
 pub use cards::{LoadedModel, LoadedState, ModelCard};
-pub use lease::Lease;
+pub use lease::{EarsLease, Lease};
 pub use options::{ModelsOptions, Policy};
 
 use crate::ears::OpenedEars;
 use crate::machine::Memory;
-use crate::model::{LoadOptions, Model, Opened};
+use crate::model::{LoadOptions, Opened};
 use crate::runtime::Runtime;
 use cards::Facts;
-use parasol_audio::transcription::WhisperModel;
+use loaded::{Ears, Loaded, Text};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::{Cancel, Hub, Licence, Located, human_bytes};
 use parasol_remote::RemoteModel;
@@ -40,9 +41,7 @@ pub struct Models {
     options: ModelsOptions,
     /// How the models are loaded that the options name, by the name that finds them.
     overrides: BTreeMap<String, LoadOptions>,
-    shelf: Shelf<Model>,
-    /// Models that listen, with a share of the budget of their own.
-    ears: Shelf<WhisperModel>,
+    shelf: Shelf<Loaded>,
     /// By lower-case name.
     remotes: BTreeMap<String, Arc<RemoteModel>>,
     /// What names that requests wrote mean on the shelf, so that a loaded model costs no look at the disk.
@@ -70,12 +69,6 @@ impl Models {
             remotes.insert(model.name().to_lowercase(), model);
         }
         let shelf = Shelf::new(budget, options.patience, options.keep_alive);
-        let ears: Shelf<WhisperModel> = Shelf::new(budget / 2, options.patience, options.keep_alive);
-        let keeper = ears.clone();
-        std::thread::Builder::new()
-            .name("parasol-ears".into())
-            .spawn(move || keeper.keep())
-            .map_err(|e| Error::from(e).within("cannot start the thread that unloads speech models"))?;
         let keeper = shelf.clone();
         std::thread::Builder::new()
             .name("parasol-models".into())
@@ -87,7 +80,6 @@ impl Models {
             options,
             overrides: BTreeMap::new(),
             shelf,
-            ears,
             remotes,
             known: Mutex::default(),
             facts: Mutex::default(),
@@ -128,8 +120,8 @@ impl Models {
             return Ok(Lease::remote(model));
         }
         let known = self.known().get(name).cloned();
-        if let Some(held) = known.and_then(|key| self.shelf.held(&key)) {
-            return Ok(Lease::local(held));
+        if let Some(text) = known.and_then(|key| self.shelf.held(&key)).and_then(Text::of) {
+            return Ok(Lease::local(text));
         }
         let located = match self.find(name)? {
             Some(located) => located,
@@ -154,10 +146,11 @@ impl Models {
                 seconds = model.load_time().as_secs_f64(),
                 "loaded"
             );
-            Ok(model)
+            Ok(Loaded::Text(model))
         })?;
-        self.remember(name, held.key());
-        Ok(Lease::local(held))
+        let text = Text::of(held).ok_or_else(|| crate::ears::not_text(&located.name))?;
+        self.remember(name, text.held().key());
+        Ok(Lease::local(text))
     }
 
     /// Ends every [`Models::acquire_unless`] that waits with `cancel`.
@@ -178,15 +171,15 @@ impl Models {
             Some(located) => located,
             None => self.absent(name, &Cancel::new())?,
         };
-        let held = self.ears.acquire(&located.name, &Cancel::new(), |room| {
+        let held = self.shelf.acquire(&located.name, &Cancel::new(), |room| {
             let opened = OpenedEars::open(&located)?;
             let bytes = opened.need();
             room.reserve(bytes, "weights, keys and values, working space")?;
             let model = opened.load(self.options.load.threads)?;
             tracing::info!(model = located.name, bytes, "loaded");
-            Ok(model)
+            Ok(Loaded::Ears(Arc::new(model)))
         })?;
-        Ok(EarsLease(held))
+        Ears::of(held).map(EarsLease).ok_or_else(|| crate::ears::not_ears(&located.name))
     }
 
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;
@@ -202,10 +195,7 @@ impl Models {
         }
         names::check(name, self.options.paths)?;
         let key = self.key(name);
-        let freed = match self.shelf.unload(&key)? {
-            None => self.ears.unload(&key)?,
-            freed => freed,
-        };
+        let freed = self.shelf.unload(&key)?;
         if let Some(bytes) = freed {
             tracing::info!(model = name, bytes, "unloaded on request");
         }
@@ -244,7 +234,7 @@ impl Models {
 
     /// Bytes that they take, those included that are being loaded or unloaded.
     pub fn used(&self) -> u64 {
-        self.shelf.used().saturating_add(self.ears.used())
+        self.shelf.used()
     }
 
     /// The models on disk: pulling, listing, removing.
@@ -324,26 +314,9 @@ impl Models {
     }
 }
 
-/// A speech model in use; it stays loaded for as long as this lives.
-pub struct EarsLease(shelf::Held<WhisperModel>);
-
-impl std::fmt::Debug for EarsLease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "EarsLease({})", self.0.key())
-    }
-}
-
-impl EarsLease {
-    /// What listens.
-    pub fn model(&self) -> &WhisperModel {
-        self.0.value()
-    }
-}
-
 impl Drop for Models {
     fn drop(&mut self) {
         self.shelf.close();
-        self.ears.close();
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) use tensor::{Tensor, Weights};
 
 use super::tokens::Vocabulary;
 use parasol_core::{Error, ErrorKind, Result};
+use parasol_kernels::Format;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
@@ -61,6 +62,16 @@ impl Checkpoint {
         let checkpoint = opened.map_err(|e| e.within(path.display()))?;
         checkpoint.config.check(checkpoint.vocabulary.len()).map_err(|e| e.within(path.display()))?;
         Ok(checkpoint)
+    }
+
+    /// Parameters in all tensors.
+    pub fn parameters(&self) -> u64 {
+        self.weights.values()
+    }
+
+    /// Bytes in each storage format, the largest share first.
+    pub fn formats(&self) -> Vec<(Format, u64)> {
+        self.weights.formats()
     }
 }
 

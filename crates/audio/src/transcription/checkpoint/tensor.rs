@@ -4,7 +4,7 @@ use super::names::{Place, Style};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::MappedFile;
 use parasol_kernels::{Format, Matrix, quantize, reference};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -156,9 +156,34 @@ impl Weights {
         self.style
     }
 
+    /// The tensors, those with several names once.
+    fn distinct(&self) -> impl Iterator<Item = &Tensor> {
+        let mut seen = HashSet::new();
+        self.tensors.values().filter(move |tensor| seen.insert(tensor.bytes().as_ptr_range()))
+    }
+
     /// Bytes of all tensors.
     pub(crate) fn bytes(&self) -> u64 {
-        self.tensors.values().map(|tensor| tensor.bytes().len() as u64).sum()
+        self.distinct().map(|tensor| tensor.bytes().len() as u64).sum()
+    }
+
+    /// Values in all tensors.
+    pub(crate) fn values(&self) -> u64 {
+        self.distinct().map(|tensor| (tensor.rows * tensor.cols) as u64).sum()
+    }
+
+    /// Bytes in each storage format, the largest share first.
+    pub(crate) fn formats(&self) -> Vec<(Format, u64)> {
+        let mut formats: Vec<(Format, u64)> = Vec::new();
+        for tensor in self.distinct() {
+            let bytes = tensor.bytes().len() as u64;
+            match formats.iter_mut().find(|(format, _)| *format == tensor.format) {
+                Some((_, sum)) => *sum += bytes,
+                None => formats.push((tensor.format, bytes)),
+            }
+        }
+        formats.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        formats
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
