@@ -193,7 +193,7 @@ fn a_marked_key_is_nowhere_in_what_is_written() {
         seen.push_str(&format!("{done:?}"));
     }
     let mut command =
-        keyed(&home, at, &["serve", "--listen", "127.0.0.1:0", "--log-level", "debug", "--log-prompts"]);
+        keyed(&home, at, &["serve", "--listen", "127.0.0.1:0", "--log-level", "trace", "--log-prompts"]);
     let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap());
     let mut line = String::new();
@@ -223,7 +223,10 @@ fn a_marked_key_is_nowhere_in_what_is_written() {
     ] {
         seen.push_str(&post(&address, path, &body.to_string()));
     }
-    for path in ["/v1/models", "/metrics", "/api/tags", "/readyz"] {
+    seen.push_str(&converse(&address));
+    for path in
+        ["/v1/models", "/metrics", "/api/tags", "/readyz", "/api/parasol/usage?by=key", "/api/parasol/system"]
+    {
         seen.push_str(&request(
             &address,
             &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"),
@@ -239,6 +242,44 @@ fn a_marked_key_is_nowhere_in_what_is_written() {
     );
     assert!(!seen.contains(MARKER), "{seen}");
     search(home.dir.path());
+}
+
+/// Has two answers written into the store of conversations, one of which is an error that repeats the key.
+fn converse(address: &str) -> String {
+    let call = |method: &str, path: &str, body: &str| -> Value {
+        let length = body.len();
+        let head = format!(
+            "{method} /api/parasol{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        let answer = request(address, &format!("{head}{body}"));
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1)
+            .unwrap_or_else(|e| panic!("{e}: {answer}"))
+    };
+    let made = call("POST", "/conversations", r#"{"model":"gpt-5"}"#);
+    let here = format!("/conversations/{}", made["id"].as_str().unwrap());
+    let mut parent = Value::Null;
+    for words in ["hi", "please refuse"] {
+        let said = call(
+            "POST",
+            &format!("{here}/messages"),
+            &json!({ "parent": parent, "content": words }).to_string(),
+        );
+        let asked = call("POST", &format!("{here}/answers"), &json!({ "parent": said["id"] }).to_string());
+        parent = asked["id"].clone();
+        for _ in 0..500 {
+            if !call("GET", &here, "").to_string().contains(r#""state":"running""#) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+    let whole = call("GET", &here, "");
+    let states: Vec<&str> =
+        whole["messages"].as_array().unwrap().iter().map(|m| m["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["complete", "complete", "complete", "failed"], "{whole}");
+    // 1000 tokens of prompt and 100 of the answer: kept with the answer.
+    assert_eq!(whole["messages"][1]["usage"]["cost_usd"], 0.00225, "{whole}");
+    whole.to_string()
 }
 
 /// Fails when a file anywhere below holds the marked key.

@@ -94,6 +94,22 @@ pub struct SamplingChoice {
 }
 
 impl SamplingChoice {
+    /// What changes nothing: tokens are drawn as the model finds them likely. Most protocols do that where a request says
+    /// nothing.
+    #[must_use]
+    pub const fn neutral() -> Self {
+        Self {
+            temperature: Some(1.0),
+            top_k: Some(0),
+            top_p: Some(1.0),
+            min_p: Some(0.0),
+            typical_p: Some(1.0),
+            repetition_penalty: Some(1.0),
+            presence_penalty: Some(0.0),
+            frequency_penalty: Some(0.0),
+        }
+    }
+
     /// This choice, and `other`'s word on what it leaves open.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
@@ -192,6 +208,15 @@ mod tests {
             (None, None, None, None)
         );
         assert_eq!(off.to_string(), "top-k off, top-p off, min-p off, typical off");
+        let neutral = Sampling {
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            min_p: None,
+            typical_p: None,
+            ..Sampling::default()
+        };
+        assert_eq!(SamplingChoice::neutral().sampling(), neutral);
         let on = SamplingChoice { temperature: Some(0.2), top_k: Some(20), ..SamplingChoice::default() };
         assert_eq!(on.to_string(), "temperature 0.2, top-k 20");
         assert!(SamplingChoice::default().is_empty() && !on.is_empty());

@@ -30,6 +30,8 @@ struct Record {
     outstanding: usize,
     requests: u64,
     failures: u64,
+    /// When it last answered on a connection that it did not say to close.
+    kept: Option<Instant>,
     /// Requests so far over the weight: who has had least for its weight is next among equals.
     served: f64,
 }
@@ -66,6 +68,7 @@ impl Backend {
             outstanding: 0,
             requests: 0,
             failures: 0,
+            kept: None,
             served: 0.0,
         };
         Ok(Arc::new(Self {
@@ -116,6 +119,16 @@ impl Backend {
             let why = note.unwrap_or_default();
             tracing::warn!(backend = self.address.shown(), from = ?before, to = ?after, why, "a backend's health");
         }
+    }
+
+    /// It answers on a connection that can serve again, or on one that cannot.
+    pub(crate) fn keeps_a_connection(&self, keeps: bool) {
+        self.record().kept = keeps.then(Instant::now);
+    }
+
+    /// Whether the next request may go out on a connection that served before.
+    pub(crate) fn may_keep_a_connection(&self) -> bool {
+        self.record().kept.is_some_and(|at| at.elapsed() <= crate::client::KEPT)
     }
 
     /// A look at its health found it answering: a request to wait still stands.

@@ -1,8 +1,9 @@
 //! One request: a backend is chosen and asked; before the first piece of the answer another may be asked instead, or the
 //! same one again after a while; after it an error is told and nothing starts over.
 
-use crate::backend::{Errand, Verdict, choose, nobody, seconds};
-use crate::failure::{Failure, checked, slow, transport};
+use crate::backend::{Backend, Errand, Verdict, choose, nobody, seconds};
+use crate::count;
+use crate::failure::{Failure, broke_unanswered, checked, slow, transport};
 use crate::model::Inner;
 use crate::price::most_prompt_tokens;
 use crate::reading::{Events, Reading, Stop};
@@ -10,7 +11,8 @@ use crate::tally::{Reckoned, Tally};
 use parasol_core::{ChatRequest, CompleteRequest, Error, ErrorKind};
 use parasol_wire::client::{self, Protocol, Written};
 use parasol_wire::openai::client::completion_request;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap};
+use reqwest::{RequestBuilder, Response};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +35,7 @@ impl Ask {
                 client: &request.client,
                 most_output: request.max_tokens,
                 most_prompt: most_prompt_tokens(request),
+                counted: false,
             },
             Self::Complete(request) => Reckoned {
                 client: &request.client,
@@ -41,6 +44,7 @@ impl Ask {
                     .prompt
                     .len()
                     .saturating_add(request.suffix.as_ref().map_or(0, String::len)),
+                counted: false,
             },
         }
     }
@@ -55,7 +59,7 @@ pub(crate) async fn run(inner: &Arc<Inner>, ask: Ask, events: Events) {
 }
 
 async fn answer(inner: &Arc<Inner>, ask: &Ask, events: &Events) -> Result<(), Error> {
-    let mut tally = Tally::open(inner, &ask.reckoned())?;
+    let mut tally = account(inner, ask).await?;
     let _place = inner.rate.enter(&inner.entry.name, tally.likely()).await?;
     // The same for every try, so that a provider that knows it does the work once.
     let once = format!("parasol-{:016x}{:016x}", random(), random());
@@ -97,6 +101,29 @@ async fn answer(inner: &Arc<Inner>, ask: &Ask, events: &Events) -> Result<(), Er
                 }
                 last = Some(failure);
             }
+        }
+    }
+}
+
+/// The account of a request. Where the most that its prompt could hold does not fit a budget, it is counted, if its provider counts
+/// for nothing.
+async fn account(inner: &Arc<Inner>, ask: &Ask) -> Result<Tally, Error> {
+    let reckoned = ask.reckoned();
+    let refused = match Tally::open(inner, &reckoned) {
+        Err(error) if matches!(error.kind(), ErrorKind::RateLimited { .. }) => error,
+        opened => return opened,
+    };
+    let Ask::Chat(request) = ask else { return Err(refused) };
+    match count::tokens(inner, request).await {
+        Ok(Some(tokens)) => Tally::open(inner, &Reckoned { most_prompt: tokens, counted: true, ..reckoned }),
+        Ok(None) => Err(refused),
+        Err(error) => {
+            tracing::info!(
+                model = inner.entry.name,
+                error = error.message(),
+                "a prompt could not be counted"
+            );
+            Err(refused)
         }
     }
 }
@@ -150,18 +177,44 @@ async fn attempt(
     for (name, value) in backend.address.headers() {
         request = request.header(name, value);
     }
-    let first = seconds(inner.entry.limits.first_token);
     tally.asked();
-    let response = match timeout(first, request.send()).await {
-        Err(_) => return Err(slow(backend, name, "sent nothing", first, true).into()),
-        Ok(Err(e)) => return Err(transport(backend, name, &e, true).into()),
-        Ok(Ok(response)) => response,
-    };
+    let response = sent(inner, backend, request).await?;
     let response = checked(backend, name, response).await?;
     Reading::new(inner, backend, events, tally, asked, ignored).read(response).await
 }
 
-fn written(backend: &crate::backend::Backend, ask: &Ask) -> Result<Written, Error> {
+/// Sends a request. A server may close a kept connection at the moment at which it is used again: what meets that, and gets not a
+/// byte, is sent once more.
+async fn sent(inner: &Inner, backend: &Backend, request: RequestBuilder) -> Result<Response, Failure> {
+    let name = inner.entry.name.as_str();
+    let first = seconds(inner.entry.limits.first_token);
+    let mut spare = request.try_clone().filter(|_| backend.may_keep_a_connection());
+    let mut request = request;
+    loop {
+        match timeout(first, request.send()).await {
+            Err(_) => return Err(slow(backend, name, "sent nothing", first, true)),
+            Ok(Err(e)) => match spare.take().filter(|_| broke_unanswered(&e)) {
+                None => return Err(transport(backend, name, &e, true)),
+                Some(again) => {
+                    tracing::debug!(model = name, "a kept connection was closed: asking on a new one");
+                    request = again;
+                }
+            },
+            Ok(Ok(response)) => {
+                backend.keeps_a_connection(!closes(response.headers()));
+                return Ok(response);
+            }
+        }
+    }
+}
+
+/// Whether the server says that it closes the connection after its answer.
+fn closes(headers: &HeaderMap) -> bool {
+    let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    options.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+fn written(backend: &Backend, ask: &Ask) -> Result<Written, Error> {
     match ask {
         Ask::Chat(request) => client::chat(backend.protocol, &backend.model, request, &backend.manner),
         Ask::Complete(request) if backend.protocol == Protocol::OpenAi => {

@@ -6,6 +6,10 @@ use parasol_core::{Error, ErrorKind, Result};
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// For so long an idle connection is kept.
+pub(crate) const KEPT: Duration = Duration::from_secs(90);
 
 /// A client for backends with these limits.
 ///
@@ -14,6 +18,7 @@ use std::sync::Arc;
 pub(crate) fn client(limits: &Limits, local: bool) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls()?)
+        .pool_idle_timeout(KEPT)
         .connect_timeout(seconds(limits.connect))
         // A key must not travel to wherever a backend points.
         .redirect(Policy::none())

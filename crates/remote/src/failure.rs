@@ -5,6 +5,7 @@ use parasol_core::{Error, ErrorKind};
 use parasol_wire::client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -134,6 +135,21 @@ pub(crate) fn transport(backend: &Backend, name: &str, error: &reqwest::Error, f
     let message = format!("{what}: {}", innermost(error));
     let error = backend.address.explain(name, ErrorKind::Network, &message);
     Failure { error, verdict, elsewhere: fresh, again: fresh }
+}
+
+/// Whether a connection that had been made ended without a byte of an answer.
+pub(crate) fn broke_unanswered(error: &reqwest::Error) -> bool {
+    let mut inner: &dyn std::error::Error = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+        if let Some(http) = inner.downcast_ref::<hyper::Error>()
+            && (http.is_incomplete_message() || http.is_canceled() || http.is_closed())
+        {
+            return true;
+        }
+    }
+    let gone = |kind| matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof);
+    !error.is_connect() && inner.downcast_ref::<std::io::Error>().is_some_and(|e| gone(e.kind()))
 }
 
 /// The cause that says something: the outer ones repeat the URL.

@@ -25,6 +25,14 @@ pub struct Budget {
     pub keys: BTreeMap<String, f64>,
 }
 
+impl Budget {
+    /// What one who asks may spend each day.
+    #[must_use]
+    pub fn of(&self, client: &str) -> Option<f64> {
+        self.keys.get(client).copied().or(self.key_day)
+    }
+}
+
 /// A line of the book.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -41,38 +49,6 @@ pub struct Line {
     /// Whether the numbers are reckoned, because the answer was given up before its end.
     #[serde(default)]
     pub reckoned: bool,
-}
-
-/// A sum over lines.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Sum {
-    /// Answers.
-    pub answers: u64,
-    /// Tokens of their prompts.
-    pub prompt_tokens: u64,
-    /// Of these, from caches.
-    pub cached_tokens: u64,
-    /// Tokens generated.
-    pub generated_tokens: u64,
-    /// What they cost, as far as prices are known.
-    pub cost: Money,
-    /// Answers whose price is not known.
-    pub unpriced: u64,
-}
-
-impl Sum {
-    /// Takes a line in.
-    pub fn add(&mut self, line: &Line) {
-        let count = |n: usize| n as u64;
-        self.answers = self.answers.saturating_add(1);
-        self.prompt_tokens = self.prompt_tokens.saturating_add(count(line.usage.prompt_tokens));
-        self.cached_tokens = self.cached_tokens.saturating_add(count(line.usage.cached_tokens));
-        self.generated_tokens = self.generated_tokens.saturating_add(count(line.usage.generated_tokens));
-        match line.usage.cost {
-            Some(cost) => self.cost = self.cost.plus(cost),
-            None => self.unpriced = self.unpriced.saturating_add(1),
-        }
-    }
 }
 
 /// The book of one folder.
@@ -106,7 +82,7 @@ impl Ledger {
     /// `RateLimited` until midnight when a budget would be passed, with its numbers; `Unsupported` when there is a budget and
     /// no price; `Io` when the book cannot be read.
     pub(crate) fn promise(&self, client: &str, model: &str, most: Option<Money>) -> Result<Money> {
-        let of_key = self.budget.keys.get(client).copied().or(self.budget.key_day);
+        let of_key = self.budget.of(client);
         if self.budget.day.is_none() && of_key.is_none() {
             return Ok(Money(0));
         }
@@ -169,12 +145,16 @@ impl Ledger {
     fn write(&self, line: &Line) -> Result<()> {
         let path = self.file(date(line.at));
         let failed = |e: std::io::Error| Error::from(e).within(format!("cannot write {}", path.display()));
-        std::fs::create_dir_all(&self.folder).map_err(failed)?;
         let mut text =
             serde_json::to_string(line).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
         text.push('\n');
         // One write to a file that is opened for appending: lines of several processes do not mix.
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        let open = || std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        let mut file = match open() {
+            Err(e) if is_absent(&e) => std::fs::create_dir_all(&self.folder).and_then(|()| open()),
+            opened => opened,
+        }
+        .map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)
     }
 
@@ -200,13 +180,30 @@ impl Ledger {
         Ok(())
     }
 
-    /// All lines since the beginning of a day, oldest month first.
+    /// What may be spent.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// What each who asks has spent today.
+    ///
+    /// # Errors
+    /// `Io` when the book cannot be read.
+    pub fn spent_today(&self) -> Result<BTreeMap<String, Money>> {
+        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        self.catch_up(&mut today, Timestamp::now())?;
+        Ok(today.spent.clone())
+    }
+
+    /// All lines of so many days, of which today is the last, and the first of the days. The oldest month comes first.
     ///
     /// # Errors
     /// `Io` when a file cannot be read.
-    pub fn lines_since(&self, days: u16) -> Result<Vec<Line>> {
+    pub fn lines_of(&self, days: u16) -> Result<(Date, Vec<Line>)> {
         let now = Timestamp::now();
-        let first = date(now).checked_sub(jiff::Span::new().days(i64::from(days))).unwrap_or(Date::MIN);
+        let before = i64::from(days.saturating_sub(1));
+        let first = date(now).checked_sub(jiff::Span::new().days(before)).unwrap_or(Date::MIN);
         let mut out = Vec::new();
         let mut month = first.first_of_month();
         while month <= date(now) {
@@ -218,7 +215,7 @@ impl Ledger {
             let Ok(next) = month.checked_add(jiff::Span::new().months(1)) else { break };
             month = next;
         }
-        Ok(out)
+        Ok((first, out))
     }
 }
 
@@ -265,6 +262,7 @@ fn until_midnight(now: Timestamp) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::report::{By, Report, Sum};
 
     fn line(client: &str, dollars: f64) -> Line {
         let usage = Usage {
@@ -323,7 +321,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let book = ledger(folder.path(), None, None);
         assert_eq!(book.promise("a", "m", None).unwrap(), Money(0));
-        assert!(book.lines_since(30).unwrap().is_empty());
+        assert!(book.lines_of(31).unwrap().1.is_empty());
         let mut old = line("a", 1.0);
         old.at = Timestamp::now().checked_sub(jiff::SignedDuration::from_hours(24 * 40)).unwrap();
         for line in [line("a", 0.25), line("b", 0.5), old] {
@@ -333,8 +331,14 @@ mod tests {
         let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"nonsense\": 1}\nhalf a li").unwrap();
         let mut sum = Sum::default();
-        book.lines_since(7).unwrap().iter().for_each(|line| sum.add(line));
+        book.lines_of(8).unwrap().1.iter().for_each(|line| sum.add(line));
         assert_eq!((sum.answers, sum.prompt_tokens, sum.cost), (2, 20, Money::dollars(0.75)));
-        assert_eq!(book.lines_since(60).unwrap().len(), 3);
+        let (first, lines) = book.lines_of(1).unwrap();
+        let report = Report::of(&lines, By::Key);
+        assert_eq!((first, report.total), (date(Timestamp::now()), sum));
+        assert_eq!(report.names.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(report.rows[&(first, "b".to_owned())].cost, Money::dollars(0.5));
+        assert_eq!(book.spent_today().unwrap()["a"], Money::dollars(0.25));
+        assert_eq!(book.lines_of(61).unwrap().1.len(), 3);
     }
 }

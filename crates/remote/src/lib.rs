@@ -2,6 +2,8 @@
 //! what that costs, and what happens when it fails. What is said on the line is `parasol-wire`'s.
 
 mod address;
+mod alarm;
+mod answer;
 mod backend;
 mod cache;
 mod call;
@@ -18,13 +20,16 @@ mod model;
 pub mod price;
 mod rate;
 mod reading;
+mod report;
 pub mod status;
 mod tally;
+mod threads;
 
 pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry};
 pub use keys::{Key, KeySources};
-pub use ledger::{Budget, Ledger, Line, Sum};
+pub use ledger::{Budget, Ledger, Line};
 pub use model::{RemoteModel, Remotes};
 pub use price::Price;
+pub use report::{By, Report, Sum};
 pub use status::{BackendStatus, Health};

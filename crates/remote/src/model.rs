@@ -1,5 +1,6 @@
 //! A remote model as the vocabulary's capabilities.
 
+use crate::answer::{self, Keep};
 use crate::backend::{Backend, seconds};
 use crate::cache::Cache;
 use crate::call::{self, Ask};
@@ -12,35 +13,13 @@ use crate::ledger::Ledger;
 use crate::price::Price;
 use crate::rate::Rate;
 use crate::status::BackendStatus;
-use futures_core::Stream;
+use crate::threads::Threads;
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
     SamplingChoice,
 };
-use std::collections::VecDeque;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::AbortHandle;
-
-/// Events that may wait for their reader before the backend's connection does.
-const BUFFER: usize = 64;
-
-/// The threads that speak with other machines, shared by all remote models of a process.
-#[derive(Debug)]
-struct Threads(Mutex<Option<Runtime>>, tokio::runtime::Handle);
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        // Waiting for its threads is not allowed where this may be dropped: inside another runtime.
-        if let Some(runtime) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            runtime.shutdown_background();
-        }
-    }
-}
 
 /// What the remote models of a process share: threads, the book of what they cost, answers to be given again.
 #[derive(Debug, Clone)]
@@ -51,20 +30,13 @@ pub struct Remotes {
 }
 
 impl Remotes {
-    /// Threads for remote models that nobody accounts for.
+    /// Threads for remote models that nobody accounts for: those of the tokio runtime that this is called in, which has to
+    /// last as long as the models and to have timers and connections; outside of any, two of their own.
     ///
     /// # Errors
     /// `Io` when they cannot be started.
     pub fn new() -> Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("parasol-remote")
-            .enable_all()
-            .build()
-            .map_err(|e| Error::from(e).within("cannot start the threads for remote models"))?;
-        let handle = runtime.handle().clone();
-        let threads = Arc::new(Threads(Mutex::new(Some(runtime)), handle));
-        Ok(Self { threads, ledger: None, cache: None })
+        Ok(Self { threads: Arc::new(Threads::new()?), ledger: None, cache: None })
     }
 
     /// The same, with a book of what answers cost, and answers given again where that is wanted.
@@ -156,7 +128,7 @@ impl RemoteModel {
             .collect::<Result<_>>()
             .map_err(|e| e.within(format!("the remote model {:?}", entry.name)))?;
         let inner = Arc::new(Inner {
-            recommended: entry.sampling.or(&neutral()),
+            recommended: entry.sampling.or(&SamplingChoice::neutral()),
             backends,
             told_context: AtomicUsize::new(0),
             rate: Rate::new(&entry.limits),
@@ -167,7 +139,7 @@ impl RemoteModel {
             entry: entry.clone(),
         });
         let threads = Arc::clone(&shared.threads);
-        threads.1.spawn(health::watch(Arc::downgrade(&inner)));
+        threads.spawn(health::watch(Arc::downgrade(&inner)));
         Ok(Self { inner, threads })
     }
 
@@ -235,11 +207,8 @@ impl RemoteModel {
     }
 
     fn ask(&self, ask: Ask, keep: Option<Keep>) -> EventStream<GenerationEvent> {
-        let (sender, events) = channel(BUFFER);
         let inner = Arc::clone(&self.inner);
-        let task = self.threads.1.spawn(async move { call::run(&inner, ask, sender).await });
-        let answer = Answer { events, keep, task: task.abort_handle(), _threads: Arc::clone(&self.threads) };
-        EventStream::new(answer)
+        answer::stream(&self.threads, keep, |events| async move { call::run(&inner, ask, events).await })
     }
 
     fn uncounted(&self) -> Error {
@@ -252,7 +221,10 @@ impl RemoteModel {
         let (sender, counted) = std::sync::mpsc::channel();
         let inner = Arc::clone(&self.inner);
         // A thread may wait here that belongs to another runtime, where waiting for a future is not allowed.
-        self.threads.1.spawn(async move { sender.send(count::tokens(&inner, &request).await) });
+        self.threads.spawn(async move {
+            // Without a listener there is nobody to tell.
+            let _ = sender.send(count::tokens(&inner, &request).await);
+        });
         match counted.recv() {
             Ok(counted) => counted?.ok_or_else(|| self.uncounted()),
             Err(_) => Err(Error::new(ErrorKind::Internal, "the thread that counts tokens failed")),
@@ -265,10 +237,9 @@ impl Chat for RemoteModel {
         let Some(cache) = &self.inner.cache else { return Ok(self.ask(Ask::Chat(Box::new(request)), None)) };
         let digest = cache.digest(self.name(), &request);
         if let Some(events) = cache.get(digest) {
-            return Ok(EventStream::new(Again(events.into())));
+            return Ok(answer::again(events));
         }
-        let keep = Keep { cache: Arc::clone(cache), digest, events: Vec::new() };
-        Ok(self.ask(Ask::Chat(Box::new(request)), Some(keep)))
+        Ok(self.ask(Ask::Chat(Box::new(request)), Some(Keep::new(cache, digest))))
     }
 
     fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
@@ -283,67 +254,6 @@ impl Complete for RemoteModel {
 
     fn count_tokens(&self, _: &CompleteRequest) -> Result<usize> {
         Err(self.uncounted())
-    }
-}
-
-/// An answer on its way. Dropping it closes the connection to the backend.
-struct Answer {
-    events: Receiver<Result<GenerationEvent>>,
-    keep: Option<Keep>,
-    task: AbortHandle,
-    _threads: Arc<Threads>,
-}
-
-/// An answer that is kept to be given again.
-struct Keep {
-    cache: Arc<Cache>,
-    digest: (u64, u64),
-    events: Vec<GenerationEvent>,
-}
-
-impl Stream for Answer {
-    type Item = Result<GenerationEvent>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let event = self.events.poll_recv(cx);
-        if let (Poll::Ready(Some(Ok(event))), Some(keep)) = (&event, &mut self.keep) {
-            keep.events.push(event.clone());
-            if matches!(event, GenerationEvent::Finished { .. }) {
-                keep.cache.put(keep.digest, std::mem::take(&mut keep.events));
-            }
-        }
-        event
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// An answer that was given before.
-struct Again(VecDeque<GenerationEvent>);
-
-impl Stream for Again {
-    type Item = Result<GenerationEvent>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.pop_front().map(Ok))
-    }
-}
-
-/// What the protocol does where a request says nothing.
-fn neutral() -> SamplingChoice {
-    SamplingChoice {
-        temperature: Some(1.0),
-        top_k: Some(0),
-        top_p: Some(1.0),
-        min_p: Some(0.0),
-        typical_p: Some(1.0),
-        repetition_penalty: Some(1.0),
-        presence_penalty: Some(0.0),
-        frequency_penalty: Some(0.0),
     }
 }
 

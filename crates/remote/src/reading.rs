@@ -1,5 +1,6 @@
 //! Reading one answer from a backend: its events on to whoever listens, with its times and what it costs.
 
+use crate::alarm::Alarm;
 use crate::backend::{Backend, Verdict, seconds};
 use crate::failure::{Failure, slow, transport};
 use crate::model::Inner;
@@ -66,12 +67,13 @@ impl<'a> Reading<'a> {
     pub(crate) async fn read(mut self, mut response: Response) -> Result<(), Stop> {
         let name = self.inner.entry.name.as_str();
         let mut decoder = Reader::new(self.backend.protocol, name);
+        let mut alarm = Alarm::new(self.limit().0);
         loop {
             let (limit, what) = self.limit();
-            let chunk = match timeout(limit, response.chunk()).await {
-                Err(_) => return Err(slow(self.backend, name, what, limit, self.fresh()).into()),
-                Ok(Err(e)) => return Err(transport(self.backend, name, &e, self.fresh()).into()),
-                Ok(Ok(chunk)) => chunk,
+            let chunk = match alarm.within(limit, response.chunk()).await {
+                None => return Err(slow(self.backend, name, what, limit, self.fresh()).into()),
+                Some(Err(e)) => return Err(transport(self.backend, name, &e, self.fresh()).into()),
+                Some(Ok(chunk)) => chunk,
             };
             let (decoded, ended) = match &chunk {
                 Some(bytes) => (decoder.push(bytes), false),
@@ -145,8 +147,8 @@ impl<'a> Reading<'a> {
     }
 
     fn begin(&mut self) {
-        let elapsed = self.asked.elapsed();
-        self.first_token.get_or_insert(elapsed);
+        let asked = self.asked;
+        self.first_token.get_or_insert_with(|| asked.elapsed());
     }
 
     /// How long the prompt took by itself nobody tells.

@@ -16,8 +16,10 @@ pub(crate) struct Reckoned<'r> {
     pub(crate) client: &'r str,
     /// The most tokens of the answer, where the request limits them.
     pub(crate) most_output: Option<usize>,
-    /// Tokens that the prompt cannot exceed.
+    /// Tokens that the prompt cannot exceed …
     pub(crate) most_prompt: usize,
+    /// … or that its provider has counted.
+    pub(crate) counted: bool,
 }
 
 /// The account of one answer. Dropped before the answer's end it writes down what can be reckoned, since the provider
@@ -56,7 +58,7 @@ impl Tally {
             client: client.to_owned(),
             promised,
             // Four bytes make a token, as a rule of thumb.
-            likely: request.most_prompt.div_ceil(4),
+            likely: if request.counted { request.most_prompt } else { request.most_prompt.div_ceil(4) },
             pieces: 0,
             asked: false,
             usage: None,

@@ -5,9 +5,11 @@
 mod common;
 
 use common::{Server, answer, ask, begin, entry_of, eventually, open, piece, respond};
-use parasol_core::{ErrorKind, GenerationEvent, Money};
+use parasol_core::{Chat, ChatRequest, ErrorKind, GenerationEvent, Message, Money, Role};
 use parasol_remote::directory::CacheSettings;
-use parasol_remote::{Budget, Ledger, Price, RemoteModel, Remotes};
+use parasol_remote::{BackendEntry, Budget, Ledger, Price, RemoteModel, Remotes};
+use parasol_wire::client::Protocol;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -160,7 +162,7 @@ fn answers_have_their_price_and_budgets_stop_before_they_are_passed() {
     // All together have spent six: five more could pass the ten of the day.
     assert!(matches!(ask_for(&it, "c", 5).1, Some(ErrorKind::RateLimited { .. })));
     assert_eq!(server.count(), 3, "what is refused is not asked");
-    let lines = ledger.lines_since(1).unwrap();
+    let lines = ledger.lines_of(2).unwrap().1;
     assert_eq!(lines.iter().map(|line| line.client.as_str()).collect::<Vec<_>>(), ["a", "a", "b"]);
     assert!(lines.iter().all(|line| line.usage.cost == Some(Money::dollars(2.0)) && !line.reckoned));
 }
@@ -178,8 +180,8 @@ fn an_answer_that_is_given_up_is_written_down_as_far_as_it_came() {
     let mut stream = common::chat(&it);
     common::next(&mut stream).unwrap().unwrap();
     drop(stream);
-    eventually("it is written down", || ledger.lines_since(1).unwrap().len() == 1);
-    let line = &ledger.lines_since(1).unwrap()[0];
+    eventually("it is written down", || ledger.lines_of(2).unwrap().1.len() == 1);
+    let line = &ledger.lines_of(2).unwrap().1[0];
     assert!(
         line.reckoned && line.usage.generated_tokens >= 1 && line.usage.cost > Some(Money(0)),
         "{line:?}"
@@ -196,7 +198,7 @@ fn what_fails_costs_nothing_and_promises_are_taken_back() {
         let error = ask_for(&it, "a", 9).1.unwrap();
         assert!(!matches!(error, ErrorKind::RateLimited { .. }), "{error:?}");
     }
-    assert!(ledger.lines_since(1).unwrap().is_empty());
+    assert!(ledger.lines_of(2).unwrap().1.is_empty());
 }
 
 #[test]
@@ -206,5 +208,125 @@ fn the_same_request_is_answered_from_the_cache_where_that_is_wanted() {
     assert_eq!(ask_for(&it, "a", 4), (Some(Money::dollars(2.0)), None));
     assert_eq!(ask_for(&it, "a", 4), (Some(Money(0)), None));
     assert_eq!(ask_for(&it, "b", 4), (Some(Money::dollars(2.0)), None), "another client's is another's");
-    assert_eq!((server.count(), ledger.lines_since(1).unwrap().len()), (2, 2));
+    assert_eq!((server.count(), ledger.lines_of(2).unwrap().1.len()), (2, 2));
+}
+
+/// A server that keeps connections and, by the number of each request on its connection, answers or closes without a byte.
+fn keeping(answers: impl Fn(usize) -> bool + Send + Sync + 'static) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (count, answers) = (Arc::clone(&asked), Arc::new(answers));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, count, answers) = (stream.unwrap(), Arc::clone(&count), Arc::clone(&answers));
+            std::thread::spawn(move || {
+                for on_this_connection in 0.. {
+                    if common::read(&stream).is_none() {
+                        return;
+                    }
+                    count.fetch_add(1, Ordering::SeqCst);
+                    if !answers(on_this_connection) {
+                        return;
+                    }
+                    common::begin_and_keep(&mut stream);
+                    piece(&mut stream, "ok");
+                    common::end(&mut stream);
+                }
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn a_kept_connection_that_closes_when_it_is_used_again_costs_no_error() {
+    let at = |address: SocketAddr| {
+        let url = format!("http://{address}/v1");
+        open(vec![BackendEntry { url, model: Some("m".into()), ..BackendEntry::default() }], |_| {})
+    };
+    // Each connection answers once.
+    let (address, asked) = keeping(|number| number == 0);
+    let it = at(address);
+    for round in 0..4 {
+        let (text, _, error) = ask(&it);
+        assert_eq!(text, "ok", "{round}: {error:?}");
+        // The connection goes back to those that are kept when its end has been read.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 7, "three of four were sent twice");
+    assert_eq!(it.status()[0].failures, 0);
+    // One that never answers is not asked again for nothing …
+    let (address, asked) = keeping(|_| false);
+    let error = ask(&at(address)).2.unwrap();
+    assert_eq!((error.kind(), asked.load(Ordering::SeqCst)), (&ErrorKind::Network, 1));
+    // … and one that stops answering once more only.
+    let left = AtomicUsize::new(1);
+    let (address, asked) =
+        keeping(move |_| left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok());
+    let it = at(address);
+    assert_eq!(ask(&it).0, "ok");
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(*ask(&it).2.unwrap().kind(), ErrorKind::Network);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_prompt_that_may_be_too_dear_is_counted_before_it_is_refused() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let server = Server::start(move |request, stream| {
+        if request.path.ends_with("/count_tokens") {
+            count.fetch_add(1, Ordering::SeqCst);
+            let tokens = if request.body.contains("long") { 900 } else { 3 };
+            respond(stream, 200, "application/json", "", &format!("{{\"input_tokens\":{tokens}}}"));
+        } else {
+            begin(stream);
+            for event in [
+                r#"{"type":"message_start","message":{"model":"far","usage":{"input_tokens":3}}}"#,
+                r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"ok"}}"#,
+                r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+                r#"{"type":"message_stop"}"#,
+            ] {
+                common::send(stream, &format!("data: {event}\n\n"));
+            }
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let budget = Budget { day: Some(600.0), ..Budget::default() };
+    let ledger = Arc::new(Ledger::new(folder.path().join("usage"), budget));
+    let backend = BackendEntry { protocol: Protocol::Anthropic, ..server.entry(1) };
+    let mut entry = entry_of(vec![backend], |_| {});
+    // A dollar for each token, on both sides.
+    let price =
+        Price { input: 1e6, cached: None, cache_write: None, output: 1e6, dated: "2025-11-27".into() };
+    entry.price = Some(price);
+    let it = Remotes::new().unwrap().accounted(Arc::clone(&ledger), None).open(&entry).unwrap();
+    let say = |words: String| {
+        let request = ChatRequest {
+            messages: vec![Message::new(Role::User, words)],
+            sampling: it.recommended().sampling(),
+            max_tokens: Some(5),
+            ..ChatRequest::default()
+        };
+        let mut stream = it.chat().unwrap().chat(request).unwrap();
+        loop {
+            match common::next(&mut stream) {
+                None => return None,
+                Some(Err(error)) => return Some(error.kind().clone()),
+                Some(Ok(_)) => {}
+            }
+        }
+    };
+    // Short enough whatever it says: nobody is asked to count.
+    assert_eq!((say("hi".into()), asked.load(Ordering::SeqCst)), (None, 0));
+    assert_eq!((say("a ".repeat(400)), asked.load(Ordering::SeqCst)), (None, 1));
+    let refused = say("long ".repeat(200));
+    assert!(matches!(refused, Some(ErrorKind::RateLimited { .. })), "{refused:?}");
+    assert_eq!(
+        (asked.load(Ordering::SeqCst), server.count()),
+        (2, 4),
+        "what is refused is counted and not asked"
+    );
+    assert_eq!(ledger.spent_today().unwrap().values().next(), Some(&Money::dollars(8.0)));
 }

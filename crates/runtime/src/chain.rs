@@ -34,16 +34,7 @@ impl ChainModel {
     /// A chain of this name.
     pub fn new(name: impl Into<String>, models: Vec<String>, open: OpenChat) -> Self {
         // Neutral, so that what nobody chose can be told from what somebody did.
-        let recommended = SamplingChoice {
-            temperature: Some(1.0),
-            top_k: Some(0),
-            top_p: Some(1.0),
-            min_p: Some(0.0),
-            typical_p: Some(1.0),
-            repetition_penalty: Some(1.0),
-            presence_penalty: Some(0.0),
-            frequency_penalty: Some(0.0),
-        };
+        let recommended = SamplingChoice::neutral();
         Self { name: name.into(), models, open, recommended }
     }
 

@@ -71,8 +71,8 @@ impl Far {
     pub fn model(&self, name: &str) -> Result<Option<Arc<RemoteModel>>> {
         let Some(listed) = self.directory.find(name) else { return Ok(None) };
         let key = listed.name.to_lowercase();
-        if let Some(model) = self.lock().models.get(&key) {
-            return Ok(Some(Arc::clone(model)));
+        if let Some(model) = self.opened_as(&key) {
+            return Ok(Some(model));
         }
         // A program that is asked for the key may take its time: the lock is not held.
         let entry = self.directory.entry(&listed, &self.keys)?;
@@ -83,6 +83,15 @@ impl Far {
         }
         open.models.insert(key, Arc::clone(&model));
         Ok(Some(model))
+    }
+
+    /// The same if it has been asked for before.
+    pub fn open_model(&self, name: &str) -> Option<Arc<RemoteModel>> {
+        self.opened_as(&self.directory.find(name)?.name.to_lowercase())
+    }
+
+    fn opened_as(&self, key: &str) -> Option<Arc<RemoteModel>> {
+        self.lock().models.get(key).cloned()
     }
 
     /// The models of configured entries, accounted for like the others.

@@ -27,8 +27,8 @@ pub use parasol_audio::{sound, transcription};
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
 pub use parasol_kernels::{Isa, KvFormat};
 pub use parasol_remote::{
-    BackendEntry, BackendStatus, Key, Ledger, Limits, Line, Listed, Price, Provider, RemoteEntry, Sum,
-    ledger::date,
+    BackendEntry, BackendStatus, By, Key, Ledger, Limits, Line, Listed, Price, Provider, RemoteEntry, Report,
+    Sum, ledger::date,
 };
 pub use parasol_text::engine::{BenchReport, BenchShape, EngineStats};
 pub use parasol_text::info::{About, FormatShare, MemoryNeed, ModelInfo};

@@ -73,6 +73,10 @@ impl AppState {
     /// # Errors
     /// When there is no such model, or it cannot be loaded.
     pub(crate) async fn recommended(&self, ctx: &RequestContext, model: &str) -> Result<SamplingChoice> {
+        allow_model(ctx, model)?;
+        if let Some(lease) = self.models().ready(model) {
+            return Ok(*lease.recommended());
+        }
         self.with_model(ctx, model, |lease| Ok(*lease.recommended())).await
     }
 
@@ -122,10 +126,16 @@ impl AppState {
         }
         let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
         let deadline = begun + self.options().request_timeout;
-        let work = self.with_lease(model, move |lease| Ok((ask(&lease)?, lease)));
-        let (events, lease) = match tokio::time::timeout_at(deadline, work).await {
-            Ok(done) => done?,
-            Err(_) => return Err(too_long(self)),
+        let (events, lease) = match self.models().ready(model).filter(Lease::is_elsewhere) {
+            // Nothing is waited for and nothing computed: no other thread is needed.
+            Some(lease) => (ask(&lease)?, lease),
+            None => {
+                let work = self.with_lease(model, move |lease| Ok((ask(&lease)?, lease)));
+                match tokio::time::timeout_at(deadline, work).await {
+                    Ok(done) => done?,
+                    Err(_) => return Err(too_long(self)),
+                }
+            }
         };
         let mut answer = Answer {
             events,

@@ -24,7 +24,8 @@ fn operations(document: &Value) -> Vec<(String, String)> {
 }
 
 /// Where only a browser finds something, and only with the studio.
-const PAGES: [&str; 6] = ["/c/{id}", "/models", "/models/{name}", "/system", "/settings", "/studio/{path}"];
+const PAGES: [&str; 7] =
+    ["/c/{id}", "/models", "/models/{name}", "/system", "/usage", "/settings", "/studio/{path}"];
 
 /// The path with `m` for everything that is named in it; a `:` after it stays.
 fn filled(path: &str) -> String {

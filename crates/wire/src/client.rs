@@ -76,14 +76,7 @@ impl Manner {
 
     /// What is not sent because it holds anyway.
     pub(crate) fn unsaid(&self) -> Option<Sampling> {
-        let neutral = SamplingChoice {
-            temperature: Some(1.0),
-            top_k: Some(0),
-            top_p: Some(1.0),
-            min_p: Some(0.0),
-            ..SamplingChoice::default()
-        };
-        self.defaults.map(|defaults| defaults.or(&neutral).sampling())
+        self.defaults.map(|defaults| defaults.or(&SamplingChoice::neutral()).sampling())
     }
 
     /// The effort to ask for, by its name: the nearest to `wanted` that it knows.

@@ -54,6 +54,19 @@ impl SseEvent {
     }
 }
 
+/// Writes an event without a type whose data is `value` as JSON behind what is there: [`SseEvent::json`] without the way through a
+/// text of its own.
+pub fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
+    out.extend_from_slice(b"data: ");
+    let begun = out.len();
+    // A vector takes every byte, and the types of this crate all have text keys: as there, `null` would stand for a failure.
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(begun);
+        out.extend_from_slice(b"null");
+    }
+    out.extend_from_slice(b"\n\n");
+}
+
 /// Reads events from a stream of bytes cut anywhere.
 #[derive(Debug, Default)]
 pub struct SseParser {
@@ -77,18 +90,33 @@ impl SseParser {
     /// `Corrupt` for an event that is no UTF-8 or larger than 16 MiB.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>> {
         let mut events = Vec::new();
-        for &byte in bytes {
-            match byte {
-                // `\r`, `\n` and `\r\n` all end a line.
-                b'\n' if self.after_return => {}
-                b'\r' | b'\n' => events.extend(self.end_line()?),
-                _ => self.line.push(byte),
+        let mut rest = bytes;
+        while let Some((first, after)) = rest.split_first() {
+            // `\r`, `\n` and `\r\n` all end a line.
+            if std::mem::take(&mut self.after_return) && *first == b'\n' {
+                rest = after;
+                continue;
             }
-            self.after_return = byte == b'\r';
-            if self.line.len().saturating_add(self.data.len()) > LARGEST_EVENT {
+            let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
+            if self.line.len().saturating_add(piece.len()).saturating_add(self.data.len()) > LARGEST_EVENT {
                 let message = format!("an event of the stream is larger than {LARGEST_EVENT} bytes");
                 return Err(Error::new(ErrorKind::Corrupt, message));
             }
+            let Some((ending, after)) = after.split_first() else {
+                self.line.extend_from_slice(piece);
+                break;
+            };
+            // A line that came in one piece, as nearly all do, is read where it lies.
+            events.extend(if self.line.is_empty() {
+                self.end_line(piece)?
+            } else {
+                let mut line = std::mem::take(&mut self.line);
+                line.extend_from_slice(piece);
+                self.end_line(&line)?
+            });
+            self.after_return = *ending == b'\r';
+            rest = after;
         }
         Ok(events)
     }
@@ -98,18 +126,18 @@ impl SseParser {
     /// # Errors
     /// As [`Self::push`].
     pub fn finish(&mut self) -> Result<Option<SseEvent>> {
-        if !self.line.is_empty() {
-            self.end_line()?;
+        let line = std::mem::take(&mut self.line);
+        if !line.is_empty() {
+            self.end_line(&line)?;
         }
-        self.end_line()
+        self.dispatch()
     }
 
-    fn end_line(&mut self) -> Result<Option<SseEvent>> {
-        let line = std::mem::take(&mut self.line);
+    fn end_line(&mut self, line: &[u8]) -> Result<Option<SseEvent>> {
         // A byte order mark may stand before the first line.
         let line = match line.strip_prefix(b"\xef\xbb\xbf") {
             Some(rest) if !self.begun => rest,
-            _ => &line,
+            _ => line,
         };
         self.begun = true;
         if line.is_empty() {
@@ -172,7 +200,12 @@ mod tests {
             SseEvent::data(""),
             SseEvent::data("[DONE]"),
         ];
-        let text: String = events.iter().map(SseEvent::encode).collect();
+        let mut text: String = events.iter().map(SseEvent::encode).collect();
+        let mut json = Vec::new();
+        write_json(&mut json, &serde_json::json!({ "a": "é\n" }));
+        assert_eq!(json, SseEvent::json(&serde_json::json!({ "a": "é\n" })).encode().into_bytes());
+        text.push_str("data: lines\r\ndata: of another\r\n\r\n");
+        let events: Vec<SseEvent> = events.into_iter().chain([SseEvent::data("lines\nof another")]).collect();
         for step in 1..=text.len() {
             assert_eq!(read(&text, step), events, "in pieces of {step}");
         }

@@ -46,7 +46,7 @@ fn base() -> ChatRequest {
     ChatRequest {
         messages: vec![Message::new(Role::User, "hi")],
         max_tokens: Some(4096),
-        sampling: dialects::neutral().sampling(),
+        sampling: parasol_core::SamplingChoice::neutral().sampling(),
         ..ChatRequest::default()
     }
 }

@@ -56,7 +56,7 @@ impl Random {
 fn conversation(random: &mut Random, protocol: Protocol) -> ChatRequest {
     let mut request = ChatRequest {
         max_tokens: Some(1 + random.below(5000)),
-        sampling: dialects::neutral().sampling(),
+        sampling: parasol_core::SamplingChoice::neutral().sampling(),
         ..ChatRequest::default()
     };
     if random.chance(50) {

@@ -8,6 +8,13 @@ export function count(value: number): string {
   return number.format(value);
 }
 
+const dollars = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", minimumFractionDigits: 2, maximumFractionDigits: 6 });
+
+/** US dollars, with as many digits as an answer's price needs: `$1.50`, `$0.001234`. */
+export function money(usd: number): string {
+  return dollars.format(usd);
+}
+
 /** A size in powers of ten: `1.2 GB`. */
 export function bytes(value: number): string {
   let size = value;

@@ -30,14 +30,17 @@ pub(crate) fn serve(args: &ServeArgs, matches: &ArgMatches) -> Outcome {
     let home = runtime.home().to_owned();
     let settings = crate::config::listed(args.config.as_ref(), matches)?;
     let options = ServerOptions { settings, ..options(args, &home)? };
-    let models = Models::new(runtime, models(args))?;
-    let state = AppState::new(models, options)?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .thread_name("serve")
         .enable_all()
         .build()
         .map_err(|e| Error::from(e).within("cannot start the server's threads"))?;
+    // Models that others compute are asked by the threads that serve connections.
+    let state = {
+        let _inside = threads.enter();
+        AppState::new(Models::new(runtime, models(args))?, options)?
+    };
     let cut = threads.block_on(run(state, args, &home));
     // Threads that load a model now would hold the end up.
     threads.shutdown_background();

@@ -4,28 +4,22 @@ use crate::args::{UsageArgs, UsageBy};
 use crate::exit::Outcome;
 use crate::output;
 use crate::terminal::Style;
-use parasol_runtime::{Line, Runtime, Sum};
+use parasol_runtime::{By, Report, Runtime, Sum};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// Runs the command.
 ///
 /// # Errors
 /// When the book cannot be read.
 pub(crate) fn usage(runtime: &Runtime, args: &UsageArgs) -> Outcome {
-    // Today is the last of the days.
-    let lines = runtime.far().ledger().lines_since(args.days.saturating_sub(1))?;
-    let (mut groups, mut all) = (BTreeMap::<String, Sum>::new(), Sum::default());
-    for line in &lines {
-        groups.entry(key(line, args.by)).or_default().add(line);
-        all.add(line);
-    }
-    let name = match args.by {
-        UsageBy::Day => "day",
-        UsageBy::Model => "model",
-        UsageBy::Provider => "provider",
-        UsageBy::Key => "key",
+    let (_, lines) = runtime.far().ledger().lines_of(args.days)?;
+    let (name, by) = match args.by {
+        UsageBy::Day => ("day", By::Day),
+        UsageBy::Model => ("model", By::Model),
+        UsageBy::Provider => ("provider", By::Provider),
+        UsageBy::Key => ("key", By::Key),
     };
+    let Report { names: groups, total: all, .. } = Report::of(&lines, by);
     if args.json {
         let rows: Vec<Value> = groups.iter().map(|(key, sum)| as_json(Some((name, key)), sum)).collect();
         return output::json(&json!({ "days": args.days, "rows": rows, "total": as_json(None, &all) }));
@@ -44,15 +38,6 @@ pub(crate) fn usage(runtime: &Runtime, args: &UsageArgs) -> Outcome {
         output::note(&format!("{} answers have no known price and are not in the cost", all.unpriced));
     }
     Ok(())
-}
-
-fn key(line: &Line, by: UsageBy) -> String {
-    match by {
-        UsageBy::Day => parasol_runtime::date(line.at).to_string(),
-        UsageBy::Model => line.model.clone(),
-        UsageBy::Provider => line.provider.clone(),
-        UsageBy::Key => line.client.clone(),
-    }
 }
 
 fn row(name: &str, sum: &Sum) -> Vec<String> {

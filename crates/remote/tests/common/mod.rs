@@ -81,7 +81,8 @@ impl Server {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Asked> {
+/// The next request on a connection.
+pub(crate) fn read(stream: &TcpStream) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -107,6 +108,12 @@ pub(crate) fn respond(stream: &mut TcpStream, status: u16, kind: &str, headers: 
 pub(crate) fn begin(stream: &mut TcpStream) {
     // Said, since the next request would otherwise be sent on a connection that is just being closed.
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let _ = stream.write_all(head.as_bytes());
+}
+
+/// The same on a connection that stays open behind it.
+pub(crate) fn begin_and_keep(stream: &mut TcpStream) {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let _ = stream.write_all(head.as_bytes());
 }
 

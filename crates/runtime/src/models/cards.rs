@@ -260,9 +260,7 @@ impl Models {
     /// The remote model that a name means, dialects' dress taken off: one that is configured, or else a provider's.
     pub(super) fn remote(&self, name: &str) -> Result<Option<Arc<RemoteModel>>> {
         let name = name.trim();
-        let configured =
-            self.remotes.get(&name.to_lowercase()).or_else(|| self.remotes.get(&bare(name).to_lowercase()));
-        if let Some(model) = configured {
+        if let Some(model) = self.configured(name) {
             return Ok(Some(Arc::clone(model)));
         }
         // What a stranger calls a model goes into a request to somebody else: it is to be a name.
@@ -275,6 +273,21 @@ impl Models {
             }
         }
         Ok(None)
+    }
+
+    /// The same if it is configured or has been opened, which takes no time.
+    pub(super) fn open_remote(&self, name: &str) -> Option<Arc<RemoteModel>> {
+        let name = name.trim();
+        if let Some(model) = self.configured(name) {
+            return Some(Arc::clone(model));
+        }
+        let opened =
+            |name: &str| if self.is_here(name) { None } else { self.runtime().far().open_model(name) };
+        opened(name).or_else(|| opened(bare(name)))
+    }
+
+    fn configured(&self, name: &str) -> Option<&Arc<RemoteModel>> {
+        self.remotes.get(&name.to_lowercase()).or_else(|| self.remotes.get(&bare(name).to_lowercase()))
     }
 
     /// Whether a name is the catalogue's own, which goes before those of providers.

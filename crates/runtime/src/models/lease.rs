@@ -56,6 +56,11 @@ impl Lease {
         }
     }
 
+    /// Whether others compute it, so that asking it takes this machine no time.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.0, Kind::Remote(_))
+    }
+
     /// Tokens that its context holds; `None` where a remote model does not tell.
     pub fn context(&self) -> Option<usize> {
         match &self.0 {

@@ -153,6 +153,19 @@ impl Models {
         Ok(Lease::local(text))
     }
 
+    /// The model of this name if it can be had at once, without a look at the disk: one that computes elsewhere and has been
+    /// asked before, or a loaded one.
+    pub fn ready(self: &Arc<Self>, name: &str) -> Option<Lease> {
+        if let Some(chain) = self.chain(name) {
+            return Some(Lease::chain(chain));
+        }
+        if let Some(model) = self.open_remote(name) {
+            return Some(Lease::remote(model));
+        }
+        let key = self.known().get(name).cloned()?;
+        self.shelf.held(&key).map(Lease::local)
+    }
+
     /// Ends every [`Models::acquire_unless`] that waits with `cancel`.
     pub fn give_up(&self, cancel: &Cancel) {
         self.shelf.give_up(cancel);

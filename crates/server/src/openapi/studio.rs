@@ -147,6 +147,19 @@ const HOUSE: &[Route] = &[
         )
     },
     get("/api/parasol/system/stats", "stats", "What the engines do now", Reply::Json(200, of::<it::Stats>)),
+    Route {
+        query: &[
+            ("days", "integer", "days, of which today is the last, 1 to 366; 30 unless said"),
+            ("by", "string", "what is told apart: day, model (unless said), provider or key"),
+        ],
+        refusals: &[500],
+        ..get(
+            "/api/parasol/usage",
+            "usage",
+            "What answers of providers took and cost, day by day; to who may not administer the server, their own",
+            Reply::Json(200, of::<it::UsageReport>),
+        )
+    },
     get(
         "/api/parasol/events",
         "events",

@@ -41,6 +41,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/models", place())
         .route("/models/{name}", place())
         .route("/system", place())
+        .route("/usage", place())
         .route("/settings", place())
         .route("/studio/{*path}", get(file))
 }
@@ -50,7 +51,7 @@ pub(crate) fn is_page(method: &Method, path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let place = matches!(
         parts.as_slice(),
-        [""] | ["models" | "system" | "settings"] | ["c" | "models", _] | ["studio", ..]
+        [""] | ["models" | "system" | "usage" | "settings"] | ["c" | "models", _] | ["studio", ..]
     );
     place && (method == Method::GET || method == Method::HEAD)
 }
@@ -205,9 +206,16 @@ mod tests {
         for trick in ["../Cargo.toml", "assets/../index.html", "/index.html", "assets/", "", "INDEX.HTML"] {
             assert!(find(&assets, trick).is_none(), "{trick}");
         }
-        for path in
-            ["/", "/c/x", "/models", "/models/hf%3Aa%2Fb", "/system", "/settings", "/studio/assets/x.js"]
-        {
+        for path in [
+            "/",
+            "/c/x",
+            "/models",
+            "/models/hf%3Aa%2Fb",
+            "/system",
+            "/usage",
+            "/settings",
+            "/studio/assets/x.js",
+        ] {
             assert!(is_page(&Method::GET, path) && !is_page(&Method::POST, path), "{path}");
         }
         for path in

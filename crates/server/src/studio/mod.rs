@@ -15,6 +15,7 @@ mod stats;
 mod store;
 mod system;
 mod transfer;
+mod usage;
 
 pub(crate) use assets::{is_page, page};
 pub(crate) use house::{House, close, end, keep, take_up};
@@ -39,6 +40,7 @@ pub(crate) mod described {
     pub(crate) use super::store::{Conversation, Message, Preset};
     pub(crate) use super::system::System;
     pub(crate) use super::transfer::{Exported, ImportReport};
+    pub(crate) use super::usage::UsageReport;
 }
 
 /// The routes of the studio.
@@ -56,6 +58,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(stats::routes())
         .merge(system::routes())
         .merge(transfer::routes())
+        .merge(usage::routes())
 }
 
 /// Tells of a pull.

@@ -6,7 +6,7 @@ use crate::client::{Manner, Thinking};
 use crate::openai::client::short;
 use parasol_core::{
     AnswerFormat, CacheHint, ChatRequest, Effort, Error, ErrorKind, Message, Reasoning, Result, Role,
-    ToolChoice,
+    SamplingChoice, ToolChoice,
 };
 use serde_json::{Map, Value, json};
 
@@ -142,7 +142,9 @@ fn sampling(
     body: &mut Map<String, Value>,
     ignored: &mut Ignored,
 ) -> Result<()> {
-    let (asked, open) = (&request.sampling, manner.unsaid().unwrap_or_else(|| open().sampling()));
+    // Without word of the provider, what its API does where a request says nothing: the neutral choice.
+    let open = manner.unsaid().unwrap_or_else(|| SamplingChoice::neutral().sampling());
+    let asked = &request.sampling;
     if asked.temperature != open.temperature {
         body.insert("temperature".into(), short(asked.temperature));
     }
@@ -167,17 +169,6 @@ fn sampling(
         return Err(missing("logit_bias: the bias of tokens"));
     }
     Ok(())
-}
-
-/// What the API does where a request says nothing.
-fn open() -> parasol_core::SamplingChoice {
-    parasol_core::SamplingChoice {
-        temperature: Some(1.0),
-        top_k: Some(0),
-        top_p: Some(1.0),
-        min_p: Some(0.0),
-        ..parasol_core::SamplingChoice::default()
-    }
 }
 
 fn conversation(messages: &[Message], body: &mut Map<String, Value>, ignored: &mut Ignored) -> Result<()> {

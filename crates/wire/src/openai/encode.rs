@@ -2,7 +2,9 @@
 
 use super::{citations, logprobs, seals};
 use crate::outcome::{Outcome, Piece};
-use parasol_core::{Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Usage};
+use crate::sse;
+use parasol_core::{Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, TokenReport, Usage};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What the parts of one answer have in common.
@@ -73,6 +75,38 @@ pub(crate) fn usage(usage: &Usage) -> Value {
     object
 }
 
+const CHUNK: &str = "chat.completion.chunk";
+
+/// A chunk of text, as [`ChatStream::chunk`] makes it of any event.
+#[derive(Serialize)]
+struct TextChunk<'a> {
+    id: &'a str,
+    object: &'a str,
+    created: u64,
+    model: &'a str,
+    system_fingerprint: &'a str,
+    choices: [TextChoice<'a>; 1],
+    /// Null where it comes at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<()>,
+}
+
+#[derive(Serialize)]
+struct TextChoice<'a> {
+    index: usize,
+    delta: TextDelta<'a>,
+    logprobs: (),
+    finish_reason: (),
+}
+
+#[derive(Serialize)]
+struct TextDelta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+}
+
 /// Turns the events of one or several answers into the chunks of one stream.
 #[derive(Debug)]
 pub struct ChatStream {
@@ -85,6 +119,36 @@ impl ChatStream {
     /// A stream without a chunk yet.
     pub fn new(head: Head, include_usage: bool) -> Self {
         Self { head, include_usage, usages: Vec::new() }
+    }
+
+    /// The next event of the answer of `index` as events of a stream, written behind what is there.
+    pub fn write(&mut self, index: usize, event: &GenerationEvent, out: &mut Vec<u8>) {
+        match event {
+            // Nearly all events are text and nothing else: written as they are, without a tree in between.
+            GenerationEvent::Token(token) if token.logprobs.is_empty() => {
+                if !token.text.is_empty() {
+                    sse::write_json(out, &self.text(index, token));
+                }
+            }
+            _ => self.push(index, event).iter().for_each(|chunk| sse::write_json(out, chunk)),
+        }
+    }
+
+    fn text<'a>(&'a self, index: usize, token: &'a TokenReport) -> TextChunk<'a> {
+        let text = Some(token.text.as_str());
+        let delta = match token.part {
+            Part::Reasoning => TextDelta { reasoning_content: text, content: None },
+            Part::Answer => TextDelta { reasoning_content: None, content: text },
+        };
+        TextChunk {
+            id: &self.head.id,
+            object: CHUNK,
+            created: self.head.created,
+            model: &self.head.model,
+            system_fingerprint: &self.head.fingerprint,
+            choices: [TextChoice { index, delta, logprobs: (), finish_reason: () }],
+            usage: self.include_usage.then_some(()),
+        }
     }
 
     /// The chunks of the next event of the answer of `index`.
@@ -136,7 +200,7 @@ impl ChatStream {
     }
 
     fn chunk(&self, choices: Vec<Value>, usage: Option<Value>) -> Value {
-        let mut chunk = self.head.object("chat.completion.chunk", choices);
+        let mut chunk = self.head.object(CHUNK, choices);
         if self.include_usage {
             chunk["usage"] = usage.unwrap_or_default();
         }
@@ -292,6 +356,20 @@ mod tests {
         // A provider tells the size of the prompt at the end and no seed.
         expected[0] = GenerationEvent::Started { model: "m".into(), prompt_tokens: 0, seed: 0 };
         assert_eq!(back, expected);
+    }
+
+    #[test]
+    fn what_is_written_at_once_is_what_its_chunks_are() {
+        for include_usage in [false, true] {
+            let mut stream = ChatStream::new(head(), include_usage);
+            for event in events() {
+                let mut out = Vec::new();
+                stream.write(1, &event, &mut out);
+                let chunks: String =
+                    stream.push(1, &event).iter().map(|c| SseEvent::json(c).encode()).collect();
+                assert_eq!(String::from_utf8(out).unwrap(), chunks, "{event:?}");
+            }
+        }
     }
 
     #[test]

@@ -18,29 +18,15 @@ use serde_json::json;
 pub(crate) const ALL: [Protocol; 4] =
     [Protocol::OpenAi, Protocol::Responses, Protocol::Anthropic, Protocol::Gemini];
 
-/// What holds where a request says nothing, on both sides.
-pub(crate) fn neutral() -> SamplingChoice {
-    SamplingChoice {
-        temperature: Some(1.0),
-        top_k: Some(0),
-        top_p: Some(1.0),
-        min_p: Some(0.0),
-        typical_p: Some(1.0),
-        repetition_penalty: Some(1.0),
-        presence_penalty: Some(0.0),
-        frequency_penalty: Some(0.0),
-    }
-}
-
 /// A provider that speaks a dialect as its makers publish it.
 pub(crate) fn manner() -> Manner {
-    Manner { extended: false, defaults: Some(SamplingChoice::default().or(&neutral())), ..Manner::default() }
+    Manner { extended: false, defaults: Some(SamplingChoice::neutral()), ..Manner::default() }
 }
 
 /// A request on its way to a provider, read as that provider would; with what was reported as ignored.
 pub(crate) fn sent(protocol: Protocol, request: &ChatRequest) -> Result<(ChatRequest, Vec<String>)> {
     let written = client::chat(protocol, "m", request, &manner())?;
-    let recommended = neutral();
+    let recommended = SamplingChoice::neutral();
     let read = match protocol {
         Protocol::OpenAi => ChatCall::read(written.body)?.request(&recommended, 0),
         Protocol::Responses => ResponseCall::read(written.body)?.request(&[], &recommended)?,
@@ -63,7 +49,7 @@ pub(crate) fn streamed(protocol: Protocol, events: &[GenerationEvent]) -> Vec<u8
         Protocol::Responses => {
             let asked = json!({ "model": "m", "input": "q", "stream": true });
             let call = ResponseCall::read(asked).unwrap();
-            let request = call.request(&[], &neutral()).unwrap();
+            let request = call.request(&[], &SamplingChoice::neutral()).unwrap();
             let mut answer = Answer::new(&call, &request, "key", 0);
             let mut all: Vec<_> = events.iter().flat_map(|event| answer.push(event)).collect();
             let response = answer.response(0).unwrap();

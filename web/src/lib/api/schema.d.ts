@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 9e758c500e78f65316cd1c0ff6f00c078802ab2c59f9e8ac0f53fb98926126ba): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 99c5e42f9bdf42cc355b2ab33ed1e073e25599e5fbaa8da0dd528de82818351e): do not edit.
 
 export interface paths {
     "/session": {
@@ -218,6 +218,23 @@ export interface paths {
         };
         /** What the engines do now */
         get: operations["stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What answers of providers took and cost, day by day; to who may not administer the server, their own */
+        get: operations["usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -499,7 +516,7 @@ export interface components {
             /** Format: double */
             decode_ms: number;
         };
-        /** @description Tokens that an answer took. */
+        /** @description Tokens that an answer took, and what they cost. */
         AnswerUsage: {
             /** Format: uint */
             prompt_tokens: number;
@@ -512,6 +529,12 @@ export interface components {
             generated_tokens: number;
             /** Format: uint */
             reasoning_tokens: number;
+            /**
+             * Format: double
+             * @description What a provider charges for it, in US dollars, where its price is known.
+             * @default null
+             */
+            cost_usd: number | null;
         };
         /** @description A key, without its secret. */
         ApiKey: {
@@ -546,6 +569,21 @@ export interface components {
             tokens_per_day: number | null;
             /** @description The models that it may use; empty means all. */
             models: string[];
+        };
+        /** @description What may be spent in a day, and what is spent of it today. */
+        BudgetState: {
+            /**
+             * Format: double
+             * @description What all together may spend in a day, in US dollars; null is no limit.
+             */
+            day_usd: number | null;
+            /**
+             * Format: double
+             * @description What is spent today.
+             */
+            today_usd: number;
+            /** @description Those who have a budget of their own. */
+            keys: components["schemas"]["KeyBudget"][];
         };
         /** @description How much of its context a prompt takes; null where the model is not loaded. */
         ContextCount: {
@@ -673,6 +711,20 @@ export interface components {
             imported: number;
             /** @description What was left out: whole conversations, or a part of one that was imported. */
             skipped: components["schemas"]["Skipped"][];
+        };
+        /** @description What one who asks may spend in a day. */
+        KeyBudget: {
+            /** @description An API key's id, an address, or `local`. */
+            name: string;
+            /** @description The API key's name. */
+            title: string | null;
+            /**
+             * Format: double
+             * @description In US dollars.
+             */
+            day_usd: number;
+            /** Format: double */
+            today_usd: number;
         };
         /** @description The keys. */
         KeyList: {
@@ -1208,6 +1260,30 @@ export interface components {
             /** @description What is missing, and why. */
             why: string;
         };
+        /** @description A sum over answers. */
+        Spent: {
+            /** Format: uint64 */
+            answers: number;
+            /** Format: uint64 */
+            prompt_tokens: number;
+            /**
+             * Format: uint64
+             * @description Of these, what a provider had cached.
+             */
+            cached_tokens: number;
+            /** Format: uint64 */
+            generated_tokens: number;
+            /**
+             * Format: double
+             * @description In US dollars, as far as prices are known.
+             */
+            cost_usd: number;
+            /**
+             * Format: uint64
+             * @description Answers whose price is not known.
+             */
+            unpriced_answers: number;
+        };
         /** @description What the server does now. */
         Stats: {
             /** @description When that was. */
@@ -1331,6 +1407,50 @@ export interface components {
             name: string;
             /** @description JSON, as the model wrote it. */
             arguments: string;
+        };
+        /** @description What answers of providers took and cost. */
+        UsageReport: {
+            /** @description The first day, in UTC. */
+            from: string;
+            /** @description The last one: today. */
+            to: string;
+            /** @description What the rows are told apart by: `day`, `model`, `provider` or `key`. */
+            by: string;
+            /** @description For each day and name with answers; the oldest day first. */
+            rows: components["schemas"]["UsageRow"][];
+            /** @description Over all of them. */
+            total: components["schemas"]["Spent"];
+            budget: components["schemas"]["BudgetState"];
+        };
+        /** @description Answers of one day that belong together. */
+        UsageRow: {
+            /** @description The day, in UTC. */
+            day: string;
+            /** @description What they have in common: a model, a provider, who asked (an API key's id, an address, or `local`), or the day. */
+            name: string;
+            /** @description The same for people, where that is something else: an API key's name. */
+            title: string | null;
+            /** Format: uint64 */
+            answers: number;
+            /** Format: uint64 */
+            prompt_tokens: number;
+            /**
+             * Format: uint64
+             * @description Of these, what a provider had cached.
+             */
+            cached_tokens: number;
+            /** Format: uint64 */
+            generated_tokens: number;
+            /**
+             * Format: double
+             * @description In US dollars, as far as prices are known.
+             */
+            cost_usd: number;
+            /**
+             * Format: uint64
+             * @description Answers whose price is not known.
+             */
+            unpriced_answers: number;
         };
         /** @description A conversation and all that was said in it. */
         WholeConversation: {
@@ -2526,6 +2646,76 @@ export interface operations {
             };
             /** @description Too many requests, or too many wrong keys */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    usage: {
+        parameters: {
+            query?: {
+                /** @description days, of which today is the last, 1 to 366; 30 unless said */
+                days?: number;
+                /** @description what is told apart: day, model (unless said), provider or key */
+                by?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReport"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description It failed */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

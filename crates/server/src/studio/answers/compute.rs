@@ -212,6 +212,7 @@ fn take(live: &Live, event: GenerationEvent) {
                     cached_tokens: usage.cached_tokens,
                     generated_tokens: usage.generated_tokens,
                     reasoning_tokens: usage.reasoning_tokens,
+                    cost_usd: usage.cost.map(|cost| cost.as_dollars()),
                 });
                 message.timings = Some(AnswerTimings {
                     first_token_ms: milliseconds(timings.first_token),

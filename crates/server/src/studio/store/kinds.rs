@@ -129,14 +129,17 @@ pub(crate) enum MessageState {
     Failed,
 }
 
-/// Tokens that an answer took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Tokens that an answer took, and what they cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AnswerUsage {
     pub(crate) prompt_tokens: usize,
     /// Of the prompt, those that were known from before.
     pub(crate) cached_tokens: usize,
     pub(crate) generated_tokens: usize,
     pub(crate) reasoning_tokens: usize,
+    /// What a provider charges for it, in US dollars, where its price is known.
+    #[serde(default)]
+    pub(crate) cost_usd: Option<f64>,
 }
 
 /// Time that an answer took.

@@ -2,6 +2,7 @@
 
 use super::super::{citations, logprobs, seals};
 use super::error;
+use super::plain::Plain;
 use crate::sse::{SseEvent, SseParser};
 use parasol_core::{
     Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Timings, TokenReport, ToolCallDelta,
@@ -76,6 +77,16 @@ impl StreamDecoder {
         if event.data.trim() == "[DONE]" {
             return self.end(out);
         }
+        // The first chunk names the model.
+        if self.started
+            && event.event.is_none()
+            && let Some(plain) = Plain::read(&event.data)
+        {
+            let before = out.len();
+            plain.tell(out);
+            self.pieces = self.pieces.saturating_add(out.len().saturating_sub(before));
+            return Ok(());
+        }
         let chunk: Value = serde_json::from_str(&event.data).map_err(|e| {
             Error::new(ErrorKind::Network, format!("the provider sent a chunk that is no JSON: {e}"))
         })?;
@@ -106,7 +117,7 @@ impl StreamDecoder {
         let before = out.len();
         for (field, part_of) in [("reasoning_content", Part::Reasoning), ("reasoning", Part::Reasoning)] {
             if let Some(text) = part[field].as_str() {
-                token(text, part_of, &Value::Null, out);
+                token(text.to_owned(), part_of, &Value::Null, out);
                 break;
             }
         }
@@ -114,17 +125,17 @@ impl StreamDecoder {
         for piece in part["content"].as_array().into_iter().flatten() {
             let thought = piece["thinking"].as_array().into_iter().flatten();
             for text in thought.filter_map(|inner| inner["text"].as_str()) {
-                token(text, Part::Reasoning, &Value::Null, out);
+                token(text.to_owned(), Part::Reasoning, &Value::Null, out);
             }
             if let Some(text) = piece["text"].as_str() {
-                token(text, Part::Answer, &choice["logprobs"], out);
+                token(text.to_owned(), Part::Answer, &choice["logprobs"], out);
             }
         }
         if let Some(text) = part["content"].as_str().or(choice["text"].as_str()) {
-            token(text, Part::Answer, &choice["logprobs"], out);
+            token(text.to_owned(), Part::Answer, &choice["logprobs"], out);
         }
         if let Some(refusal) = part["refusal"].as_str() {
-            token(refusal, Part::Answer, &Value::Null, out);
+            token(refusal.to_owned(), Part::Answer, &Value::Null, out);
         }
         for (at, call) in part["tool_calls"].as_array().into_iter().flatten().enumerate() {
             out.push(GenerationEvent::ToolCall(call_delta(call, at)));
@@ -171,28 +182,19 @@ pub fn response(model: &str, body: &[u8]) -> Result<Vec<GenerationEvent>> {
     Ok(events)
 }
 
-fn token(text: &str, part: Part, logprobs: &Value, out: &mut Vec<GenerationEvent>) {
+pub(super) fn token(mut text: String, part: Part, logprobs: &Value, out: &mut Vec<GenerationEvent>) {
     let items = logprobs["content"].as_array().map(Vec::as_slice).unwrap_or_default();
     if items.is_empty() {
         if !text.is_empty() {
-            out.push(GenerationEvent::Token(TokenReport {
-                id: None,
-                text: text.into(),
-                part,
-                logprobs: Vec::new(),
-            }));
+            out.push(GenerationEvent::Token(TokenReport { id: None, text, part, logprobs: Vec::new() }));
         }
         return;
     }
     // A chunk may hold several tokens: its text goes with the first, so that none is told twice.
-    for (i, item) in items.iter().enumerate() {
-        let text = if i == 0 { text.to_owned() } else { String::new() };
-        out.push(GenerationEvent::Token(TokenReport {
-            id: None,
-            text,
-            part,
-            logprobs: logprobs::read(item),
-        }));
+    for item in items {
+        let text = std::mem::take(&mut text);
+        let logprobs = logprobs::read(item);
+        out.push(GenerationEvent::Token(TokenReport { id: None, text, part, logprobs }));
     }
 }
 
@@ -259,6 +261,52 @@ mod tests {
         let error = read(&[r#"{"error":{"message":"out of blocks","code":503}}"#]).unwrap_err();
         assert_eq!((error.kind(), error.message()), (&ErrorKind::Overloaded, "out of blocks"));
         assert!(read(&["nonsense"]).unwrap_err().message().contains("no JSON"));
+    }
+
+    #[test]
+    fn chunks_of_text_are_read_the_short_way_as_they_are_the_long_way() {
+        let chunk = |delta: &str, more: &str| {
+            format!(
+                r#"{{"id":"x","object":"chat.completion.chunk","created":1,"model":"far","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]{more}}}"#
+            )
+        };
+        let end = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+        for (delta, more, plain) in [
+            (r#"{"content":"a \u00e9\n"}"#, "", true),
+            (
+                r#"{"role":"assistant","content":"a","refusal":null}"#,
+                r#","usage":null,"service_tier":"x""#,
+                true,
+            ),
+            (r#"{"reasoning_content":"hm","reasoning":"hm","content":"a"}"#, "", true),
+            (r#"{"reasoning":"hm"}"#, "", true),
+            (r#"{"content":""}"#, "", true),
+            (r#"{"content":null}"#, "", true),
+            // What these hold more than text has to be seen.
+            (r#"{"content":"a"}"#, r#","usage":{"prompt_tokens":5,"completion_tokens":2}"#, false),
+            (r#"{"content":"a","extra_content":{"google":{"thought_signature":"s"}}}"#, "", false),
+            (r#"{"content":[{"type":"text","text":"a"}]}"#, "", false),
+            (r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":""}}]}"#, "", false),
+        ] {
+            let it = chunk(delta, more);
+            assert_eq!(Plain::read(&it).is_some(), plain, "{it}");
+            // A type that no protocol has sends the same chunk the long way.
+            let long = [(None, chunk("{}", "")), (Some("other"), it.clone()), (None, end.into())];
+            let short = [(None, chunk("{}", "")), (None, it.clone()), (None, end.into())];
+            let told = |events: [(Option<&str>, String); 3]| {
+                let mut decoder = StreamDecoder::new("m");
+                let mut out = Vec::new();
+                for (name, data) in events {
+                    let event = SseEvent { event: name.map(str::to_owned), data };
+                    out.extend(decoder.push(event.encode().as_bytes()).unwrap());
+                }
+                out.extend(decoder.finish().unwrap());
+                out
+            };
+            assert_eq!(told(short), told(long), "{it}");
+        }
+        let broken = chunk(r#"{"content":"a"}"#, r#","error":{"message":"gone","code":503}"#);
+        assert!(read(&[&chunk("{}", ""), &broken]).unwrap_err().message().contains("gone"));
     }
 
     #[test]

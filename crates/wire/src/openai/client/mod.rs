@@ -2,6 +2,7 @@
 //! Sending and retrying are the remote engine's.
 
 mod decode;
+mod plain;
 
 pub use decode::{StreamDecoder, response};
 
