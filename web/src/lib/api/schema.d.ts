@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 9e758c500e78f65316cd1c0ff6f00c078802ab2c59f9e8ac0f53fb98926126ba): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 d1d778d067a4f6778842d42fef8e6899dc0f5b9784aaf0e41249d71c923f689f): do not edit.
 
 export interface paths {
     "/session": {
@@ -595,6 +595,8 @@ export interface components {
             /** @description Pinned ones first, then what was last touched. */
             conversations: components["schemas"]["FoundConversation"][];
             folders: components["schemas"]["Folder"][];
+            /** @description Answers that are being written, wherever they stand. */
+            running: components["schemas"]["RunningAnswer"][];
             /** @description What to send as `before` for the next page. */
             next: string | null;
         };
@@ -816,7 +818,7 @@ export interface components {
             family: string;
             /** @description What it is good for, and what not. */
             description: string;
-            /** @description What one may want it for: `chat`, `write`, `code`, `search`. */
+            /** @description What one may want it for: `chat`, `write`, `listen`, `code`, `search`. */
             goals: string[];
             /** @description What it can do: `chat`, `complete` … */
             capabilities: string[];
@@ -871,7 +873,7 @@ export interface components {
             family: string;
             /** @description What it is good for, and what not. */
             description: string;
-            /** @description What one may want it for: `chat`, `write`, `code`, `search`. */
+            /** @description What one may want it for: `chat`, `write`, `listen`, `code`, `search`. */
             goals: string[];
             /** @description What it can do: `chat`, `complete` … */
             capabilities: string[];
@@ -1174,6 +1176,11 @@ export interface components {
          * @enum {string}
          */
         ReasoningChoice: "on" | "off";
+        /** @description An answer that is being written. */
+        RunningAnswer: {
+            conversation: string;
+            message: string;
+        };
         /** @description Who is using the page. */
         Session: {
             /** @description Whether the server wants an API key. */
