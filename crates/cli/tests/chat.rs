@@ -106,6 +106,23 @@ mod terminal {
     }
 
     #[test]
+    fn what_is_pasted_keeps_its_backslashes() {
+        let home = Home::new();
+        let mut session = chat(&home, &["-n", "4"]);
+        // A line that is typed and goes on, then a command of three lines from the clipboard, as terminals hand it over.
+        session.send("/system do \\\r\x1b[200~docker run \\\n  -it \\\n  image\x1b[201~\r").unwrap();
+        session.flush().unwrap();
+        session.exp_string("instructions set").unwrap();
+        let file = home.path("talk.json");
+        session.send_line(&format!("/save {}", file.display())).unwrap();
+        session.exp_string("saved to").unwrap();
+        session.send_control('d').unwrap();
+        leaves_with(&mut session, 0);
+        let talk: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(talk["messages"][0]["content"], "do \ndocker run \\\n  -it \\\n  image");
+    }
+
+    #[test]
     fn lines_typed_ahead_are_all_answered() {
         let home = Home::new();
         let mut session = chat(&home, &["-n", "4"]);

@@ -80,6 +80,28 @@ fn heads_that_drip_or_swell_are_ended() {
 }
 
 #[test]
+fn bodies_that_drip_are_ended_in_the_dialect() {
+    let server = Running::start(|o| o.body_timeout = Duration::from_secs(1));
+    for path in ["/v1/chat/completions", "/v1/messages", "/v1beta/models/m:generateContent", "/api/chat"] {
+        let mut stream = server.connect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let begun = Instant::now();
+        let mut reader = stream.try_clone().unwrap();
+        let answer = std::thread::spawn(move || read(&mut reader));
+        while begun.elapsed() < Duration::from_secs(8) && !answer.is_finished() {
+            let _ = stream.write_all(b" ");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let answer = answer.join().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(4), "{path}: {:?}", begun.elapsed());
+        assert!(answer.status == 408 && answer.body.contains("within 1 s"), "{path}: {answer:?}");
+    }
+}
+
+#[test]
 fn two_requests_in_the_clothes_of_one_are_refused() {
     let server = Running::start(|_| {});
     let hidden = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";

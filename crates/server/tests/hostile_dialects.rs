@@ -97,6 +97,124 @@ fn unknown_parameters_and_wrong_types_are_refused() {
 }
 
 #[test]
+fn numbers_that_nothing_takes_are_refused_on_the_other_routes_too() {
+    let server = Running::start(|_| {});
+    for options in [
+        r#"{"temperature":-1}"#,
+        r#"{"top_p":7}"#,
+        r#"{"num_predict":-3}"#,
+        r#"{"num_predict":99999999999999999999}"#,
+        r#"{"seed":"x"}"#,
+        r#"{"num_ctx":-1}"#,
+        "3",
+    ] {
+        refused(&server, "", &format!(",\"options\":{options}"), &[3]);
+    }
+    let toy = common::toy();
+    for (path, body, most) in [
+        ("/v1/completions", r#"{"model":"MODEL","prompt":"Hi"EXTRA}"#, "max_tokens"),
+        ("/v1/responses", r#"{"model":"MODEL","input":"Hi"EXTRA}"#, "max_output_tokens"),
+        ("/api/generate", r#"{"model":"MODEL","prompt":"Hi"EXTRA}"#, "raw"),
+    ] {
+        for extra in [
+            format!(",\"{most}\":-1"),
+            format!(",\"{most}\":99999999999999999999"),
+            format!(",\"{most}\":\"many\""),
+            ",\"temperature\":-1".to_owned(),
+            ",\"prompt\":{\"a\":[]}".to_owned(),
+            ",\"stream\":7".to_owned(),
+            ",".to_owned(),
+        ] {
+            // Ollama's sampling stands among its options, which were tried above.
+            if path == "/api/generate" && extra.contains("temperature") {
+                continue;
+            }
+            let answer =
+                server.send("POST", path, &[], &body.replace("MODEL", &toy).replace("EXTRA", &extra));
+            assert!((400..500).contains(&answer.status), "{path} {extra}: {answer:?}");
+            let told: Value = serde_json::from_str(&answer.body).unwrap();
+            assert!(
+                told["error"]["message"].is_string() || told["error"].is_string(),
+                "{path} {extra}: {told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_in_every_dialect() {
+    let server = Running::start(|_| {});
+    let toy = common::toy();
+    for door in &DOORS {
+        for bytes in [&b"\xff\xfe"[..], b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x8c"] {
+            let body = door.body.replace("MODEL", &toy).replace("EXTRA", "");
+            let (before, after) = body.split_once("Hi").unwrap();
+            let body = [before.as_bytes(), bytes, after.as_bytes()].concat();
+            let path = door.path.replace("MODEL", &toy.replace('/', "%2F"));
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let answer = server.raw(&[head.as_bytes(), &body].concat());
+            assert_eq!(answer.status, 400, "{path}: {answer:?}");
+            let told: Value = serde_json::from_str(&answer.body).unwrap();
+            assert!((door.is_error)(&told) && answer.body.contains("UTF-8"), "{path}: {told}");
+        }
+    }
+}
+
+/// A tool `f` with this schema, called for where the dialect can demand it, and a bound on the answer.
+fn with_tool(door: usize, schema: &str) -> String {
+    let openai =
+        format!(r#","tools":[{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}]"#);
+    match door {
+        0 => format!(r#"{openai},"tool_choice":"required","max_tokens":20"#),
+        1 => format!(r#","tools":[{{"name":"f","input_schema":{schema}}}],"tool_choice":{{"type":"any"}}"#),
+        2 => format!(
+            r#","tools":[{{"functionDeclarations":[{{"name":"f","parametersJsonSchema":{schema}}}]}}],"toolConfig":{{"functionCallingConfig":{{"mode":"ANY"}}}},"generationConfig":{{"maxOutputTokens":20}}"#
+        ),
+        _ => format!(r#"{openai},"stream":false,"options":{{"num_predict":20}}"#),
+    }
+}
+
+/// Schemas of tools that lie, bomb or are none: each is refused in the dialect or kept to as far as the answer goes, soon.
+#[test]
+fn tools_whose_schemas_lie_harm_nobody_in_any_dialect() {
+    let server = Running::start(|_| {});
+    let toy = common::toy();
+    let schemas = [
+        r#"{"type":"object","properties":{"a":{"type":"colour"}},"required":["a"]}"#.to_owned(),
+        r#"{"type":"object","properties":7}"#.to_owned(),
+        r#"{"type":["object",3]}"#.to_owned(),
+        r#"{"type":"object","required":["x"],"additionalProperties":false}"#.to_owned(),
+        r##"{"type":"object","properties":{"a":{"$ref":"#/nowhere"}},"required":["a"]}"##.to_owned(),
+        r#"{"$ref":"http://127.0.0.1:1/schema.json"}"#.to_owned(),
+        r##"{"$ref":"#"}"##.to_owned(),
+        r#"{"type":"string"}"#.to_owned(),
+        r#""none""#.to_owned(),
+        "[]".to_owned(),
+        r#"{"type":"object","properties":{"a":{"type":"string","pattern":"^(a+)+$"}},"required":["a"]}"#
+            .to_owned(),
+        doubling(r#"{"allOf":[BELOW,BELOW]}"#),
+    ];
+    for (number, door) in DOORS.iter().enumerate() {
+        let path = door.path.replace("MODEL", &toy.replace('/', "%2F"));
+        for schema in &schemas {
+            let shown: String = schema.chars().take(100).collect();
+            let body = door.body.replace("MODEL", &toy).replace("EXTRA", &with_tool(number, schema));
+            let began = Instant::now();
+            let answer = server.send("POST", &path, &[], &body);
+            assert!(began.elapsed() < Duration::from_secs(10), "{path} {shown}: {:?}", began.elapsed());
+            let told: Value = serde_json::from_str(&answer.body)
+                .unwrap_or_else(|e| panic!("{path} {shown}: {e}: {answer:?}"));
+            let refused = (400..500).contains(&answer.status) && (door.is_error)(&told);
+            assert!(answer.status == 200 || refused, "{path} {shown}: {answer:?}");
+        }
+    }
+    assert_eq!(server.get("/healthz", &[]).status, 200);
+}
+
+#[test]
 fn names_of_models_reach_no_files() {
     let server = Running::start(|_| {});
     for name in [

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Answer, Running, toy};
+use common::{Answer, Running, endless_toy, toy};
 use parasol_server::KeyTerms;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -142,9 +142,18 @@ fn an_answer_is_written_to_its_end_and_everyone_hears_the_same() {
 fn an_answer_is_stopped_and_keeps_what_it_said() {
     let server = Running::start(|_| {});
     let (id, path) = begin(&server, &[], json!({ "max_tokens": 60_000, "seed": 1 }));
+    ask(&server, "PATCH", &path, &[], json!({ "model": endless_toy() }), 200);
     let said = say(&server, &path, Value::Null, "hello");
     let first = answer(&server, &path, &said);
     let second = answer(&server, &path, &said);
+    // A page that is opened now is told by the list what is being written.
+    let running = || json_of(&server.get(CONVERSATIONS, &[]))["running"].clone();
+    let told = running();
+    for answer in told.as_array().unwrap() {
+        assert!(answer["conversation"] == id.as_str(), "{told}");
+        assert!([first.as_str(), second.as_str()].contains(&answer["message"].as_str().unwrap()), "{told}");
+    }
+    assert!(!told.as_array().unwrap().is_empty(), "{told}");
     let began = Instant::now();
     for answer in [&first, &second] {
         let stopped =
@@ -165,6 +174,7 @@ fn an_answer_is_stopped_and_keeps_what_it_said() {
         assert!(Instant::now() < deadline, "the answer goes on");
         std::thread::sleep(Duration::from_millis(50));
     }
+    assert_eq!(running(), json!([]));
     assert_eq!(ask(&server, "POST", &format!("{path}/restore"), &[], Value::Null, 200)["id"], id.as_str());
     assert_eq!(json_of(&server.get(&path, &[]))["messages"].as_array().unwrap().len(), 4);
 }
@@ -300,7 +310,8 @@ fn nobody_sees_or_touches_what_is_anothers() {
         bearer(server.key(KeyTerms { name: "other".into(), ..KeyTerms::default() })),
     );
     let (mine, other) = (&[mine.as_str()], &[other.as_str()]);
-    let (_, path) = begin(&server, mine, json!({ "max_tokens": 2 }));
+    let (_, path) = begin(&server, mine, json!({ "max_tokens": 60_000, "seed": 1 }));
+    ask(&server, "PATCH", &path, mine, json!({ "model": endless_toy() }), 200);
     let said = ask(
         &server,
         "POST",
@@ -311,6 +322,8 @@ fn nobody_sees_or_touches_what_is_anothers() {
     );
     let made = ask(&server, "POST", &format!("{path}/answers"), mine, json!({ "parent": said["id"] }), 202);
     let answer = format!("/api/parasol/answers/{}", made["id"].as_str().unwrap());
+    let told = json_of(&server.get(CONVERSATIONS, mine));
+    assert_eq!(told["running"][0]["message"], made["id"], "{told}");
     ask(&server, "PUT", "/api/parasol/presets/p", mine, json!({ "system": "s" }), 200);
     for (method, to, body) in [
         ("GET", path.clone(), json!({})),
@@ -328,7 +341,9 @@ fn nobody_sees_or_touches_what_is_anothers() {
         ask(&server, method, &to, other, body, 404);
     }
     let list = json_of(&server.get(&format!("{CONVERSATIONS}?query=secret"), other));
-    assert_eq!((list["conversations"].clone(), list["folders"].clone()), (json!([]), json!([])));
+    for part in ["conversations", "folders", "running"] {
+        assert_eq!(list[part], json!([]), "{list}");
+    }
     assert_eq!(json_of(&server.get("/api/parasol/presets", other)), json!({ "presets": [] }));
     assert_eq!(json_of(&server.get("/api/parasol/presets", mine))["presets"][0]["system"], "s");
     assert_eq!(server.get(&path, mine).status, 200);

@@ -67,11 +67,7 @@ pub fn complete_plan(
     request: &CompleteRequest,
     context: usize,
 ) -> Result<Plan> {
-    fits(
-        tokenizer,
-        request.prompt.len().saturating_add(request.suffix.as_ref().map_or(0, String::len)),
-        context,
-    )?;
+    sides_fit(tokenizer, request, context)?;
     let prompt = complete(tokenizer, request)?;
     let format = request.format.as_ref().map(GrammarSpec::from_format);
     let constraint = format.map(|spec| grammars.get(tokenizer)?.compile(&spec)).transpose()?;
@@ -88,6 +84,35 @@ fn fits(tokenizer: &Tokenizer, bytes: usize, context: usize) -> Result<()> {
         least if least > context => Err(Error::context_overflow_at_least(least, context)),
         _ => Ok(()),
     }
+}
+
+/// How many tokens a conversation is, for a model whose context holds `context`.
+///
+/// # Errors
+/// As [`chat_plan`], but for grammars: what cannot fit is not counted to its end.
+pub fn count_chat(
+    template: &ChatTemplate,
+    tokenizer: &Tokenizer,
+    request: &ChatRequest,
+    context: usize,
+) -> Result<usize> {
+    let reading = Reading::new(template, tokenizer, request)?;
+    fits(tokenizer, reading.text.len(), context)?;
+    Ok(reading.tokens(tokenizer)?.len())
+}
+
+/// How many tokens a text is as a prompt, as [`count_chat`].
+///
+/// # Errors
+/// As [`complete`]; `ContextOverflow` as [`chat_plan`].
+pub fn count_complete(tokenizer: &Tokenizer, request: &CompleteRequest, context: usize) -> Result<usize> {
+    sides_fit(tokenizer, request, context)?;
+    Ok(complete(tokenizer, request)?.len())
+}
+
+fn sides_fit(tokenizer: &Tokenizer, request: &CompleteRequest, context: usize) -> Result<()> {
+    let suffix = request.suffix.as_ref().map_or(0, String::len);
+    fits(tokenizer, request.prompt.len().saturating_add(suffix), context)
 }
 
 /// The tokens of a conversation, ready for the model's answer.

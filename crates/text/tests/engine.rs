@@ -306,6 +306,9 @@ fn a_ten_megabyte_prompt_is_refused_with_both_numbers_soon() {
             "{error}"
         );
         assert!(error.message().contains("at least"), "{error}");
+        // Nor is it counted to its end.
+        let error = Complete::count_tokens(&model, &request(&text, 5)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ContextOverflow { limit: 64, .. }), "{error}");
     }
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }

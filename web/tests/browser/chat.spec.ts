@@ -95,11 +95,15 @@ test("a reload in the middle and a second tab join the running answer and lose n
   await expect(answersOf(second).last()).toContainText("10 11 12");
   await page.reload();
   await expect(answersOf(page).last()).toContainText("10 11 12");
+  // The list says of it that it is being written, and no longer once it is not.
+  const mark = page.getByRole("navigation", { name: "Conversations" }).getByRole("img", { name: "Answering" });
+  await expect(mark).toBeVisible();
   const whole = [...counting(150)].join("").trim();
   for (const tab of [page, second]) {
     await ended(tab);
     await expect(answersOf(tab).last()).toContainText(whole);
   }
+  await expect(mark).toHaveCount(0);
 });
 
 test("what one tab does the other shows", async ({ page, context }) => {

@@ -80,6 +80,8 @@ test("goals, search and fit narrow the catalogue", async ({ page }) => {
   await expect(models).toHaveCount(all);
   await page.getByRole("group", { name: "What the model is for" }).getByRole("button", { name: "Chat" }).click();
   await expect(page.locator('[data-model="gemma3-270m"]')).toHaveCount(0);
+  await page.getByRole("group", { name: "What the model is for" }).getByRole("button", { name: "Write down speech" }).click();
+  await expect(models.first()).toContainText("Whisper");
 });
 
 test("details tell what a model is, what it takes, and how it is asked", async ({ page }) => {

@@ -102,15 +102,25 @@ pub(crate) fn is_open(input: &str) -> bool {
     }
 }
 
+/// Whether `input` is a `"""` block.
+pub(crate) fn is_fenced(input: &str) -> bool {
+    input.trim().starts_with(FENCE)
+}
+
 const FENCE: &str = "\"\"\"";
 
-/// The text of a complete input of one or more lines, without the marks that joined them.
-pub(crate) fn joined(input: &str) -> String {
-    let trimmed = input.trim();
-    match trimmed.strip_prefix(FENCE) {
-        Some(rest) => rest.strip_suffix(FENCE).unwrap_or(rest).trim_matches('\n').to_owned(),
-        None => input.replace("\\\n", "\n"),
+/// The text of a complete input of one or more lines, without the marks that joined them. `ended` tells of a line with a
+/// backslash at its end whether that is such a mark; it may be text that was pasted.
+pub(crate) fn joined(input: &str, ended: impl Fn(&str) -> bool) -> String {
+    if let Some(rest) = input.trim().strip_prefix(FENCE) {
+        return rest.strip_suffix(FENCE).unwrap_or(rest).trim_matches('\n').to_owned();
     }
+    let mut lines: Vec<&str> = input.split('\n').collect();
+    // The last one is followed by nothing that it could be joined to.
+    let last = lines.pop();
+    let joined =
+        lines.into_iter().map(|line| line.strip_suffix('\\').filter(|_| ended(line)).unwrap_or(line));
+    joined.chain(last).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -132,12 +142,16 @@ mod tests {
 
     #[test]
     fn several_lines_make_one_input() {
+        let all = |_: &str| true;
         assert!(is_open("one \\") && !is_open("one \\\ntwo"));
-        assert_eq!(joined("one \\\ntwo"), "one \ntwo");
+        assert_eq!(joined("one \\\ntwo", all), "one \ntwo");
+        // Of what was pasted, nothing is taken away.
+        assert_eq!(joined("run \\\n-it \\\nx", |_| false), "run \\\n-it \\\nx");
+        assert_eq!(joined("see \\\nrun \\\nx\\", |line| line == "see \\"), "see \nrun \\\nx\\");
         assert!(is_open("\"\"\"") && is_open("\"\"\"one\ntwo") && !is_open("\"\"\"one\n\"\"\""));
-        assert_eq!(joined("\"\"\"\none\n\ntwo\n\"\"\""), "one\n\ntwo");
+        assert_eq!(joined("\"\"\"\none\n\ntwo\n\"\"\"", all), "one\n\ntwo");
         assert!(!is_open("\"\"\"one\"\"\""));
-        assert_eq!(joined("\"\"\"one\"\"\""), "one");
+        assert_eq!(joined("\"\"\"one\"\"\"", all), "one");
     }
 
     #[test]

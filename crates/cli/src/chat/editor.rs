@@ -1,6 +1,6 @@
 //! Where the lines of a chat come from: a line editor with history at a terminal, or plain lines from a pipe.
 
-use super::command::{COMMANDS, is_open, joined};
+use super::command::{COMMANDS, is_fenced, is_open, joined};
 use crate::exit::{Outcome, Stop};
 use crate::interrupt::Listener;
 use crate::output;
@@ -14,6 +14,7 @@ use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Editor, Helper};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
 
@@ -56,7 +57,7 @@ impl Input {
         let config = Config::builder().max_history_size(REMEMBERED).map_err(cannot_edit)?;
         let config = config.history_ignore_space(true).build();
         let mut editor = Editor::with_config(config).map_err(cannot_edit)?;
-        editor.set_helper(Some(Slash { style: Style::stdout() }));
+        editor.set_helper(Some(Slash { style: Style::stdout(), ended: RefCell::default() }));
         if let Some(path) = &history {
             // No history yet, or one that cannot be read: there is nothing to recall, and the chat goes on.
             let _ = editor.load_history(path);
@@ -96,9 +97,12 @@ impl Typed {
         loop {
             match self.editor.readline("> ") {
                 Ok(line) => {
-                    // A repeat of the last line is not kept; that is no error.
-                    let _ = self.editor.add_history_entry(line.as_str());
-                    return Ok(Some(joined(&line)));
+                    let ended = self.editor.helper().map(|slash| slash.ended.take()).unwrap_or_default();
+                    let text = joined(&line, |line| ended.iter().any(|typed| typed == line));
+                    // Recalled, a line is as whole as pasted text. A repeat of the last one is not kept; that is no error.
+                    let kept = if is_fenced(&line) { &line } else { &text };
+                    let _ = self.editor.add_history_entry(kept.as_str());
+                    return Ok(Some(text));
                 }
                 Err(ReadlineError::Eof) => return Ok(None),
                 Err(ReadlineError::Interrupted) => {
@@ -122,11 +126,11 @@ fn next_piped() -> Outcome<Option<String>> {
     loop {
         let Some(line) = piped_line()? else {
             let rest = Some(input).filter(|i| !i.is_empty());
-            return Ok(rest.map(|i| joined(i.trim_end_matches('\n'))));
+            return Ok(rest.map(|i| joined(i.trim_end_matches('\n'), |_| true)));
         };
         input.push_str(&line);
         if !is_open(&input) {
-            return Ok(Some(joined(&input)));
+            return Ok(Some(joined(&input, |_| true)));
         }
         input.push('\n');
     }
@@ -152,11 +156,18 @@ fn piped_line() -> Outcome<Option<String>> {
 /// What the editor knows of slash commands and multi-line input.
 struct Slash {
     style: Style,
+    /// Lines that were ended with a backslash and Enter: in pasted text, which comes whole, a backslash is a backslash.
+    ended: RefCell<Vec<String>>,
 }
 
 impl Validator for Slash {
     fn validate(&self, ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(if is_open(ctx.input()) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+        let input = ctx.input();
+        if !is_open(input) {
+            return Ok(ValidationResult::Valid(None));
+        }
+        self.ended.borrow_mut().extend(input.lines().next_back().map(str::to_owned));
+        Ok(ValidationResult::Incomplete)
     }
 }
 

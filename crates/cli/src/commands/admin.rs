@@ -1,4 +1,4 @@
-//! `parasol ps` and `parasol stop`: they ask a running server.
+//! `parasol ps` and `parasol stop`, and what `parasol rm` has to know: they ask running servers.
 
 use crate::args::{PsArgs, RemoteArgs, StopArgs};
 use crate::exit::Outcome;
@@ -8,6 +8,7 @@ use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::Settings;
 use parasol_server::Running;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 
 /// `parasol ps`.
@@ -48,9 +49,46 @@ pub(crate) fn stop(args: &StopArgs) -> Outcome {
     output::line(&format!("{} is unloaded: {freed} freed", args.model))
 }
 
+/// Unloads a model from the servers of this user, which would otherwise go on with files that are gone.
+///
+/// # Errors
+/// `Io` when one of them is answering with it; as for `stop` when it cannot be unloaded.
+pub(crate) fn unload_everywhere(home: &Path, name: &str) -> Result<()> {
+    for Running { url, token, .. } in Running::all(home).into_iter().filter(is_there) {
+        let opens = (url.clone(), TOKEN, token);
+        // Where a server was killed, another program may listen by now; it has none of our models.
+        let Ok(told) = ask_at(&opens, "ps", None) else { continue };
+        let loaded = told["models"].as_array().into_iter().flatten().find(|model| model["name"] == name);
+        let Some(model) = loaded.filter(|model| model["state"] != "remote") else { continue };
+        let users = model["in_use"].as_u64().unwrap_or(0);
+        if users > 0 || model["state"] == "loading" {
+            let what =
+                if users > 0 { format!("answers {users} with {name}") } else { format!("loads {name}") };
+            let says = format!(
+                "the server at {url} {what} at this moment: try again later, or make it let go with \
+                 `parasol stop {name} --server {url}`"
+            );
+            return Err(Error::new(ErrorKind::Io, says));
+        }
+        match ask_at(&opens, "stop", Some(&json!({ "model": name }))) {
+            // It went by itself meanwhile.
+            Err(error) if *error.kind() == ErrorKind::NotFound => {}
+            unloaded => {
+                unloaded?;
+                output::note(&format!("the server at {url} has unloaded {name}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Asks the server's administration.
 fn ask(remote: &RemoteArgs, what: &str, body: Option<&Value>) -> Result<Value> {
-    let (base, header, secret) = server(remote)?;
+    ask_at(&server(remote)?, what, body)
+}
+
+/// Asks the administration at a base URL, which a secret in a header opens.
+fn ask_at((base, header, secret): &Opens, what: &str, body: Option<&Value>) -> Result<Value> {
     let url = format!("{}/api/parasol/{what}", base.trim_end_matches('/'));
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -59,8 +97,8 @@ fn ask(remote: &RemoteArgs, what: &str, body: Option<&Value>) -> Result<Value> {
         .build()
         .into();
     let answer = match body {
-        None => agent.get(&url).header(header, &secret).call(),
-        Some(body) => agent.post(&url).header(header, &secret).send(body.to_string()),
+        None => agent.get(&url).header(*header, secret).call(),
+        Some(body) => agent.post(&url).header(*header, secret).send(body.to_string()),
     };
     let mut answer = answer.map_err(|e| {
         Error::new(
@@ -85,8 +123,13 @@ fn ask(remote: &RemoteArgs, what: &str, body: Option<&Value>) -> Result<Value> {
     Err(Error::new(kind, format!("{base} answered {status}: {says}")))
 }
 
-/// The base URL of the server, and the header and secret that open its administration.
-fn server(remote: &RemoteArgs) -> Result<(String, &'static str, String)> {
+/// The base URL of a server, and the header and secret that open its administration.
+type Opens = (String, &'static str, String);
+
+/// The header that carries a running server's token.
+const TOKEN: &str = "x-parasol-token";
+
+fn server(remote: &RemoteArgs) -> Result<Opens> {
     if let Some(key) = &remote.api_key {
         let base = remote
             .server
@@ -100,7 +143,7 @@ fn server(remote: &RemoteArgs) -> Result<(String, &'static str, String)> {
         .filter(is_there)
         .collect();
     match <[Running; 1]>::try_from(running) {
-        Ok([one]) => Ok((one.url, "x-parasol-token", one.token)),
+        Ok([one]) => Ok((one.url, TOKEN, one.token)),
         Err(none) if none.is_empty() => Err(Error::new(
             ErrorKind::NotFound,
             "no server of this user runs here: start one with `parasol serve`, or name another with --server and --api-key",

@@ -1,5 +1,6 @@
 //! `parasol rm`: remove pulled models.
 
+use super::admin;
 use crate::args::RmArgs;
 use crate::exit::Outcome;
 use crate::output;
@@ -8,9 +9,13 @@ use parasol_runtime::Runtime;
 /// Runs the command.
 ///
 /// # Errors
-/// When a model is not there or cannot be removed.
+/// When a model is not there, cannot be removed, or a server of this user answers with it.
 pub(crate) fn rm(runtime: &Runtime, args: &RmArgs) -> Outcome {
     for reference in &args.models {
+        // What is not there, `remove` says.
+        if let Some(located) = runtime.hub().locate(reference).ok().flatten() {
+            admin::unload_everywhere(runtime.home(), &located.name)?;
+        }
         let removed = runtime.hub().remove(reference)?;
         output::line(&format!("{} is removed: {} freed", removed.name, output::bytes(removed.bytes)))?;
     }

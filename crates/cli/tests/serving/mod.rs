@@ -2,12 +2,12 @@
 
 #![allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 
-use crate::common::{Home, wait};
+use crate::common::{Home, signal, wait};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A running server.
@@ -34,8 +34,7 @@ impl Serving {
     /// Starts one on a port of the system's choice and waits until it has announced itself.
     pub fn start(home: &Home, args: &[&str], variables: &[(&str, String)]) -> Self {
         let log = home.path("server.log");
-        let mut command =
-            home.parasol(&["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--allow-paths"]);
+        let mut command = home.parasol(&["serve", "--listen", "127.0.0.1:0", "--allow-paths"]);
         command.args(args).envs(variables.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::null()).stderr(File::options().create(true).append(true).open(&log).unwrap());
         let mut child = command.spawn().unwrap();
@@ -57,6 +56,12 @@ impl Serving {
     /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end, and returns how it did.
+    pub fn end(mut self) -> ExitStatus {
+        signal(self.pid(), "TERM");
+        wait(&mut self.child)
     }
 
     /// Ends it without a warning.

@@ -33,8 +33,17 @@ pub(crate) struct ConversationPage {
     /// Pinned ones first, then what was last touched.
     conversations: Vec<FoundConversation>,
     folders: Vec<Folder>,
+    /// Answers that are being written, wherever they stand.
+    running: Vec<RunningAnswer>,
     /// What to send as `before` for the next page.
     next: Option<String>,
+}
+
+/// An answer that is being written.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RunningAnswer {
+    conversation: String,
+    message: String,
 }
 
 /// A conversation and all that was said in it.
@@ -125,12 +134,14 @@ async fn list(
     query: Result<Query<Listing>, QueryRejection>,
 ) -> Result<Json<ConversationPage>, Refused> {
     let wanted = wanted(query).map_err(|e| ctx.refuse(e))?;
-    let owner = owner(&ctx).to_owned();
-    let page = state.storage().run(move |db| store::list(db, &owner, &wanted)).await;
+    let of = owner(&ctx).to_owned();
+    let page = state.storage().run(move |db| store::list(db, &of, &wanted)).await;
     let Page { found: (conversations, more), folders } = page.map_err(|e| ctx.refuse(e))?;
+    let running = state.house().answers.of(owner(&ctx)).into_iter();
+    let running = running.map(|(conversation, message)| RunningAnswer { conversation, message }).collect();
     let last = conversations.last().map(|it| &it.conversation).filter(|_| more);
     let next = last.map(|it| format!("{}~{}~{}", u8::from(it.pinned), it.updated, it.id));
-    Ok(Json(ConversationPage { conversations, folders, next }))
+    Ok(Json(ConversationPage { conversations, folders, running, next }))
 }
 
 /// What a query asks for.

@@ -261,7 +261,7 @@ impl Chat for TextModel {
     }
 
     fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
-        Ok(prompt::chat(self.shared.template()?, &self.shared.tokenizer, request)?.len())
+        prompt::count_chat(self.shared.template()?, &self.shared.tokenizer, request, self.context)
     }
 }
 
@@ -274,7 +274,7 @@ impl Complete for TextModel {
     }
 
     fn count_tokens(&self, request: &CompleteRequest) -> Result<usize> {
-        Ok(prompt::complete(&self.shared.tokenizer, request)?.len())
+        prompt::count_complete(&self.shared.tokenizer, request, self.context)
     }
 }
 

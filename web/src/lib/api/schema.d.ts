@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 99c5e42f9bdf42cc355b2ab33ed1e073e25599e5fbaa8da0dd528de82818351e): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 69e2a7eff1af07c5ee0fa1a939eea910f754a8dd107bedf704a8be5037623f33): do not edit.
 
 export interface paths {
     "/session": {
@@ -633,6 +633,8 @@ export interface components {
             /** @description Pinned ones first, then what was last touched. */
             conversations: components["schemas"]["FoundConversation"][];
             folders: components["schemas"]["Folder"][];
+            /** @description Answers that are being written, wherever they stand. */
+            running: components["schemas"]["RunningAnswer"][];
             /** @description What to send as `before` for the next page. */
             next: string | null;
         };
@@ -868,7 +870,7 @@ export interface components {
             family: string;
             /** @description What it is good for, and what not. */
             description: string;
-            /** @description What one may want it for: `chat`, `write`, `code`, `search`. */
+            /** @description What one may want it for: `chat`, `write`, `listen`, `code`, `search`. */
             goals: string[];
             /** @description What it can do: `chat`, `complete` … */
             capabilities: string[];
@@ -923,7 +925,7 @@ export interface components {
             family: string;
             /** @description What it is good for, and what not. */
             description: string;
-            /** @description What one may want it for: `chat`, `write`, `code`, `search`. */
+            /** @description What one may want it for: `chat`, `write`, `listen`, `code`, `search`. */
             goals: string[];
             /** @description What it can do: `chat`, `complete` … */
             capabilities: string[];
@@ -1226,6 +1228,11 @@ export interface components {
          * @enum {string}
          */
         ReasoningChoice: "on" | "off";
+        /** @description An answer that is being written. */
+        RunningAnswer: {
+            conversation: string;
+            message: string;
+        };
         /** @description Who is using the page. */
         Session: {
             /** @description Whether the server wants an API key. */

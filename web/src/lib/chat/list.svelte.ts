@@ -26,7 +26,10 @@ class ConversationList {
   readonly groups = $derived(this.query ? [{ title: "Found", folder: false, items: this.items }] : group(this.items, Date.now()));
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Answers under way, and the conversations that they stand in. */
   #running = new Map<string, string>();
+  /** How many events told of answers. */
+  #told = 0;
 
   /** Begins to follow the server; gives the function that ends it. */
   start(): () => void {
@@ -34,15 +37,11 @@ class ConversationList {
     const ends = [
       hub.on("conversation", () => this.#soon()),
       hub.on("answer", ({ conversation, message, state }) => {
-        if (state === "running") this.#running.set(message, conversation);
-        else this.#running.delete(message);
-        this.busy = new Set(this.#running.values());
+        this.#told += 1;
+        const others = [...this.#running].filter(([id]) => id !== message);
+        this.#answering(state === "running" ? [...others, [message, conversation]] : others);
       }),
-      hub.onAgain(() => {
-        this.#running.clear();
-        this.busy = new Set();
-        void this.read();
-      }),
+      hub.onAgain(() => void this.read()),
     ];
     return () => ends.forEach((end) => end());
   }
@@ -50,6 +49,11 @@ class ConversationList {
   search(query: string): void {
     this.query = query;
     this.#soon();
+  }
+
+  #answering(running: [message: string, conversation: string][]): void {
+    this.#running = new Map(running);
+    this.busy = new Set(this.#running.values());
   }
 
   /** Several events in a moment are one reading. */
@@ -60,6 +64,7 @@ class ConversationList {
 
   async read(): Promise<void> {
     const asked = ++this.#asked;
+    const told = this.#told;
     try {
       // What was paged in stays paged in.
       const limit = Math.min(200, Math.max(PAGE, this.items.length));
@@ -68,6 +73,8 @@ class ConversationList {
       this.items = page.conversations;
       this.folders = page.folders;
       this.next = page.next;
+      // What events told meanwhile is newer. A page that was just opened has heard of none.
+      if (told === this.#told) this.#answering(page.running.map(({ message, conversation }) => [message, conversation]));
       this.state = "ready";
       this.error = null;
     } catch (error) {

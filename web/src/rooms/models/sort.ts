@@ -16,6 +16,7 @@ const GOALS: Record<string, string> = {
   chat: "Chat",
   code: "Write code",
   write: "Continue texts",
+  listen: "Write down speech",
   search: "Search",
   complete: "Continue texts",
   summarise: "Summarise",

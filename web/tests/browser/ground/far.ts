@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** What is said to a message, piece by piece, with a pause in milliseconds before each piece. */
-export type Script = (said: string) => { pieces: Iterable<string>; every: number };
+/** What is said to a message, piece by piece, with a pause in milliseconds before each piece (or before the piece of this number). */
+export type Script = (said: string) => { pieces: Iterable<string>; every: number | ((piece: number) => number) };
 
 export class Far {
   script: Script = (said) => ({ pieces: [`You said: ${said}`], every: 0 });
@@ -53,14 +53,15 @@ export class Far {
     };
     chunk({ role: "assistant", content: "" }, null);
     const { pieces, every } = this.script(said);
-    const begun = performance.now();
+    let due = performance.now();
     let count = 0;
     for (const piece of pieces) {
       if (gone) break;
+      due += typeof every === "number" ? every : every(count);
       count += 1;
       // Timers are too coarse for thousands a second: pieces that are due go together.
-      const due = begun + count * every - performance.now();
-      if (due > 1) await pause(due);
+      const wait = due - performance.now();
+      if (wait > 1) await pause(wait);
       chunk({ content: piece }, null);
     }
     if (!gone) {

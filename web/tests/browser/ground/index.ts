@@ -107,6 +107,8 @@ export async function say(page: Page, words: string): Promise<void> {
 
 /** Waits until nothing is being answered. */
 export async function ended(page: Page): Promise<void> {
+  // What was just said and has no answer yet is about to get one.
+  await expect(page.locator("article").last()).toHaveClass(/assistant/);
   await expect(page.locator('article[aria-busy="true"]')).toHaveCount(0, { timeout: 60_000 });
   await expect(page.getByRole("button", { name: "Send", exact: true })).toBeVisible();
 }

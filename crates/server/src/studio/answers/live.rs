@@ -141,6 +141,13 @@ impl Answers {
         self.get(id).map(|live| live.message())
     }
 
+    /// What is being written for an owner: conversations and the messages in them.
+    pub(in crate::studio) fn of(&self, owner: &str) -> Vec<(String, String)> {
+        let all = self.lock();
+        let own = all.iter().filter(|(_, live)| live.owner == owner);
+        own.map(|(id, live)| (live.conversation.clone(), id.clone())).collect()
+    }
+
     /// Stops what is being written in a conversation.
     pub(in crate::studio) fn stop_all_of(&self, conversation: &str) {
         self.lock().values().filter(|live| live.conversation == conversation).for_each(|live| live.stop());

@@ -44,7 +44,7 @@ pub(crate) struct Model {
     family: String,
     /// What it is good for, and what not.
     description: String,
-    /// What one may want it for: `chat`, `write`, `code`, `search`.
+    /// What one may want it for: `chat`, `write`, `listen`, `code`, `search`.
     goals: Vec<String>,
     /// What it can do: `chat`, `complete` …
     capabilities: Vec<String>,
@@ -252,6 +252,7 @@ fn goals(name: &str, capabilities: &[String]) -> Vec<String> {
     let all = [
         ("chat", can("chat")),
         ("write", can("complete")),
+        ("listen", can("transcribe")),
         ("code", ["code", "coder", "starcoder"].iter().any(|word| lower.contains(word))),
         ("search", can("embed") || can("rerank")),
     ];

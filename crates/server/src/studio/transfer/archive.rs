@@ -10,6 +10,13 @@ pub(super) const MOST_MESSAGES: usize = 100_000;
 /// The folder of what was put away in the program that it comes from.
 pub(super) const ARCHIVED: &str = "Archived";
 
+/// The folder for what lay together under a number: files have the numbers of projects and folders, and not their names. The
+/// number's beginning tells them apart.
+pub(super) fn numbered(what: &str, number: &str) -> Option<String> {
+    let number: String = number.chars().take_while(|c| c.is_ascii_alphanumeric()).take(8).collect();
+    (!number.is_empty()).then(|| format!("{what} {number}"))
+}
+
 /// A conversation that was read from another program's file.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Archive {

@@ -1,6 +1,6 @@
 //! Open WebUI's export: a list of conversations, each with a `chat` that holds a tree of messages, or in older files just a list.
 
-use super::archive::{ARCHIVED, Archive, End, Entry, Role, append, append_some};
+use super::archive::{ARCHIVED, Archive, End, Entry, Role, append, append_some, numbered};
 use super::bounded::{List, Pairs};
 use super::details;
 use super::time::time;
@@ -17,6 +17,7 @@ struct Export {
     updated_at: Option<Value>,
     pinned: Option<bool>,
     archived: Option<bool>,
+    folder_id: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +75,13 @@ pub(super) fn parse(text: &str) -> Result<Archive, String> {
     let Chat { title, models, system, params, history, messages, timestamp } = export.chat;
     let mut archive = Archive {
         title: export.title.or(title).unwrap_or_default(),
-        folder: (export.archived == Some(true)).then(|| ARCHIVED.to_owned()),
+        folder: match export.archived {
+            Some(true) => Some(ARCHIVED.to_owned()),
+            _ => numbered(
+                "Open WebUI folder",
+                export.folder_id.as_ref().and_then(Value::as_str).unwrap_or_default(),
+            ),
+        },
         pinned: export.pinned == Some(true),
         created: time(export.created_at.as_ref()).or(time(timestamp.as_ref())),
         updated: time(export.updated_at.as_ref()),

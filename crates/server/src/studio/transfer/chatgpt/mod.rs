@@ -3,7 +3,7 @@
 
 mod said;
 
-use super::archive::{ARCHIVED, Archive, End, Entry, Role, append, append_some};
+use super::archive::{ARCHIVED, Archive, End, Entry, Role, append, append_some, numbered};
 use super::bounded::Pairs;
 use super::time::time;
 use super::tree::{self, Place};
@@ -20,6 +20,9 @@ struct Chat {
     mapping: Pairs<Node>,
     current_node: Option<String>,
     default_model_slug: Option<String>,
+    /// What it was had with: a GPT, or a project, whose ids begin otherwise.
+    gizmo_id: Option<Value>,
+    conversation_template_id: Option<Value>,
     is_archived: Option<bool>,
     is_starred: Option<bool>,
     pinned_time: Option<Value>,
@@ -61,7 +64,10 @@ pub(super) fn parse(text: &str) -> Result<Archive, String> {
     let head = current.and_then(|at| turns.stands_for(at)).or(turns.messages.len().checked_sub(1));
     Ok(Archive {
         title: chat.title.unwrap_or_default(),
-        folder: (chat.is_archived == Some(true)).then(|| ARCHIVED.to_owned()),
+        folder: match chat.is_archived {
+            Some(true) => Some(ARCHIVED.to_owned()),
+            _ => project(chat.gizmo_id.as_ref()).or(project(chat.conversation_template_id.as_ref())),
+        },
         pinned: chat.is_starred == Some(true) || time(chat.pinned_time.as_ref()).is_some(),
         created: time(chat.create_time.as_ref()),
         updated: time(chat.update_time.as_ref()),
@@ -71,6 +77,12 @@ pub(super) fn parse(text: &str) -> Result<Archive, String> {
         messages: turns.messages,
         ..Archive::default()
     })
+}
+
+/// The folder of a project: the file has its number, and not its name.
+fn project(id: Option<&Value>) -> Option<String> {
+    let number = id?.as_str()?.strip_prefix("g-p-")?;
+    numbered("ChatGPT project", number)
 }
 
 /// Messages as they are put together, parents before children.

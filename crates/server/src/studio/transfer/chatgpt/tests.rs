@@ -238,3 +238,20 @@ fn wrong_shapes_are_refused_with_the_place() {
     assert!(parse(r#"{"mapping":[]}"#).unwrap_err().contains("wrong shape"));
     assert!(parse(&format!("{{\"mapping\":{{\"a\":{{\"message\":{}", "[".repeat(9999))).is_err());
 }
+
+#[test]
+fn what_lay_in_a_project_lies_in_a_folder() {
+    let folder = |more: Value| {
+        let chat = with(json!({ "title": "T", "mapping": {} }), more);
+        parse(&chat.to_string()).unwrap().folder
+    };
+    let project = "g-p-67e1a2b3c4d581918a1b2c3d4e5f6071";
+    let named = Some("ChatGPT project 67e1a2b3".to_owned());
+    assert_eq!(folder(json!({ "gizmo_id": project, "conversation_template_id": project })), named);
+    assert_eq!(folder(json!({ "conversation_template_id": format!("{project}-garden") })), named);
+    assert_eq!(folder(json!({ "gizmo_id": project, "is_archived": true })), Some(ARCHIVED.to_owned()));
+    // A GPT is no project, and what is no id is none of either.
+    for other in [json!("g-2fkFE8rbu"), json!("g-p-"), json!("g-p-\u{1}x"), json!(7), Value::Null] {
+        assert_eq!(folder(json!({ "gizmo_id": other })), None, "{other}");
+    }
+}
