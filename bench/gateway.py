@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import re
+import secrets
 import signal
 import socket
 import statistics
@@ -20,10 +21,15 @@ import tempfile
 import time
 from pathlib import Path
 
-CHUNK = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {"content": "word "}}]}
+def chunk(text):
+    return {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {"content": text}}]}
+
+
 END = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 USAGE = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}}
 WHOLE = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "word " * 5}}], "usage": USAGE["usage"]}
+# The proxy wants a key; a Parasol that has none made takes any.
+KEY = f"sk-{secrets.token_hex(32)}"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -32,7 +38,9 @@ def event(value):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-WORD, TAIL = event(CHUNK), event(END) + event(USAGE) + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+# Different ones: LiteLLM takes a word that comes again and again for a fault.
+WORDS = [event(chunk(f"word{i} ")) for i in range(10)]
+TAIL = event(END) + event(USAGE) + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 
 
 async def upstream(reader, writer):
@@ -40,19 +48,23 @@ async def upstream(reader, writer):
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = int(re.search(rb"content-length: (\d+)", head, re.I)[1])
-            body = json.loads(await reader.readexactly(length))
+            length = re.search(rb"content-length: (\d+)", head, re.I)
+            if not length:
+                # LiteLLM asks once which models there are.
+                writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+                continue
+            body = json.loads(await reader.readexactly(int(length[1])))
             words, rate = body.get("max_tokens") or body.get("max_completion_tokens") or 5, body.get("seed") or 0
             if not body.get("stream"):
                 text = json.dumps(WHOLE).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(text), text))
             elif not rate:
-                writer.write(HEAD + WORD * words + TAIL)
+                writer.write(HEAD + b"".join(WORDS[i % 10] for i in range(words)) + TAIL)
             else:
                 writer.write(HEAD)
                 begun = time.perf_counter()
                 for i in range(words):
-                    writer.write(WORD)
+                    writer.write(WORDS[i % 10])
                     await writer.drain()
                     await asyncio.sleep(max(0, begun + (i + 1) / rate - time.perf_counter()))
                 writer.write(TAIL)
@@ -83,7 +95,7 @@ class Connection:
             body["seed"] = rate
         text = json.dumps(body).encode()
         begun = time.perf_counter()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer sk-bench\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n"
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n"
         self.writer.write(head.encode() + text)
         seen, first = b"", None
         while True:
@@ -154,10 +166,10 @@ def free_port():
         return free.getsockname()[1]
 
 
-def await_port(port, process):
+def await_port(port, process, log):
     for _ in range(600):
         if process.poll() is not None:
-            raise SystemExit("a server ended before it began")
+            raise SystemExit(f"a server ended before it began: {log.read_text()[-2000:] if log.exists() else ''}")
         try:
             socket.create_connection(("127.0.0.1", port)).close()
             return
@@ -178,8 +190,9 @@ def start_litellm(options, home, up):
     entry = {"model_name": "up", "litellm_params": {"model": "openai/up", "api_base": f"http://127.0.0.1:{up}/v1", "api_key": "none"}}
     (home / "litellm.yaml").write_text(json.dumps({"model_list": [entry], "litellm_settings": {"telemetry": False}}))
     command = [options.litellm, "--config", str(home / "litellm.yaml"), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return port, subprocess.Popen(command, env=os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}, **quiet)
+    env = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
+    with open(home / "litellm.log", "w") as log:
+        return port, subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
 
 def middle(values, scale=1.0):
@@ -228,7 +241,7 @@ def main():
                 if start:
                     port, process = start(options, home, up)
                     started.append(process)
-                    await_port(port, process)
+                    await_port(port, process, home / "litellm.log")
                     ports.append((name, port, process.pid))
             time.sleep(2)
             rows = [measure(name, port, pid, options) for name, port, pid in ports]

@@ -40,7 +40,7 @@ fn answer(mut stream: TcpStream) {
     let length = head.to_lowercase().lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).unwrap();
-    let body = String::from_utf8(body).unwrap();
+    let body = String::from_utf8_lossy(&body).into_owned();
     let events = if head.contains("/messages ") {
         vec![
             json!({ "type": "message_start", "message": { "model": "x", "usage": { "input_tokens": 1000 } } }),
@@ -62,7 +62,12 @@ fn answer(mut stream: TcpStream) {
             json!({ "choices": [], "usage": { "prompt_tokens": 1000, "completion_tokens": 100 } }),
         ]
     };
-    let (status, kind, text) = if !head.contains(MARKER) || body.contains("refuse") {
+    let (status, kind, text) = if head.contains("/audio/transcriptions ") && head.contains(MARKER) {
+        assert!(body.contains("\r\n\r\nwhisper-1\r\n") && body.contains("RIFF"), "{body}");
+        let text = json!({ "language": "english", "duration": 2.0, "text": "Hello there.",
+            "segments": [{ "id": 0, "start": 0.5, "end": 1.5, "text": " Hello there." }] });
+        ("200 OK", "application/json", text.to_string())
+    } else if !head.contains(MARKER) || body.contains("refuse") {
         let error = json!({ "error": { "type": "authentication_error", "message": format!("no such key: {MARKER}") } });
         ("401 Unauthorized", "application/json", error.to_string())
     } else {
@@ -139,6 +144,81 @@ fn what_was_asked_is_accounted_for_and_budgets_hold() {
     // What has no price cannot be kept within a budget.
     let done = ask(&home, at, &["run", "-m", "openai/some-model", "hi"]);
     assert!(done.code != Some(0) && done.err.contains("has no price"), "{done:?}");
+}
+
+/// Two seconds of silence as a WAV file.
+fn silence() -> Vec<u8> {
+    let bytes = 2 * 2 * 16_000u32;
+    let mut wav = [&b"RIFF"[..], &(bytes + 36).to_le_bytes(), b"WAVEfmt ", &16u32.to_le_bytes()].concat();
+    wav.extend([1u16, 1].map(u16::to_le_bytes).concat());
+    wav.extend([16_000u32, 32_000].map(u32::to_le_bytes).concat());
+    wav.extend([2u16, 16].map(u16::to_le_bytes).concat());
+    wav.extend([b"data", &bytes.to_le_bytes()[..]].concat());
+    wav.resize(44 + bytes as usize, 0);
+    wav
+}
+
+#[test]
+fn models_of_providers_listen_like_local_ones() {
+    let (home, at) = (Home::new(), provider());
+    std::fs::write(home.path("talk.wav"), silence()).unwrap();
+    let file = home.path("talk.wav");
+    let file = file.to_str().unwrap();
+    let text = ask(&home, at, &["transcribe", file, "--model", "openai/whisper-1"]);
+    assert_eq!(works(&text).trim(), "Hello there.");
+    let subtitles = ask(&home, at, &["transcribe", file, "--model", "openai/whisper-1", "--format", "srt"]);
+    assert!(works(&subtitles).contains("00:00:00,500 --> 00:00:01,500\nHello there."), "{subtitles:?}");
+    // Two seconds at 0.6 cents a minute, twice.
+    let usage: Value = serde_json::from_str(works(&home.run(&["usage", "--json"]))).unwrap();
+    assert_eq!(
+        (&usage["rows"][0]["model"], &usage["total"]["answers"]),
+        (&json!("openai/whisper-1"), &json!(2))
+    );
+    assert!((usage["total"]["cost_usd"].as_f64().unwrap() - 0.0004).abs() < 1e-9, "{usage}");
+    // What it cannot do, and models that do not listen or do nothing else.
+    let done = ask(&home, at, &["transcribe", file, "--model", "openai/whisper-1", "--beam", "5"]);
+    assert!(done.code != Some(0) && done.err.contains("beam"), "{done:?}");
+    let done = ask(&home, at, &["transcribe", file, "--model", "gpt-5"]);
+    assert!(done.code != Some(0) && done.err.contains("does not listen"), "{done:?}");
+    let done = ask(&home, at, &["run", "--model", "openai/whisper-1", "hi"]);
+    assert!(done.code != Some(0) && done.err.contains("cannot chat"), "{done:?}");
+    fails(
+        &finish(plain(&home, &["transcribe", file, "--model", "gpt-4o-transcribe"]), None),
+        7,
+        &["OPENAI_API_KEY"],
+    );
+    // The same through the server.
+    let mut server =
+        keyed(&home, at, &["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("Parasol listens at http://") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server does not start");
+    }
+    let address = line.trim().rsplit("http://").next().unwrap().to_owned();
+    let mut body = b"--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nopenai/whisper-1\r\n\
+        --x\r\ncontent-disposition: form-data; name=\"response_format\"\r\n\r\nverbose_json\r\n\
+        --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n"
+        .to_vec();
+    body.extend(silence());
+    body.extend(b"\r\n--x--\r\n");
+    let head = format!(
+        "POST /v1/audio/transcriptions HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.contains("200 OK")
+            && answer.contains("\"text\":\"Hello there.\"")
+            && answer.contains("\"end\":1.5"),
+        "{answer}"
+    );
+    signal(server.id(), "TERM");
+    wait(&mut server);
 }
 
 #[test]

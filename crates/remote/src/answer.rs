@@ -1,7 +1,6 @@
 //! An answer on its way, as the stream that its caller reads: made anew, or given again.
 
 use crate::cache::Cache;
-use crate::reading::Events;
 use crate::threads::Threads;
 use futures_core::Stream;
 use parasol_core::{EventStream, GenerationEvent, Result};
@@ -9,20 +8,23 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Events that may wait for their reader before the backend's connection does.
 const BUFFER: usize = 64;
 
 /// An answer on its way. The work is done by whoever reads it, when they read it; dropping it closes the connection to the
 /// backend.
-struct Answer {
+struct Answer<E> {
     /// None when it is done.
     work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    events: Receiver<Result<GenerationEvent>>,
-    keep: Option<Keep>,
+    events: Receiver<Result<E>>,
+    see: Option<See<E>>,
     threads: Arc<Threads>,
 }
+
+/// Looks at events on their way.
+pub(crate) type See<E> = Box<dyn FnMut(&E) + Send>;
 
 /// An answer that is kept to be given again.
 pub(crate) struct Keep {
@@ -36,26 +38,30 @@ impl Keep {
         Self { cache: Arc::clone(cache), digest, events: Vec::new() }
     }
 
-    fn see(&mut self, event: &GenerationEvent) {
-        self.events.push(event.clone());
-        if matches!(event, GenerationEvent::Finished { .. }) {
-            self.cache.put(self.digest, std::mem::take(&mut self.events));
-        }
+    /// Keeps what it sees.
+    pub(crate) fn eye(mut self) -> See<GenerationEvent> {
+        Box::new(move |event| {
+            self.events.push(event.clone());
+            if matches!(event, GenerationEvent::Finished { .. }) {
+                self.cache.put(self.digest, std::mem::take(&mut self.events));
+            }
+        })
     }
 }
 
 /// The stream of what `work` tells.
-pub(crate) fn stream<F>(
+pub(crate) fn stream<E, F>(
     threads: &Arc<Threads>,
-    keep: Option<Keep>,
-    work: impl FnOnce(Events) -> F,
-) -> EventStream<GenerationEvent>
+    see: Option<See<E>>,
+    work: impl FnOnce(Sender<Result<E>>) -> F,
+) -> EventStream<E>
 where
+    E: Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let (sender, events) = channel(BUFFER);
     let work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(work(sender));
-    EventStream::new(Answer { work: Some(work), events, keep, threads: Arc::clone(threads) })
+    EventStream::new(Answer { work: Some(work), events, see, threads: Arc::clone(threads) })
 }
 
 /// The stream of an answer that was given before.
@@ -63,19 +69,19 @@ pub(crate) fn again(events: Vec<GenerationEvent>) -> EventStream<GenerationEvent
     EventStream::new(Again(events.into()))
 }
 
-impl Answer {
+impl<E> Answer<E> {
     /// What has been told and not been read. Nobody is to be woken for it: who tells it is polled by who reads it.
-    fn told(&mut self) -> Option<Result<GenerationEvent>> {
+    fn told(&mut self) -> Option<Result<E>> {
         let event = self.events.try_recv().ok()?;
-        if let (Ok(event), Some(keep)) = (&event, &mut self.keep) {
-            keep.see(event);
+        if let (Ok(event), Some(see)) = (&event, &mut self.see) {
+            see(event);
         }
         Some(event)
     }
 }
 
-impl Stream for Answer {
-    type Item = Result<GenerationEvent>;
+impl<E> Stream for Answer<E> {
+    type Item = Result<E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;

@@ -61,29 +61,10 @@ pub(crate) async fn run(inner: &Arc<Inner>, ask: Ask, events: Events) {
 async fn answer(inner: &Arc<Inner>, ask: &Ask, events: &Events) -> Result<(), Error> {
     let mut tally = account(inner, ask).await?;
     let _place = inner.rate.enter(&inner.entry.name, tally.likely()).await?;
-    // The same for every try, so that a provider that knows it does the work once.
-    let once = format!("parasol-{:016x}{:016x}", random(), random());
-    let (mut tried, mut last, mut rounds) = (Vec::new(), None::<Failure>, 0);
+    let once = once();
+    let mut rounds = Rounds::new(inner);
     loop {
-        let Some((index, errand)) = choose(&inner.backends, &tried) else {
-            let (error, again) = match last.take() {
-                Some(failure) => (failure.error, failure.again),
-                None => (nobody(&inner.entry.name, &inner.backends), true),
-            };
-            let Some(wait) = pause(inner, rounds, &error, again) else { return Err(error) };
-            tracing::info!(
-                model = inner.entry.name,
-                seconds = wait.as_secs_f64(),
-                "trying again after a pause"
-            );
-            tokio::time::sleep(wait).await;
-            rounds += 1;
-            tried.clear();
-            // Told if nobody can be asked in this round either.
-            last = Some(Failure { error, verdict: Verdict::Good, elsewhere: true, again: true });
-            continue;
-        };
-        tried.push(index);
+        let errand = rounds.next().await?;
         match attempt(inner, &errand, ask, events, &mut tally, &once).await {
             Ok(()) => {
                 errand.end(Verdict::Good, None);
@@ -91,17 +72,72 @@ async fn answer(inner: &Arc<Inner>, ask: &Ask, events: &Events) -> Result<(), Er
             }
             Err(Stop::Gone) => return Ok(()),
             Err(Stop::Failed(failure)) => {
-                let note = (failure.verdict != Verdict::Good).then(|| failure.error.message().to_owned());
-                let (elsewhere, error) = (failure.elsewhere, failure.error.message());
-                tracing::warn!(model = inner.entry.name, elsewhere, error, "a try failed");
-                errand.end(failure.verdict, note);
                 tally.failed();
-                if !failure.elsewhere {
-                    return Err(failure.error);
-                }
-                last = Some(failure);
+                rounds.failed(errand, failure)?;
             }
         }
+    }
+}
+
+/// What tells a request from others: the same for every try, so that a provider that knows it does the work once.
+pub(crate) fn once() -> String {
+    format!("parasol-{:016x}{:016x}", random(), random())
+}
+
+/// The tries of one request.
+pub(crate) struct Rounds<'a> {
+    inner: &'a Inner,
+    /// Those that were asked in this round.
+    tried: Vec<usize>,
+    last: Option<Failure>,
+    rounds: u32,
+}
+
+impl<'a> Rounds<'a> {
+    pub(crate) fn new(inner: &'a Inner) -> Self {
+        Self { inner, tried: Vec::new(), last: None, rounds: 0 }
+    }
+
+    /// Who is asked next, after the pause that lies before another round.
+    ///
+    /// # Errors
+    /// The last failure, when nobody is to be asked any more.
+    pub(crate) async fn next(&mut self) -> Result<Errand, Error> {
+        let inner = self.inner;
+        loop {
+            if let Some((index, errand)) = choose(&inner.backends, &self.tried) {
+                self.tried.push(index);
+                return Ok(errand);
+            }
+            let (error, again) = match self.last.take() {
+                Some(failure) => (failure.error, failure.again),
+                None => (nobody(&inner.entry.name, &inner.backends), true),
+            };
+            let Some(wait) = pause(inner, self.rounds, &error, again) else { return Err(error) };
+            let seconds = wait.as_secs_f64();
+            tracing::info!(model = inner.entry.name, seconds, "trying again after a pause");
+            tokio::time::sleep(wait).await;
+            self.rounds += 1;
+            self.tried.clear();
+            // Told if nobody can be asked in this round either.
+            self.last = Some(Failure { error, verdict: Verdict::Good, elsewhere: true, again: true });
+        }
+    }
+
+    /// A try failed.
+    ///
+    /// # Errors
+    /// The failure, when nobody else can do better.
+    pub(crate) fn failed(&mut self, errand: Errand, failure: Failure) -> Result<(), Error> {
+        let note = (failure.verdict != Verdict::Good).then(|| failure.error.message().to_owned());
+        let (elsewhere, error) = (failure.elsewhere, failure.error.message());
+        tracing::warn!(model = self.inner.entry.name, elsewhere, error, "a try failed");
+        errand.end(failure.verdict, note);
+        if !elsewhere {
+            return Err(failure.error);
+        }
+        self.last = Some(failure);
+        Ok(())
     }
 }
 

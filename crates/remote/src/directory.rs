@@ -87,6 +87,12 @@ pub struct Listed {
     /// How it is told to think.
     #[serde(default)]
     pub thinking: Option<Thinking>,
+    /// What it can do: `chat` where nothing is said, or `transcribe`.
+    #[serde(default)]
+    pub capabilities: Option<Vec<String>>,
+    /// Whether it tells the times of what it hears.
+    #[serde(default)]
+    pub timestamps: Option<bool>,
     /// What it costs.
     #[serde(default)]
     pub price: Option<Price>,
@@ -260,6 +266,8 @@ impl Directory {
             max_output: None,
             efforts: None,
             thinking: None,
+            capabilities: None,
+            timestamps: None,
             price: None,
             limits: None,
         })
@@ -282,6 +290,7 @@ impl Directory {
             max_output: model.max_output.or(provider.manner.max_output),
             efforts: model.efforts.clone().or_else(|| provider.manner.efforts.clone()),
             thinking: model.thinking.unwrap_or(provider.manner.thinking),
+            timestamps: model.timestamps.unwrap_or(provider.manner.timestamps),
             ..provider.manner.clone()
         };
         let backend = BackendEntry {
@@ -297,13 +306,21 @@ impl Directory {
         Ok(RemoteEntry {
             name: model.name.clone(),
             backends: vec![backend],
-            capabilities: vec!["chat".into()],
+            capabilities: model.abilities(),
             context: model.context,
             sampling: provider.sampling,
             limits: model.limits.or(provider.limits).unwrap_or_else(patient),
             price: model.price.clone(),
             provider: Some(provider.name.clone()),
         })
+    }
+}
+
+impl Listed {
+    /// What it can do.
+    #[must_use]
+    pub fn abilities(&self) -> Vec<String> {
+        self.capabilities.clone().unwrap_or_else(|| vec!["chat".into()])
     }
 }
 
@@ -396,6 +413,10 @@ mod tests {
         for model in all.models() {
             let price = model.price.as_ref().unwrap_or_else(|| panic!("{} has no price", model.name));
             price.dated.parse::<jiff::civil::Date>().unwrap();
+            if model.abilities() == ["transcribe"] {
+                assert!(price.minute > Some(0.0), "{}", model.name);
+                continue;
+            }
             assert!(price.input > 0.0 && price.output > price.input, "{}", model.name);
             assert!(model.context.is_some(), "{}", model.name);
         }

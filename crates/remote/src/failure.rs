@@ -23,11 +23,7 @@ pub(crate) struct Failure {
 }
 
 /// A response that is a stream, or what else it says.
-pub(crate) async fn checked(
-    backend: &Backend,
-    name: &str,
-    mut response: Response,
-) -> Result<Response, Failure> {
+pub(crate) async fn checked(backend: &Backend, name: &str, response: Response) -> Result<Response, Failure> {
     let status = response.status();
     let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if status == StatusCode::OK && kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
@@ -43,10 +39,17 @@ pub(crate) async fn checked(
         let error = explain(ErrorKind::Network, &message);
         return Err(Failure { error, verdict: Verdict::Bad, elsewhere: true, again: false });
     }
+    Err(refusal(backend, name, response).await)
+}
+
+/// What a response says that is no success.
+pub(crate) async fn refusal(backend: &Backend, name: &str, mut response: Response) -> Failure {
+    let status = response.status();
+    let explain = |kind, message: &str| backend.address.explain(name, kind, message);
     let wait = retry_after(response.headers());
     let body = small_body(&mut response).await;
     let told = client::error(backend.protocol, status.as_u16(), &body, wait);
-    Err(refused(backend, status, wait, &told, &explain))
+    refused(backend, status, wait, &told, &explain)
 }
 
 /// The seconds that a backend asks to wait, rounded up: as a number, in Google's and OpenAI's milliseconds, or as a date.

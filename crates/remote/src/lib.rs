@@ -14,6 +14,7 @@ pub mod directory;
 pub mod entry;
 mod failure;
 mod health;
+mod hear;
 pub mod keys;
 pub mod ledger;
 mod model;
@@ -27,6 +28,7 @@ mod threads;
 
 pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry};
+pub use hear::Recording;
 pub use keys::{Key, KeySources};
 pub use ledger::{Budget, Ledger, Line};
 pub use model::{RemoteModel, Remotes};

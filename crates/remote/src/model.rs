@@ -81,8 +81,8 @@ impl Remotes {
 /// A model that other machines compute. Clones share it.
 #[derive(Debug, Clone)]
 pub struct RemoteModel {
-    inner: Arc<Inner>,
-    threads: Arc<Threads>,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) threads: Arc<Threads>,
 }
 
 #[derive(Debug)]
@@ -197,7 +197,7 @@ impl RemoteModel {
         Ok(Arc::new(self.clone()))
     }
 
-    fn can(&self, capability: &str) -> Result<()> {
+    pub(crate) fn can(&self, capability: &str) -> Result<()> {
         if self.capabilities().iter().any(|c| c == capability) {
             return Ok(());
         }
@@ -208,7 +208,9 @@ impl RemoteModel {
 
     fn ask(&self, ask: Ask, keep: Option<Keep>) -> EventStream<GenerationEvent> {
         let inner = Arc::clone(&self.inner);
-        answer::stream(&self.threads, keep, |events| async move { call::run(&inner, ask, events).await })
+        answer::stream(&self.threads, keep.map(Keep::eye), |events| async move {
+            call::run(&inner, ask, events).await
+        })
     }
 
     fn uncounted(&self) -> Error {
@@ -257,6 +259,9 @@ impl Complete for RemoteModel {
     }
 }
 
+/// What remote models can do.
+const KNOWN: [&str; 3] = ["chat", "complete", "transcribe"];
+
 fn check(entry: &RemoteEntry) -> Result<()> {
     let name = &entry.name;
     if name.trim() != name || name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
@@ -265,9 +270,10 @@ fn check(entry: &RemoteEntry) -> Result<()> {
     if entry.backends.is_empty() {
         return Err(invalid(format!("the remote model {name:?} has no address: add one under `remote`")));
     }
-    if let Some(other) = entry.capabilities.iter().find(|c| !matches!(c.as_str(), "chat" | "complete")) {
+    if let Some(other) = entry.capabilities.iter().find(|c| !KNOWN.contains(&c.as_str())) {
         return Err(invalid(format!(
-            "the remote model {name:?} cannot be used for {other:?}: chat and complete are what there is"
+            "the remote model {name:?} cannot be used for {other:?}: {} are what there is",
+            KNOWN.join(", ")
         )));
     }
     let limits = entry.limits;

@@ -17,6 +17,9 @@ pub struct Price {
     pub cache_write: Option<f64>,
     /// Of the answer, thinking included.
     pub output: f64,
+    /// Of a minute of sound, where it is transcribed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minute: Option<f64>,
     /// The day that they are of, as `2025-11-27`.
     pub dated: String,
 }
@@ -37,6 +40,12 @@ impl Price {
         ];
         let dollars: f64 = parts.iter().map(|(tokens, price)| *tokens as f64 * price / 1e6).sum();
         Money::dollars(dollars)
+    }
+
+    /// What it costs to have so many seconds of sound written down, where that is known.
+    #[must_use]
+    pub fn sound(&self, seconds: f64) -> Option<Money> {
+        Some(Money::dollars(self.minute? * seconds / 60.0))
     }
 
     /// The most that a request of `prompt` tokens can cost whose answer has at most `most`.
@@ -95,8 +104,16 @@ mod tests {
             cached: Some(0.3),
             cache_write: Some(3.75),
             output: 15.0,
+            minute: None,
             dated: "2025-11-27".into(),
         }
+    }
+
+    #[test]
+    fn sound_is_paid_for_by_the_minute() {
+        assert_eq!(price().sound(60.0), None);
+        let heard = Price { minute: Some(0.006), ..price() };
+        assert_eq!(heard.sound(90.0), Some(Money::dollars(0.009)));
     }
 
     #[test]

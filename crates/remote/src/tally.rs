@@ -29,6 +29,8 @@ pub(crate) struct Tally {
     ledger: Option<Arc<Ledger>>,
     client: String,
     promised: Money,
+    /// What it costs as soon as it is asked for, where that is known then.
+    whole: Option<Money>,
     /// Tokens that the prompt probably has.
     likely: usize,
     pieces: usize,
@@ -47,9 +49,27 @@ impl Tally {
         let most = request.most_output.or(known).unwrap_or(MOST_OUTPUT);
         let price = inner.entry.price.as_ref();
         let could_cost = price.map(|price| price.at_most(request.most_prompt, most));
+        // Four bytes make a token, as a rule of thumb.
+        let likely = if request.counted { request.most_prompt } else { request.most_prompt.div_ceil(4) };
+        Self::promised(inner, client, could_cost, likely)
+    }
+
+    /// Opens the account of so many seconds of sound, which cost the same whatever is said in them.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_for_sound(inner: &Arc<Inner>, client: &str, seconds: f64) -> Result<Self> {
+        let client = if client.is_empty() { NOBODY } else { client };
+        let cost = inner.entry.price.as_ref().and_then(|price| price.sound(seconds));
+        let mut tally = Self::promised(inner, client, cost, 0)?;
+        tally.whole = cost;
+        Ok(tally)
+    }
+
+    fn promised(inner: &Arc<Inner>, client: &str, most: Option<Money>, likely: usize) -> Result<Self> {
         let ledger = inner.ledger.clone();
         let promised = match &ledger {
-            Some(ledger) => ledger.promise(client, &inner.entry.name, could_cost)?,
+            Some(ledger) => ledger.promise(client, &inner.entry.name, most)?,
             None => Money(0),
         };
         Ok(Self {
@@ -57,8 +77,8 @@ impl Tally {
             ledger,
             client: client.to_owned(),
             promised,
-            // Four bytes make a token, as a rule of thumb.
-            likely: if request.counted { request.most_prompt } else { request.most_prompt.div_ceil(4) },
+            whole: None,
+            likely,
             pieces: 0,
             asked: false,
             usage: None,
@@ -87,6 +107,11 @@ impl Tally {
         self.pieces = self.pieces.saturating_add(1);
     }
 
+    /// What it costs, where that is known from the beginning.
+    pub(crate) fn whole(&self) -> Option<Money> {
+        self.whole
+    }
+
     /// The answer is complete.
     pub(crate) fn finished(&mut self, usage: Usage) {
         self.usage = Some(usage);
@@ -102,7 +127,8 @@ impl Drop for Tally {
             None if self.asked => {
                 let mut usage =
                     Usage { prompt_tokens: self.likely, generated_tokens: self.pieces, ..Usage::default() };
-                usage.cost = self.inner.entry.price.as_ref().map(|price| price.cost(&usage));
+                let price = self.inner.entry.price.as_ref();
+                usage.cost = self.whole.or_else(|| price.map(|price| price.cost(&usage)));
                 usage
             }
             None => Usage::default(),

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Server, answer, ask, begin, entry_of, eventually, open, piece, respond};
-use parasol_core::{Chat, ChatRequest, ErrorKind, GenerationEvent, Message, Money, Role};
+use parasol_core::{ChatRequest, ErrorKind, GenerationEvent, Message, Money, Role};
 use parasol_remote::directory::CacheSettings;
 use parasol_remote::{BackendEntry, Budget, Ledger, Price, RemoteModel, Remotes};
 use parasol_wire::client::Protocol;
@@ -131,6 +131,7 @@ fn dear(
         cached: None,
         cache_write: None,
         output: million,
+        minute: None,
         dated: "2025-11-27".into(),
     });
     let remotes = Remotes::new().unwrap().accounted(Arc::clone(&ledger), cache);
@@ -298,8 +299,14 @@ fn a_prompt_that_may_be_too_dear_is_counted_before_it_is_refused() {
     let backend = BackendEntry { protocol: Protocol::Anthropic, ..server.entry(1) };
     let mut entry = entry_of(vec![backend], |_| {});
     // A dollar for each token, on both sides.
-    let price =
-        Price { input: 1e6, cached: None, cache_write: None, output: 1e6, dated: "2025-11-27".into() };
+    let price = Price {
+        input: 1e6,
+        cached: None,
+        cache_write: None,
+        output: 1e6,
+        minute: None,
+        dated: "2025-11-27".into(),
+    };
     entry.price = Some(price);
     let it = Remotes::new().unwrap().accounted(Arc::clone(&ledger), None).open(&entry).unwrap();
     let say = |words: String| {

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_core::Stream;
-use parasol_core::{Error, ErrorKind, EventStream, Result, Transcribe, TranscriptEvent};
+use parasol_core::{Error, ErrorKind, EventStream, Result, TranscriptEvent};
 use parasol_runtime::{EarsLease, sound, transcription::language_name};
 use parasol_wire::openai::error;
 use parasol_wire::openai::transcription::{Transcript, TranscriptionCall};

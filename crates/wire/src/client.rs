@@ -48,6 +48,8 @@ pub struct Manner {
     pub seed_field: String,
     /// It knows `stream_options`; others report the usage by themselves.
     pub stream_options: bool,
+    /// Where it transcribes, it tells times.
+    pub timestamps: bool,
 }
 
 impl Default for Manner {
@@ -63,6 +65,7 @@ impl Default for Manner {
             limit_field: "max_tokens".into(),
             seed_field: "seed".into(),
             stream_options: true,
+            timestamps: true,
         }
     }
 }

@@ -33,7 +33,7 @@ test("what an answer cost stands beside its figures and in the usage room", asyn
   const figures = answersOf(page).last().getByRole("button", { name: /3 tokens/ });
   await expect(figures).toContainText("$0.004");
   await figures.click();
-  await expect(page.getByRole("dialog", { name: "Figures of this answer" })).toContainText("Cost$0.004");
+  await expect(page.getByRole("dialog", { name: "Figures of this answer" })).toContainText("Cost $0.004");
   await page.keyboard.press("Escape");
   // It is kept with the answer.
   await page.reload();
@@ -93,7 +93,7 @@ for (const [mode, use] of Object.entries(MODES)) {
       await expect(page.getByRole("figure")).toBeVisible();
       await expect(page.getByRole("heading", { name: "Budgets of today" })).toBeVisible();
       const usage = await printed(server, "provider");
-      await expect(page.getByRole("figure")).toContainText(`$${usage.total.cost_usd.toFixed(2)}`);
+      await expect(page.getByRole("figure")).toContainText(`$${usage.total.cost_usd.toFixed(6).replace(/0{1,4}$/, "")} in all`);
       await judge(page, `usage-${mode}`);
       await page.getByLabel("Time").selectOption("7");
       await page.getByLabel("Told apart by").selectOption("day");

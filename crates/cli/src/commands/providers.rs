@@ -78,12 +78,14 @@ fn list(far: &Far, as_json: bool) -> Outcome {
             let dollars = |pick: fn(&parasol_runtime::Price) -> f64| {
                 model.price.as_ref().map(|price| pick(price).to_string()).unwrap_or_default()
             };
+            let minute = model.price.as_ref().and_then(|price| price.minute);
+            let heard = minute.map(|price| format!("{price}/min"));
             rows.push(vec![
                 style.bold(&model.name),
                 provider.name_for_people().to_owned(),
                 model.context.map(|n| output::grouped(n as u64)).unwrap_or_default(),
-                dollars(|price| price.input),
-                dollars(|price| price.output),
+                if heard.is_some() { String::new() } else { dollars(|price| price.input) },
+                heard.unwrap_or_else(|| dollars(|price| price.output)),
                 state.clone(),
             ]);
         }
@@ -107,7 +109,7 @@ fn describe(far: &Far, provider: &Provider) -> Value {
         .map(|model| {
             json!({
                 "name": model.name, "aliases": model.aliases, "id": model.id, "context": model.context,
-                "max_output": model.max_output, "price": model.price,
+                "max_output": model.max_output, "price": model.price, "capabilities": model.abilities(),
             })
         })
         .collect();

@@ -26,6 +26,9 @@ pub(crate) fn transcribe(runtime: &Runtime, args: &TranscribeArgs) -> Outcome {
         Some(model) => model.clone(),
         None => runtime.default_ears()?,
     };
+    if let Some(far) = runtime.far_ears(&reference)? {
+        return follow(far.transcribe(sound, request(args))?, args);
+    }
     if !runtime.is_here(&reference)? {
         models::pull(runtime, &reference, args.accept_licence)?;
     }

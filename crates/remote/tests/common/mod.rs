@@ -94,7 +94,7 @@ pub(crate) fn read(stream: &TcpStream) -> Option<Asked> {
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let path = head.split(' ').nth(1)?.to_owned();
-    Some(Asked { path, head, body: String::from_utf8(body).ok()? })
+    Some(Asked { path, head, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 pub(crate) fn respond(stream: &mut TcpStream, status: u16, kind: &str, headers: &str, body: &str) {

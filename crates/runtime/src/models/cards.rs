@@ -118,7 +118,10 @@ impl Models {
         let far = self.runtime().far();
         cards.extend(far.directory().chains().iter().map(|chain| elsewhere(&chain.name, &[], None)));
         let listed = far.ready().into_iter().filter(|listed| !self.is_here(&listed.name));
-        cards.extend(listed.map(|listed| elsewhere(&listed.name, &listed.aliases, listed.context)));
+        cards.extend(listed.map(|listed| {
+            let card = elsewhere(&listed.name, &listed.aliases, listed.context);
+            ModelCard { capabilities: listed.abilities(), ..card }
+        }));
         for installed in self.hub().list()?.models {
             if !self.remotes.contains_key(&installed.name.to_lowercase()) {
                 cards.push(self.installed(&installed));

@@ -2,11 +2,11 @@
 
 use super::loaded::{Ears, Text};
 use crate::chain::ChainModel;
+use crate::far_ears::FarEars;
 use futures_core::Stream;
-use parasol_audio::transcription::WhisperModel;
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
-    SamplingChoice,
+    SamplingChoice, Transcribe,
 };
 use parasol_remote::RemoteModel;
 use parasol_text::engine::EngineStats;
@@ -133,19 +133,38 @@ impl Lease {
     }
 }
 
-/// A speech model in use; it stays loaded for as long as this lives.
-pub struct EarsLease(pub(super) Ears);
+/// A speech model in use; a loaded one stays loaded for as long as this lives.
+pub struct EarsLease(Listening);
+
+enum Listening {
+    Local(Ears),
+    Far(FarEars),
+}
 
 impl std::fmt::Debug for EarsLease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "EarsLease({})", self.0.held().key())
+        match &self.0 {
+            Listening::Local(ears) => write!(f, "EarsLease({})", ears.held().key()),
+            Listening::Far(ears) => write!(f, "EarsLease({})", ears.name()),
+        }
     }
 }
 
 impl EarsLease {
+    pub(super) fn local(ears: Ears) -> Self {
+        Self(Listening::Local(ears))
+    }
+
+    pub(super) fn far(ears: FarEars) -> Self {
+        Self(Listening::Far(ears))
+    }
+
     /// What listens.
-    pub fn model(&self) -> &WhisperModel {
-        self.0.model()
+    pub fn model(&self) -> &dyn Transcribe {
+        match &self.0 {
+            Listening::Local(ears) => &**ears.model(),
+            Listening::Far(ears) => ears,
+        }
     }
 }
 

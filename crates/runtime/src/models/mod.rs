@@ -16,6 +16,7 @@ pub use lease::{EarsLease, Lease};
 pub use options::{ModelsOptions, Policy};
 
 use crate::ears::OpenedEars;
+use crate::far_ears::FarEars;
 use crate::machine::Memory;
 use crate::model::{LoadOptions, Opened};
 use crate::runtime::Runtime;
@@ -163,7 +164,7 @@ impl Models {
             return Some(Lease::remote(model));
         }
         let key = self.known().get(name).cloned()?;
-        self.shelf.held(&key).map(Lease::local)
+        self.shelf.held(&key).and_then(Text::of).map(Lease::local)
     }
 
     /// Ends every [`Models::acquire_unless`] that waits with `cancel`.
@@ -177,8 +178,7 @@ impl Models {
     /// As [`Models::acquire`]; `Unsupported` for a model that does not listen.
     pub fn ears(self: &Arc<Self>, name: &str) -> Result<EarsLease> {
         if let Some(model) = self.remote(name)? {
-            let message = format!("{} is computed elsewhere and does not listen here", model.name());
-            return Err(Error::new(ErrorKind::Unsupported, message));
+            return FarEars::of(model).map(EarsLease::far);
         }
         let located = match self.find(name)? {
             Some(located) => located,
@@ -192,7 +192,7 @@ impl Models {
             tracing::info!(model = located.name, bytes, "loaded");
             Ok(Loaded::Ears(Arc::new(model)))
         })?;
-        Ears::of(held).map(EarsLease).ok_or_else(|| crate::ears::not_ears(&located.name))
+        Ears::of(held).map(EarsLease::local).ok_or_else(|| crate::ears::not_ears(&located.name))
     }
 
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;

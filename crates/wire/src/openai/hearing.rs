@@ -38,13 +38,13 @@ pub fn form(
         (!request.voice_activity, "voice_activity: the provider looks for speech in its own way"),
         (translate && request.language.is_some(), "language: a translation finds it out"),
         (translate && !timed, "translate: this model transcribes only"),
-        (
-            !timed && request.timestamps == Timestamps::Word,
-            "timestamps of words: this model tells no times",
-        ),
+        (!timed && request.timestamps == Timestamps::Word, "timestamps of words: this model tells no times"),
     ];
     if let Some((_, what)) = cannot.iter().find(|(asked, _)| *asked) {
-        return Err(Error::new(ErrorKind::Unsupported, format!("{what}; leave it out, or take another model")));
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{what}; leave it out, or take another model"),
+        ));
     }
     let mut fields = vec![("model", model.to_owned())];
     fields.push(("response_format", if timed { "verbose_json" } else { "json" }.into()));
@@ -59,9 +59,8 @@ pub fn form(
     fields.extend(request.temperature.map(|t| ("temperature", t.to_string())));
     let mut body = Vec::with_capacity(sound.len().saturating_add(2048));
     for (name, value) in fields {
-        let part = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        );
+        let part =
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         body.extend_from_slice(part.as_bytes());
     }
     let head = format!(
@@ -143,7 +142,12 @@ fn segment((at, it): (usize, &Value)) -> Segment {
 fn word(it: &Value) -> Option<Word> {
     // How likely it is they do not tell.
     let (start, end) = (number(&it["start"])?, number(&it["end"])?);
-    Some(Word { word: format!(" {}", it["word"].as_str()?.trim()), start, end: end.max(start), probability: 1.0 })
+    Some(Word {
+        word: format!(" {}", it["word"].as_str()?.trim()),
+        start,
+        end: end.max(start),
+        probability: 1.0,
+    })
 }
 
 #[cfg(test)]
@@ -160,9 +164,18 @@ mod tests {
     fn a_form_holds_what_is_asked_and_the_sound_as_it_is() {
         let request = TranscribeRequest { timestamps: Timestamps::Word, ..asked() };
         let form = form("m", &request, b"RIFF\r\n\0\xff", true, "XYZ").unwrap();
-        assert_eq!((form.path, form.content_type.as_str()), ("audio/transcriptions", "multipart/form-data; boundary=XYZ"));
+        assert_eq!(
+            (form.path, form.content_type.as_str()),
+            ("audio/transcriptions", "multipart/form-data; boundary=XYZ")
+        );
         let text = String::from_utf8_lossy(&form.body);
-        for field in ["\"model\"\r\n\r\nm\r\n", "\"language\"\r\n\r\nde\r\n", "\"prompt\"\r\n\r\nÖl\r\n", "verbose_json", "word"] {
+        for field in [
+            "\"model\"\r\n\r\nm\r\n",
+            "\"language\"\r\n\r\nde\r\n",
+            "\"prompt\"\r\n\r\nÖl\r\n",
+            "verbose_json",
+            "word",
+        ] {
             assert!(text.contains(field), "{field}: {text}");
         }
         assert!(form.body.ends_with(b"audio/wav\r\n\r\nRIFF\r\n\0\xff\r\n--XYZ--\r\n"));
@@ -194,8 +207,12 @@ mod tests {
             "words": [{ "word": "One", "start": 0.1, "end": 1.0 }, { "word": "Two", "start": 2.1, "end": 3.0 },
                 { "word": "late", "start": 9.0, "end": 8.0 }] });
         let events = read("m", 4.0, body.to_string().as_bytes()).unwrap();
-        let [TranscriptEvent::Started { language, .. }, TranscriptEvent::Segment(one), TranscriptEvent::Segment(two), TranscriptEvent::Finished { usage, .. }] =
-            &events[..]
+        let [
+            TranscriptEvent::Started { language, .. },
+            TranscriptEvent::Segment(one),
+            TranscriptEvent::Segment(two),
+            TranscriptEvent::Finished { usage, .. },
+        ] = &events[..]
         else {
             panic!("{events:?}")
         };
@@ -203,7 +220,10 @@ mod tests {
         assert_eq!((one.words.len(), two.words.len(), one.avg_logprob), (1, 2, -0.25));
         assert_eq!((two.words[0].word.as_str(), two.words[1].end), (" Two", 9.0));
         let events = read("m", 4.0, br#"{"text":"Hi."}"#).unwrap();
-        assert!(matches!(&events[1], TranscriptEvent::Segment(s) if s.text == " Hi." && s.end == 4.0), "{events:?}");
+        assert!(
+            matches!(&events[1], TranscriptEvent::Segment(s) if s.text == " Hi." && s.end == 4.0),
+            "{events:?}"
+        );
         assert_eq!(read("m", 4.0, br#"{"text":""}"#).unwrap().len(), 2);
         for wrong in [&b"{}"[..], b"Hi.", b"[]", b""] {
             assert!(read("m", 1.0, wrong).is_err());
