@@ -4,11 +4,15 @@
 mod activations;
 mod attention;
 mod buffer;
+mod bytes;
 pub mod ceilings;
 mod compute;
+mod convolution;
 mod dense;
 #[cfg(target_arch = "x86_64")]
 mod dense_tiles;
+mod depthwise;
+mod finish;
 pub mod format;
 pub mod half;
 pub mod isa;
@@ -27,8 +31,12 @@ mod unpack;
 pub use activations::{Activations, Gate, Needs, Prepare};
 pub use attention::{Attention, KV_BLOCK, KvFormat, KvShape, KvSpan};
 pub use buffer::Zeroed;
+pub use bytes::{ByteMatrix, Quantisation};
 pub use compute::Compute;
+pub use convolution::{Conv1d, ConvShape, Rows};
 pub use dense::DenseAttention;
+pub use depthwise::{Depthwise, Function, LayerNorm};
+pub use finish::{Activation, Finish, Range};
 pub use format::Format;
 pub use isa::Isa;
 pub use linear::Matrix;

@@ -161,6 +161,10 @@ impl Simd for Avx2 {
         _mm256_set1_epi32(p.cast::<i32>().read_unaligned())
     }
     #[inline(always)]
+    unsafe fn add_i(self, a: __m256i, b: __m256i) -> __m256i {
+        _mm256_add_epi32(a, b)
+    }
+    #[inline(always)]
     unsafe fn mul_i(self, a: __m256i, b: __m256i) -> __m256i {
         _mm256_mullo_epi32(a, b)
     }
@@ -186,6 +190,16 @@ impl Simd for Avx2 {
     unsafe fn dot(self, acc: __m256i, u: __m256i, s: __m256i) -> __m256i {
         let pairs = _mm256_maddubs_epi16(u, s);
         _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+    #[inline(always)]
+    unsafe fn dot_any(self, acc: __m256i, u: __m256i, s: __m256i) -> __m256i {
+        // Even and odd bytes apart, as 16 bits each: no pair of products leaves 32 bits.
+        let even = _mm256_madd_epi16(
+            _mm256_and_si256(u, _mm256_set1_epi16(255)),
+            _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(s)),
+        );
+        let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(u), _mm256_srai_epi16::<8>(s));
+        _mm256_add_epi32(acc, _mm256_add_epi32(even, odd))
     }
     #[inline(always)]
     unsafe fn dot_wide(self, acc: __m256i, w: __m256i, s: __m256i) -> __m256i {

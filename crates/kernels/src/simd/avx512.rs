@@ -155,6 +155,10 @@ impl Simd for Avx512Vnni {
         _mm512_set1_epi32(p.cast::<i32>().read_unaligned())
     }
     #[inline(always)]
+    unsafe fn add_i(self, a: __m512i, b: __m512i) -> __m512i {
+        _mm512_add_epi32(a, b)
+    }
+    #[inline(always)]
     unsafe fn mul_i(self, a: __m512i, b: __m512i) -> __m512i {
         _mm512_mullo_epi32(a, b)
     }
@@ -176,6 +180,10 @@ impl Simd for Avx512Vnni {
     }
     #[inline(always)]
     unsafe fn dot(self, acc: __m512i, u: __m512i, s: __m512i) -> __m512i {
+        _mm512_dpbusd_epi32(acc, u, s)
+    }
+    #[inline(always)]
+    unsafe fn dot_any(self, acc: __m512i, u: __m512i, s: __m512i) -> __m512i {
         _mm512_dpbusd_epi32(acc, u, s)
     }
     #[inline(always)]

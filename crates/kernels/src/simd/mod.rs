@@ -141,6 +141,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn store_i(self, p: *mut u8, x: Self::I);
     /// Four bytes, repeated in every lane.
     unsafe fn splat_bytes(self, p: *const i8) -> Self::I;
+    unsafe fn add_i(self, a: Self::I, b: Self::I) -> Self::I;
     unsafe fn mul_i(self, a: Self::I, b: Self::I) -> Self::I;
     unsafe fn to_float(self, a: Self::I) -> Self::F;
     /// Rounds to the nearest integers and stores them as LANES signed bytes; values lie within ±127.
@@ -155,6 +156,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// acc + Σ of four u·s products in each lane, for unsigned bytes `u` and signed bytes `s`, one side of which stays
     /// within seven bits (|s| ≤ 63 or u ≤ 63), so that no pair of products leaves 16 bits.
     unsafe fn dot(self, acc: Self::I, u: Self::I, s: Self::I) -> Self::I;
+    /// acc + Σ of four u·s products in each lane, for any unsigned bytes `u` and signed bytes `s`.
+    unsafe fn dot_any(self, acc: Self::I, u: Self::I, s: Self::I) -> Self::I;
     /// The same for weights of eight bits: `w` holds value + the `ZERO` of its unpacker, `s` signed activations.
     unsafe fn dot_wide(self, acc: Self::I, w: Self::I, s: Self::I) -> Self::I;
     /// acc + Σ of four (a − 128 + [`Simd::WIDE_OFFSET`]) · w products: activations `a` offset by 128, signed weights `w`.

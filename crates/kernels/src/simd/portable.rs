@@ -152,6 +152,10 @@ impl Simd for Portable {
         [p.cast::<i32>().read_unaligned(); 8]
     }
     #[inline(always)]
+    unsafe fn add_i(self, a: I, b: I) -> I {
+        std::array::from_fn(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
     unsafe fn mul_i(self, a: I, b: I) -> I {
         std::array::from_fn(|i| a[i].wrapping_mul(b[i]))
     }
@@ -170,6 +174,13 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn dot(self, acc: I, u: I, s: I) -> I {
+        std::array::from_fn(|i| {
+            let (u, s) = (u[i].to_ne_bytes(), s[i].to_ne_bytes());
+            (0..4).fold(acc[i], |sum, k| sum + i32::from(u[k]) * i32::from(s[k] as i8))
+        })
+    }
+    #[inline(always)]
+    unsafe fn dot_any(self, acc: I, u: I, s: I) -> I {
         std::array::from_fn(|i| {
             let (u, s) = (u[i].to_ne_bytes(), s[i].to_ne_bytes());
             (0..4).fold(acc[i], |sum, k| sum + i32::from(u[k]) * i32::from(s[k] as i8))

@@ -6,9 +6,11 @@
 //! Extensions Reference, `TDPBF16PS`).
 
 mod block;
+mod bytes;
 pub(crate) mod split;
 
 pub(crate) use block::{Block, STEP, product};
+pub(crate) use bytes::{ByteBlock, byte_product};
 
 use crate::isa::Amx;
 use crate::simd::Simd;

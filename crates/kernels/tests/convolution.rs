@@ -1,0 +1,192 @@
+//! Convolutions, layer norms and products of bytes of random shapes, on every instruction set, against the slow reference.
+
+use parasol_kernels::{
+    Activation, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Finish, Function, Isa, LayerNorm,
+    Quantisation, Range, Rows, reference,
+};
+
+/// xorshift64*: the same numbers everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32
+    }
+    fn below(&mut self, n: usize) -> usize {
+        self.next() as usize % n
+    }
+    fn normal(&mut self) -> f32 {
+        (0..6).map(|_| self.next() as f32 / u32::MAX as f32 - 0.5).sum()
+    }
+    fn normals(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.normal()).collect()
+    }
+}
+
+fn close(got: &[f32], want: &[f32], bound: f32, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    let size = want.iter().fold(1e-6f32, |a, b| a.max(b.abs()));
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        assert!((got - want).abs() <= bound * size, "{what}: value {i} is {got}, the reference says {want}");
+    }
+}
+
+fn every(f: impl Fn(&Compute)) {
+    for isa in Isa::available() {
+        for threads in [1, 2] {
+            f(&Compute::new(isa, threads));
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_any_shape() {
+    every(|compute| {
+        let mut random = Random(7);
+        for case in 0..60 {
+            let (inputs, outputs) =
+                (1 + random.below(70), 1 + random.below(if case % 3 == 0 { 3 } else { 90 }));
+            let (taps, dilation) = (1 + random.below(7), 1 + random.below(4));
+            let mut shape = ConvShape::centred(inputs, outputs, taps, dilation);
+            shape.before = random.below(taps * dilation + 1);
+            let rows = random.below(70);
+            let (x, w) = (random.normals(rows * inputs), random.normals(inputs * outputs * taps));
+            let bias = if case % 2 == 0 { random.normals(outputs) } else { Vec::new() };
+            let weight = |o: usize, i: usize, t: usize| w[(o * inputs + i) * taps + t];
+            let conv = Conv1d::new(compute.isa(), shape, &bias, weight);
+            let want = reference::conv1d(shape, &bias, weight, &x);
+            let mut out = vec![f32::NAN; rows * outputs];
+            compute.conv1d(&conv, Rows::new(&x, inputs), None, Finish::default(), &mut out);
+            close(&out, &want, 1e-5, &format!("{shape:?}, {rows} rows on {compute:?}"));
+
+            // The same with everything that may stand around it.
+            let leak: Vec<f32> = x.iter().map(|x| if *x < 0.0 { x * 0.1 } else { *x }).collect();
+            let (scale, add) = (random.normals(outputs), random.normals(rows * outputs));
+            let want: Vec<f32> = reference::conv1d(shape, &bias, weight, &leak)
+                .iter()
+                .enumerate()
+                .map(|(i, x)| x.max(0.0) * scale[i % outputs] + add[i])
+                .collect();
+            let finish = Finish {
+                activation: Activation::Relu,
+                scale: Some(&scale),
+                add: Some(Rows::new(&add, outputs)),
+            };
+            let mut out = vec![f32::NAN; rows * outputs];
+            compute.conv1d(&conv, Rows::new(&x, inputs), Some(0.1), finish, &mut out);
+            close(&out, &want, 1e-5, &format!("finished {shape:?}, {rows} rows on {compute:?}"));
+        }
+    });
+}
+
+#[test]
+fn products_read_rows_with_gaps() {
+    every(|compute| {
+        let mut random = Random(3);
+        let (rows, inputs, outputs, stride) = (37, 20, 45, 61);
+        let (all, w) = (random.normals(rows * stride), random.normals(inputs * outputs));
+        let shape = ConvShape::product(inputs, outputs);
+        let weight = |o: usize, i: usize, _: usize| w[i * outputs + o];
+        let x: Vec<f32> =
+            (0..rows).flat_map(|r| all[r * stride + 7..r * stride + 7 + inputs].to_vec()).collect();
+        let conv = Conv1d::new(compute.isa(), shape, &[], weight);
+        let mut out = vec![f32::NAN; rows * outputs];
+        compute.conv1d(&conv, Rows::strided(&all, 7, rows, stride), None, Finish::default(), &mut out);
+        close(&out, &reference::conv1d(shape, &[], weight, &x), 1e-5, "with gaps");
+    });
+}
+
+#[test]
+#[should_panic(expected = "rows of")]
+fn rows_outside_are_refused() {
+    let compute = Compute::new(Isa::detect(), 1);
+    let conv = Conv1d::new(compute.isa(), ConvShape::product(4, 1), &[], |_, _, _| 1.0);
+    compute.conv1d(&conv, Rows::strided(&[0.0; 30], 0, 4, 9), None, Finish::default(), &mut [0.0; 4]);
+}
+
+#[test]
+fn norms_with_and_without_a_filter() {
+    every(|compute| {
+        let mut random = Random(11);
+        for _ in 0..40 {
+            let (rows, channels) = (random.below(80), 1 + random.below(100));
+            let (taps, dilation) = (1 + 2 * random.below(4), 1 + random.below(5));
+            let x = random.normals(rows * channels);
+            let (weight, bias) = (random.normals(channels), random.normals(channels));
+            let norm = LayerNorm { weight: &weight, bias: &bias, eps: 1e-5 };
+            let (w, b) = (random.normals(taps * channels), random.normals(channels));
+            let filter = Depthwise { weights: &w, bias: &b, taps, dilation };
+            for filter in [None, Some(filter)] {
+                let filtered = filter.map_or(x.clone(), |filter| reference::depthwise(&x, filter));
+                let want = reference::layer_norm(&filtered, &weight, &bias, norm.eps);
+                let mut out = vec![f32::NAN; x.len()];
+                let range = compute.filtered_norm(filter, norm, &x, &mut out);
+                close(&out, &want, 2e-4, &format!("{rows} × {channels}, {taps} taps on {compute:?}"));
+                let ends = (out.iter().fold(0f32, |a, b| a.min(*b)), out.iter().fold(0f32, |a, b| a.max(*b)));
+                assert_eq!((range.low, range.high), ends);
+            }
+        }
+    });
+}
+
+#[test]
+fn products_of_bytes_are_exact() {
+    every(|compute| {
+        let mut random = Random(5);
+        for case in 0..40 {
+            let (rows, inputs, outputs) = (random.below(60), 1 + random.below(300), 1 + random.below(100));
+            let x = random.normals(rows * inputs);
+            let weights: Vec<u8> = (0..inputs * outputs).map(|_| random.next() as u8).collect();
+            let zero = if case == 0 { 255 } else { random.next() as u8 };
+            // Narrower than the values, so that some meet both ends.
+            let range = Range { low: -0.8 * random.normal().abs(), high: 0.9 };
+            let want = reference::byte_product(&x, Quantisation::from(range), &weights, outputs, 0.01, zero);
+            let matrix = ByteMatrix::new(compute.isa(), &weights, outputs, 0.01, zero, &[]);
+            let mut out = vec![f32::NAN; rows * outputs];
+            let came =
+                compute.byte_product(&matrix, Rows::new(&x, inputs), range, Finish::default(), &mut out);
+            assert_eq!(out, want, "{rows} × {inputs} × {outputs} on {compute:?}");
+            let ends = (out.iter().fold(0f32, |a, b| a.min(*b)), out.iter().fold(0f32, |a, b| a.max(*b)));
+            assert_eq!((came.low, came.high), ends);
+        }
+    });
+}
+
+#[test]
+fn functions_of_every_value() {
+    every(|compute| {
+        let x: Vec<f32> = (-3000..3000).map(|i| i as f32 * 0.0041).collect();
+        let check = |function, f: &dyn Fn(f64) -> f64, bound: f64| {
+            let mut y = x.clone();
+            compute.apply(function, &mut y);
+            for (x, y) in x.iter().zip(&y) {
+                let want = f(f64::from(*x));
+                assert!(
+                    (f64::from(*y) - want).abs() <= bound * want.abs().max(1.0),
+                    "{function:?} of {x} is {y}"
+                );
+            }
+        };
+        check(Function::Exp, &f64::exp, 1e-6);
+        check(Function::Tanh, &f64::tanh, 1e-6);
+        check(Function::Sigmoid, &|x| 1.0 / (1.0 + (-x).exp()), 1e-6);
+        let wide: Vec<f32> = x.iter().map(|x| x * 160.0).collect();
+        let (mut sin, mut cos) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
+        compute.sin_cos(&wide, &mut sin, &mut cos);
+        for ((x, sin), cos) in wide.iter().zip(sin).zip(cos) {
+            let (s, c) = f64::from(*x).sin_cos();
+            assert!(
+                (f64::from(sin) - s).abs() < 1e-6 && (f64::from(cos) - c).abs() < 1e-6,
+                "{x}: {sin}, {cos}"
+            );
+        }
+        let mut rows: Vec<f32> = (0..3 * 37).map(|i| (i * 31 % 17) as f32 - 8.0).collect();
+        let halves: Vec<f32> = rows.iter().map(|x| x * 0.5).collect();
+        let want: Vec<f32> = halves.chunks(37).flat_map(reference::softmax).collect();
+        compute.softmax(&mut rows, 37, 0.5);
+        close(&rows, &want, 1e-6, "softmax");
+    });
+}
