@@ -1,4 +1,5 @@
-//! Sound: reading it from files, writing it, and the models that listen.
+//! Sound: reading it from files, writing it, the models that listen and those that speak.
 
 pub mod sound;
+pub mod speech;
 pub mod transcription;

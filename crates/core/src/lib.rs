@@ -12,6 +12,7 @@ pub mod generation;
 pub mod media;
 pub mod provider;
 pub mod sampling;
+pub mod speak;
 pub mod stream;
 pub mod transcribe;
 
@@ -28,6 +29,7 @@ pub use provider::{
     CacheHint, Citation, CitedRange, CitedUnit, Effort, Money, Signature, SignedPart, Signer,
 };
 pub use sampling::{Sampling, SamplingChoice};
+pub use speak::{Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage, Voice};
 pub use stream::EventStream;
 pub use transcribe::{
     Segment, SoundStream, Timestamps, Transcribe, TranscribeRequest, TranscribeTask, TranscriptEvent,

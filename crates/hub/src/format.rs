@@ -23,6 +23,8 @@ pub enum Format {
     Ggml,
     /// A folder with CTranslate2's `model.bin` and `config.json`.
     CTranslate2,
+    /// An ONNX file: a network as a graph, of which voices are made.
+    Onnx,
     /// A web page, most often an error or a login page that took a file's place.
     Html,
     /// A folder with `config.json` and safetensors.
@@ -43,13 +45,18 @@ pub enum LocalModel {
     HuggingFace(PathBuf),
     /// A speech model: a folder with CTranslate2's `model.bin`, or a ggml file.
     Whisper(PathBuf),
+    /// A voice: its ONNX file, or the folder with it and its tables.
+    Voice(PathBuf),
 }
 
 impl LocalModel {
     /// Where it lies.
     pub fn path(&self) -> &Path {
         match self {
-            LocalModel::Gguf(path) | LocalModel::HuggingFace(path) | LocalModel::Whisper(path) => path,
+            LocalModel::Gguf(path)
+            | LocalModel::HuggingFace(path)
+            | LocalModel::Whisper(path)
+            | LocalModel::Voice(path) => path,
         }
     }
 }
@@ -93,6 +100,10 @@ fn of_first_bytes(first: &[u8], len: u64) -> Format {
     if matches!(first, [0x80, 2..=5, ..]) {
         return Format::Pickle;
     }
+    // The format's version (field 1, a small number), then the producer's name or version, the domain or the graph.
+    if matches!(first, [0x08, 1..=20, 0x12 | 0x1a | 0x22 | 0x3a, ..]) {
+        return Format::Onnx;
+    }
     let text = first.trim_ascii_start().to_ascii_lowercase();
     if text.starts_with(b"<!doctype html") || text.starts_with(b"<html") {
         return Format::Html;
@@ -122,6 +133,7 @@ pub fn local_model(path: &Path) -> Result<LocalModel> {
             let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
             Ok(LocalModel::Whisper(folder.to_owned()))
         }
+        Format::Onnx => Ok(LocalModel::Voice(path.to_owned())),
         Format::Safetensors => match path.parent() {
             Some(folder) if folder.join("config.json").is_file() => {
                 let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -135,9 +147,10 @@ pub fn local_model(path: &Path) -> Result<LocalModel> {
             "{name} is an archive or a PyTorch pickle, which can run code when read: use the model's GGUF or safetensors files"
         )),
         Format::Html => unsupported(format!("{name} is a web page, not a model: download the file itself")),
+        Format::Unknown if path.is_dir() && is_voice(path)? => Ok(LocalModel::Voice(path.to_owned())),
         Format::Unknown if path.is_dir() => folder_of_gguf(path),
         Format::Unknown => unsupported(format!(
-            "{name} is no model that Parasol knows: its first bytes are neither GGUF nor safetensors"
+            "{name} is no model that Parasol knows: its first bytes are neither GGUF, safetensors nor ONNX"
         )),
     }
 }
@@ -147,6 +160,11 @@ fn is_ct2_weights(path: &Path) -> bool {
     path.is_file()
         && path.file_name().is_some_and(|name| name == "model.bin")
         && path.parent().is_some_and(|folder| folder.join("config.json").is_file())
+}
+
+/// Whether a folder holds ONNX files and no GGUF file.
+fn is_voice(folder: &Path) -> Result<bool> {
+    Ok(with_extension(folder, "gguf")?.is_empty() && !with_extension(folder, "onnx")?.is_empty())
 }
 
 /// A folder that holds one GGUF model, whole or in parts, stands for that model.
@@ -208,6 +226,7 @@ mod tests {
             (b"lmgg\0\0".to_vec(), Format::Ggml),
             (b"PK\x03\x04....".to_vec(), Format::Zip),
             (b"\x80\x02}q".to_vec(), Format::Pickle),
+            (b"\x08\x08\x12\x07pytorch".to_vec(), Format::Onnx),
             (b"\n<!DOCTYPE html><p>".to_vec(), Format::Html),
             (Vec::new(), Format::Unknown),
             (b"GGU".to_vec(), Format::Unknown),

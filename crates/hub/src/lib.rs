@@ -30,6 +30,7 @@
 //!     LocalModel::Gguf(file) => println!("load {}", file.display()),
 //!     LocalModel::HuggingFace(folder) => println!("load {}", folder.display()),
 //!     LocalModel::Whisper(path) => println!("listen with {}", path.display()),
+//!     LocalModel::Voice(folder) => println!("speak with {}", folder.display()),
 //! }
 //! # Ok(())
 //! # }

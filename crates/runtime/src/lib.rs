@@ -11,6 +11,7 @@ pub mod machine;
 mod model;
 mod models;
 mod runtime;
+mod voice;
 
 pub use any::AnyModel;
 pub use ceilings::{Ceilings, ceilings};
@@ -20,11 +21,13 @@ pub use far::Far;
 pub use far_ears::FarEars;
 pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
 pub use model::{LoadOptions, Model};
-pub use models::{EarsLease, Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy};
+pub use models::{
+    EarsLease, Lease, LoadedModel, LoadedState, ModelCard, Models, ModelsOptions, Policy, VoiceLease,
+};
 pub use runtime::Runtime;
 
-/// Reading sound, and the models that listen.
-pub use parasol_audio::{sound, transcription};
+/// Sound, the models that listen and those that speak.
+pub use parasol_audio::{sound, speech, transcription};
 /// What doors need of the layers below the roof.
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
 pub use parasol_kernels::{Isa, KvFormat};

@@ -73,6 +73,9 @@ impl Opened {
         if matches!(located.model, LocalModel::Whisper(_)) {
             return Err(crate::ears::not_text(&located.name));
         }
+        if matches!(located.model, LocalModel::Voice(_)) {
+            return Err(crate::voice::not_text(&located.name));
+        }
         Ok(Self {
             reference: reference.to_owned(),
             // A file of the user's is called what it calls itself.

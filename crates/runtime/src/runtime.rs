@@ -106,6 +106,7 @@ impl Runtime {
         let located = self.locate(reference)?;
         match located.model {
             LocalModel::Whisper(_) => Err(crate::ears::not_text(&located.name)),
+            LocalModel::Voice(_) => Err(crate::voice::not_text(&located.name)),
             _ => Ok(Checkpoint::open(located.model.path())?.info),
         }
     }

@@ -25,7 +25,7 @@ pub struct ModelCard {
     pub title: Option<String>,
     /// The family that it belongs to.
     pub family: Option<String>,
-    /// How its files are laid out: `gguf`, `safetensors` or `whisper` (CTranslate2, ggml).
+    /// How its files are laid out: `gguf`, `safetensors`, `whisper` (CTranslate2, ggml) or `onnx`.
     pub format: Option<&'static str>,
     /// How many parameters it has.
     pub parameters: Option<u64>,
@@ -163,6 +163,9 @@ impl Models {
         if matches!(located.model, LocalModel::Whisper(_)) {
             return Err(crate::ears::not_text(&located.name));
         }
+        if matches!(located.model, LocalModel::Voice(_)) {
+            return Err(crate::voice::not_text(&located.name));
+        }
         Ok(parasol_text::checkpoint::Checkpoint::open(located.model.path())?.info)
     }
 
@@ -172,7 +175,7 @@ impl Models {
             let item = shown.item.as_deref();
             let text = item.and_then(|item| match &item.value {
                 Loaded::Text(model) => Some(model),
-                Loaded::Ears(_) => None,
+                Loaded::Ears(_) | Loaded::Voice(_) => None,
             });
             LoadedModel {
                 name: shown.key,
@@ -342,6 +345,7 @@ fn empty(name: &str, model: &LocalModel) -> ModelCard {
             LocalModel::Gguf(_) => "gguf",
             LocalModel::HuggingFace(_) => "safetensors",
             LocalModel::Whisper(_) => "whisper",
+            LocalModel::Voice(_) => "onnx",
         }),
         parameters: None,
         quantisation: None,

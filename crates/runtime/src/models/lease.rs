@@ -1,9 +1,10 @@
 //! A model in use. It stays loaded for as long as its lease, a capability from it, or a stream of one of these lives.
 
-use super::loaded::{Ears, Text};
+use super::loaded::{Ears, Speaking, Text};
 use crate::chain::ChainModel;
 use crate::far_ears::FarEars;
 use futures_core::Stream;
+use parasol_audio::speech::Speaker;
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
     SamplingChoice, Transcribe,
@@ -234,5 +235,21 @@ impl Stream for Kept<EventStream<GenerationEvent>> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.inner).poll_next(cx)
+    }
+}
+
+/// A voice in use; it stays loaded for as long as this lives.
+pub struct VoiceLease(pub(super) Speaking);
+
+impl std::fmt::Debug for VoiceLease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "VoiceLease({})", self.0.held().key())
+    }
+}
+
+impl VoiceLease {
+    /// What speaks.
+    pub fn speaker(&self) -> &Speaker {
+        self.0.model()
     }
 }

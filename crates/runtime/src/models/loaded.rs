@@ -2,6 +2,7 @@
 
 use super::shelf::Held;
 use crate::model::Model;
+use parasol_audio::speech::Speaker;
 use parasol_audio::transcription::WhisperModel;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ pub(super) enum Loaded {
     Text(Model),
     /// It listens.
     Ears(Arc<WhisperModel>),
+    /// It speaks.
+    Voice(Speaker),
 }
 
 /// A model of one kind, held. The model goes before its place on the shelf: fields are dropped in order.
@@ -24,6 +27,9 @@ pub(super) type Text = InUse<Model>;
 
 /// A speech model in use.
 pub(super) type Ears = InUse<Arc<WhisperModel>>;
+
+/// A voice in use.
+pub(super) type Speaking = InUse<Speaker>;
 
 impl<T> InUse<T> {
     pub(super) fn model(&self) -> &T {
@@ -48,5 +54,13 @@ impl Ears {
     pub(super) fn of(held: Held<Loaded>) -> Option<Self> {
         let Loaded::Ears(model) = held.value() else { return None };
         Some(Self { model: Arc::clone(model), held })
+    }
+}
+
+impl Speaking {
+    /// `None` for another kind of model.
+    pub(super) fn of(held: Held<Loaded>) -> Option<Self> {
+        let Loaded::Voice(speaker) = held.value() else { return None };
+        Some(Self { model: speaker.clone(), held })
     }
 }

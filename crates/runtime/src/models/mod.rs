@@ -12,7 +12,7 @@ mod shelf;
 mod tests;
 
 pub use cards::{LoadedModel, LoadedState, ModelCard};
-pub use lease::{EarsLease, Lease};
+pub use lease::{EarsLease, Lease, VoiceLease};
 pub use options::{ModelsOptions, Policy};
 
 use crate::ears::OpenedEars;
@@ -21,7 +21,7 @@ use crate::machine::Memory;
 use crate::model::{LoadOptions, Opened};
 use crate::runtime::Runtime;
 use cards::Facts;
-use loaded::{Ears, Loaded, Text};
+use loaded::{Ears, Loaded, Speaking, Text};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::{Cancel, Hub, Licence, Located, human_bytes};
 use parasol_remote::RemoteModel;
@@ -30,6 +30,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
+
+/// Bytes that a voice takes of which the catalogue says nothing.
+const VOICE: u64 = 256 << 20;
 
 /// Names as requests write them are remembered up to this many.
 const MOST_KNOWN: usize = 4096;
@@ -149,7 +152,10 @@ impl Models {
             );
             Ok(Loaded::Text(model))
         })?;
-        let text = Text::of(held).ok_or_else(|| crate::ears::not_text(&located.name))?;
+        let text = Text::of(held).ok_or_else(|| match located.model {
+            parasol_hub::LocalModel::Voice(_) => crate::voice::not_text(&located.name),
+            _ => crate::ears::not_text(&located.name),
+        })?;
         self.remember(name, text.held().key());
         Ok(Lease::local(text))
     }
@@ -193,6 +199,30 @@ impl Models {
             Ok(Loaded::Ears(Arc::new(model)))
         })?;
         Ears::of(held).map(EarsLease::local).ok_or_else(|| crate::ears::not_ears(&located.name))
+    }
+
+    /// The voice of this name, loaded if it is not. Blocks as [`Models::acquire`] does.
+    ///
+    /// # Errors
+    /// As [`Models::acquire`]; `Unsupported` for a model that is no voice.
+    pub fn speaker(self: &Arc<Self>, name: &str) -> Result<VoiceLease> {
+        if let Some(model) = self.remote(name)? {
+            let message = format!("{} is computed elsewhere and does not speak here", model.name());
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let located = match self.find(name)? {
+            Some(located) => located,
+            None => self.absent(name, &Cancel::new())?,
+        };
+        let held = self.shelf.acquire(&located.name, &Cancel::new(), |room| {
+            let entry = self.hub().catalogue().find(&located.name);
+            let bytes = entry.map_or(VOICE, |entry| entry.memory.bytes);
+            room.reserve(bytes, "networks and dictionaries")?;
+            let speaker = crate::voice::open(&located, self.options.load.threads)?;
+            tracing::info!(model = located.name, bytes, "loaded");
+            Ok(Loaded::Voice(speaker))
+        })?;
+        Speaking::of(held).map(VoiceLease).ok_or_else(|| crate::voice::not_voice(&located.name))
     }
 
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;

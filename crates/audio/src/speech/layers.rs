@@ -1,0 +1,290 @@
+//! The layers of which voices are built, taken from an ONNX file by name: ConvNeXt blocks, transformer layers, and products
+//! with floats or bytes as weights.
+
+use super::onnx::Graph;
+use parasol_core::{Error, ErrorKind, Result};
+use parasol_kernels::{
+    Activation, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Finish, LayerNorm, Range, Rows,
+};
+
+/// The weights of a layer norm. ONNX files of these voices all say 1e-5.
+pub(crate) struct Norm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Norm {
+    pub(crate) fn open(graph: &Graph<'_>, name: &str, channels: usize) -> Result<Self> {
+        Ok(Self {
+            weight: graph.floats(&format!("{name}.weight"), &[channels])?,
+            bias: graph.floats(&format!("{name}.bias"), &[channels])?,
+        })
+    }
+
+    fn view(&self) -> LayerNorm<'_> {
+        LayerNorm { weight: &self.weight, bias: &self.bias, eps: 1e-5 }
+    }
+
+    /// Norms each row of `x` into `out`.
+    pub(crate) fn run(&self, compute: &Compute, x: &[f32], out: &mut Vec<f32>) -> Range {
+        resize(out, x.len());
+        compute.filtered_norm(None, self.view(), x, out)
+    }
+}
+
+/// The dimension `axis` of the weights of this name.
+pub(crate) fn size(graph: &Graph<'_>, name: &str, axis: usize) -> Result<usize> {
+    let tensor = graph.tensor(name)?;
+    match tensor.dims().get(axis) {
+        Some(&size) if size > 0 && size <= 1 << 14 => Ok(size),
+        _ => Err(Error::new(ErrorKind::Corrupt, format!("the weights {name:?} are {:?}", tensor.dims()))),
+    }
+}
+
+/// A vector of `len` numbers, of which all will be written.
+pub(crate) fn resize(out: &mut Vec<f32>, len: usize) {
+    out.resize(len, 0.0);
+}
+
+/// A product with weights of either kind.
+pub(crate) enum Linear {
+    Bytes(ByteMatrix),
+    Floats(Conv1d),
+}
+
+impl Linear {
+    /// The product whose bias has this name: in the graph, what the bias is added to comes from a product with floats, or from
+    /// a product of bytes through a cast and a scale.
+    pub(crate) fn open(
+        graph: &Graph<'_>,
+        compute: &Compute,
+        bias: &str,
+        (inputs, outputs): (usize, usize),
+    ) -> Result<Self> {
+        let unlike = || {
+            let message =
+                format!("this voice computes what stands before {bias:?} in a way that is not known");
+            Error::new(ErrorKind::Unsupported, message)
+        };
+        let values = graph.floats(bias, &[outputs])?;
+        let before = graph.reader(bias)?.inputs.iter().find_map(|value| graph.maker(value));
+        let before = before.ok_or_else(unlike)?;
+        match (before.operation, &before.inputs[..]) {
+            ("MatMul", [_, weights]) => {
+                let weights = graph.floats(weights, &[inputs, outputs])?;
+                let shape = ConvShape::product(inputs, outputs);
+                let weight = |output: usize, input: usize, _: usize| weights[input * outputs + output];
+                Ok(Self::Floats(Conv1d::new(compute.isa(), shape, &values, weight)))
+            }
+            ("Mul", [integers, scales]) => {
+                let product = graph.maker(integers).and_then(|cast| graph.maker(cast.inputs.first()?));
+                let product = product.filter(|node| node.operation == "MatMulInteger");
+                let scales = graph.maker(scales).map(|node| &node.inputs[..]);
+                let (Some([_, weights, _, zero]), Some([_, scale])) =
+                    (product.map(|node| &node.inputs[..]), scales)
+                else {
+                    return Err(unlike());
+                };
+                let weights = graph.tensor(weights)?.shaped(&[inputs, outputs])?.bytes()?;
+                let scale = graph.floats(scale, &[])?;
+                let zero = graph.tensor(zero)?.shaped(&[])?.bytes()?;
+                // One value each, as their empty dimensions say.
+                let (scale, zero) = (scale.first().ok_or_else(unlike)?, zero.first().ok_or_else(unlike)?);
+                let matrix = ByteMatrix::new(compute.isa(), &weights, outputs, *scale, *zero, &values);
+                Ok(Self::Bytes(matrix))
+            }
+            _ => Err(unlike()),
+        }
+    }
+
+    /// Inputs and outputs.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Bytes(matrix) => matrix.shape(),
+            Self::Floats(conv) => (conv.shape().inputs, conv.shape().outputs),
+        }
+    }
+
+    /// Multiplies rows whose values lie within `range`; tells the range of what comes out, where the next product needs it.
+    pub(crate) fn run(
+        &self,
+        compute: &Compute,
+        x: &[f32],
+        range: Range,
+        finish: Finish<'_>,
+        out: &mut [f32],
+    ) -> Range {
+        let x = Rows::new(x, self.shape().0);
+        match self {
+            Self::Bytes(matrix) => compute.byte_product(matrix, x, range, finish, out),
+            Self::Floats(conv) => {
+                compute.conv1d(conv, x, None, finish, out);
+                Range::default()
+            }
+        }
+    }
+}
+
+/// A filter from the weights (outputs, inputs, taps) and the bias of this name; its outputs lie in the middle of what they see.
+pub(crate) fn conv(
+    graph: &Graph<'_>,
+    compute: &Compute,
+    name: &str,
+    (inputs, outputs, taps, dilation): (usize, usize, usize, usize),
+) -> Result<Conv1d> {
+    let weights = graph.floats(&format!("{name}.weight"), &[outputs, inputs, taps])?;
+    let bias_name = format!("{name}.bias");
+    let bias = if graph.has(&bias_name) { graph.floats(&bias_name, &[outputs])? } else { Vec::new() };
+    let shape = ConvShape::centred(inputs, outputs, taps, dilation);
+    Ok(Conv1d::new(compute.isa(), shape, &bias, |output, input, tap| {
+        weights[(output * inputs + input) * taps + tap]
+    }))
+}
+
+/// Rows, and room for what is made of them.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// What the layers take and leave.
+    pub(crate) x: Vec<f32>,
+    normed: Vec<f32>,
+    hidden: Vec<f32>,
+    /// Queries, keys and values; attention's scores; what one head gives; what all do.
+    qkv: Vec<f32>,
+    scores: Vec<f32>,
+    head: Vec<f32>,
+    heads: Vec<f32>,
+}
+
+/// A ConvNeXt block (Liu et al., 2022) along time: a filter of one channel each, a norm, two products with GELU between, a
+/// scale for each channel, and what came in.
+pub(crate) struct ConvNext {
+    filter: Vec<f32>,
+    filter_bias: Vec<f32>,
+    taps: usize,
+    norm: Norm,
+    wide: Linear,
+    narrow: Linear,
+    gamma: Vec<f32>,
+}
+
+impl ConvNext {
+    /// The block of this name with these channels, inside and taps.
+    pub(crate) fn open(
+        graph: &Graph<'_>,
+        compute: &Compute,
+        name: &str,
+        (channels, inside, taps): (usize, usize, usize),
+    ) -> Result<Self> {
+        let stored = graph.floats(&format!("{name}.dw.weight"), &[channels, 1, taps])?;
+        let filter = (0..taps * channels).map(|i| stored[i % channels * taps + i / channels]).collect();
+        let matrix = |of: &str, sizes| Linear::open(graph, compute, &format!("{name}.{of}.bias"), sizes);
+        Ok(Self {
+            filter,
+            filter_bias: graph.floats(&format!("{name}.dw.bias"), &[channels])?,
+            taps,
+            norm: Norm::open(graph, &format!("{name}.norm"), channels)?,
+            wide: matrix("pw1", (channels, inside))?,
+            narrow: matrix("pw2", (inside, channels))?,
+            gamma: graph.floats(&format!("{name}.gamma"), &[channels])?,
+        })
+    }
+
+    pub(crate) fn run(&self, compute: &Compute, work: &mut Work) {
+        let (channels, inside) = self.wide.shape();
+        let rows = work.x.len() / channels;
+        resize(&mut work.normed, rows * channels);
+        resize(&mut work.hidden, rows * inside);
+        let filter =
+            Depthwise { weights: &self.filter, bias: &self.filter_bias, taps: self.taps, dilation: 1 };
+        let range = compute.filtered_norm(Some(filter), self.norm.view(), &work.x, &mut work.normed);
+        let gelu = Finish::with(Activation::Gelu);
+        let range = self.wide.run(compute, &work.normed, range, gelu, &mut work.hidden);
+        let finish =
+            Finish { scale: Some(&self.gamma), add: Some(Rows::new(&work.x, channels)), ..Finish::default() };
+        self.narrow.run(compute, &work.hidden, range, finish, &mut work.normed);
+        std::mem::swap(&mut work.x, &mut work.normed);
+    }
+}
+
+/// A transformer layer (Vaswani et al., 2017) with norms before its parts.
+pub(crate) struct Transformer {
+    heads: usize,
+    norm1: Norm,
+    qkv: Linear,
+    out: Linear,
+    norm2: Norm,
+    wide: Linear,
+    narrow: Linear,
+}
+
+impl Transformer {
+    /// The layer of this name with these channels, inside and heads.
+    pub(crate) fn open(
+        graph: &Graph<'_>,
+        compute: &Compute,
+        name: &str,
+        (channels, inside, heads): (usize, usize, usize),
+    ) -> Result<Self> {
+        let matrix = |of: &str, sizes| Linear::open(graph, compute, &format!("{name}.{of}"), sizes);
+        Ok(Self {
+            heads,
+            norm1: Norm::open(graph, &format!("{name}.norm1"), channels)?,
+            qkv: matrix("self_attn.in_proj_bias", (channels, 3 * channels))?,
+            out: matrix("self_attn.out_proj.bias", (channels, channels))?,
+            norm2: Norm::open(graph, &format!("{name}.norm2"), channels)?,
+            wide: matrix("linear1.bias", (channels, inside))?,
+            narrow: matrix("linear2.bias", (inside, channels))?,
+        })
+    }
+
+    pub(crate) fn run(&self, compute: &Compute, work: &mut Work) {
+        let (channels, inside) = self.wide.shape();
+        let rows = work.x.len() / channels;
+        let range = self.norm1.run(compute, &work.x, &mut work.normed);
+        resize(&mut work.qkv, rows * 3 * channels);
+        self.qkv.run(compute, &work.normed, range, Finish::default(), &mut work.qkv);
+        self.attend(compute, work, rows, channels);
+
+        let add = Finish { add: Some(Rows::new(&work.x, channels)), ..Finish::default() };
+        self.out.run(compute, &work.heads, range_of(&work.heads), add, &mut work.normed);
+        std::mem::swap(&mut work.x, &mut work.normed);
+
+        let range = self.norm2.run(compute, &work.x, &mut work.normed);
+        resize(&mut work.hidden, rows * inside);
+        let gelu = Finish::with(Activation::Gelu);
+        let range = self.wide.run(compute, &work.normed, range, gelu, &mut work.hidden);
+        let add = Finish { add: Some(Rows::new(&work.x, channels)), ..Finish::default() };
+        self.narrow.run(compute, &work.hidden, range, add, &mut work.normed);
+        std::mem::swap(&mut work.x, &mut work.normed);
+    }
+
+    /// Every row looks at every row.
+    fn attend(&self, compute: &Compute, work: &mut Work, rows: usize, channels: usize) {
+        let width = channels / self.heads;
+        resize(&mut work.heads, rows * channels);
+        resize(&mut work.scores, rows * rows);
+        resize(&mut work.head, rows * width);
+        for head in 0..self.heads {
+            // Keys and values take the place of weights.
+            let (at, qkv) = (head * width, &work.qkv);
+            let of = |row: usize, part: usize, i: usize| qkv[(row * 3 + part) * channels + at + i];
+            let keys =
+                Conv1d::new(compute.isa(), ConvShape::product(width, rows), &[], |row, i, _| of(row, 1, i));
+            let queries = Rows::strided(qkv, at, rows, 3 * channels);
+            compute.conv1d(&keys, queries, None, Finish::default(), &mut work.scores);
+            compute.softmax(&mut work.scores, rows, 1.0 / (width as f32).sqrt());
+            let values =
+                Conv1d::new(compute.isa(), ConvShape::product(rows, width), &[], |i, row, _| of(row, 2, i));
+            let scores = Rows::new(&work.scores, rows);
+            compute.conv1d(&values, scores, None, Finish::default(), &mut work.head);
+            for (to, from) in work.heads.chunks_exact_mut(channels).zip(work.head.chunks_exact(width)) {
+                to[at..at + width].copy_from_slice(from);
+            }
+        }
+    }
+}
+
+/// The smallest and the largest value, and 0.
+pub(crate) fn range_of(x: &[f32]) -> Range {
+    x.iter().fold(Range::default(), |range, &x| range.and(Range { low: x, high: x }))
+}

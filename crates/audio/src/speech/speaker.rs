@@ -1,0 +1,403 @@
+//! A loaded voice: requests in, sound out, sentence by sentence, on a thread for each request that ends with its stream.
+
+use super::hibari::Hibari;
+use super::reading::{Passage, Step, steps};
+use super::sentences::sentences;
+use super::vits::Vits;
+use super::{Engine, Speaking};
+use futures_channel::mpsc::{Sender, channel};
+use parasol_core::{
+    Error, ErrorKind, EventStream, Result, Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage,
+    Voice,
+};
+use parasol_kernels::Compute;
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+/// Pieces of sound that may wait for a reader who is behind.
+const AHEAD: usize = 4;
+/// Samples of a pause that are sent at once, in seconds.
+const SILENCE: f32 = 1.0;
+
+/// A voice that reads texts. Clones share it.
+#[derive(Clone)]
+pub struct Speaker {
+    name: String,
+    engine: Arc<dyn Engine>,
+}
+
+impl std::fmt::Debug for Speaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Speaker({})", self.name)
+    }
+}
+
+impl Speaker {
+    /// Loads the voice whose files lie in the folder `path`, or beside the file `path`; `name` is what it is called in events.
+    ///
+    /// # Errors
+    /// `Unsupported` when the folder holds no voice of a known kind, `Corrupt` when one of its files is damaged.
+    pub fn open(path: &Path, name: &str, compute: Arc<Compute>) -> Result<Self> {
+        let folder = if path.is_file() { path.parent().unwrap_or(path) } else { path };
+        let engine: Arc<dyn Engine> = if folder.join("hibari.onnx").is_file() {
+            Arc::new(Hibari::open(folder, compute)?)
+        } else if let Some(file) = piper(path)? {
+            Arc::new(Vits::open(&file, compute)?)
+        } else {
+            let message = format!(
+                "the folder {} holds no voice that is known: hibari.onnx with its tables is one, a Piper voice (NAME.onnx with NAME.onnx.json) another",
+                folder.display()
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        Ok(Self { name: name.to_owned(), engine })
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Samples per second of its sound.
+    pub fn rate(&self) -> u32 {
+        self.engine.rate()
+    }
+
+    /// The phonemes of each sentence of a text, as the voice's network reads them.
+    ///
+    /// # Errors
+    /// As [`Speak::speak`].
+    pub fn phonemes(&self, text: &str) -> Result<Vec<String>> {
+        let titles = |word: &str| self.engine.is_title(word);
+        let mut all = Vec::new();
+        for place in sentences(text, &titles) {
+            all.extend(self.engine.phonemes(&text[place])?);
+        }
+        Ok(all)
+    }
+
+    /// The sound of phonemes as [`Speaker::phonemes`] gives them: one sentence.
+    ///
+    /// # Errors
+    /// `Unsupported` when it would last more than minutes.
+    pub fn sound(&self, phonemes: &str, speed: f32, seed: u64) -> Result<Vec<f32>> {
+        Ok(self.engine.begin(0, seed).sound(phonemes, speed)?.0)
+    }
+
+    /// The same without anything drawn, where the voice can do without: what a reference makes with its scales of noise at 0.
+    ///
+    /// # Errors
+    /// As [`Speaker::sound`].
+    pub fn quiet_sound(&self, phonemes: &str, speed: f32) -> Result<Vec<f32>> {
+        Ok(self.engine.begin_quiet().sound(phonemes, speed)?.0)
+    }
+
+    /// The number of the voice that a request means.
+    fn voice(&self, request: &SpeakRequest) -> Result<usize> {
+        let voices = self.engine.voices();
+        let refuse = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
+        let index = match &request.voice {
+            None => 0,
+            Some(name) => match voices.iter().position(|voice| voice.name.eq_ignore_ascii_case(name)) {
+                Some(index) => index,
+                None => {
+                    let names: Vec<_> = voices.iter().take(12).map(|voice| voice.name.as_str()).collect();
+                    return refuse(format!(
+                        "{} has no voice {name:?}: it has {}",
+                        self.name,
+                        names.join(", ")
+                    ));
+                }
+            },
+        };
+        let Some(voice) = voices.get(index) else { return refuse(format!("{} has no voice", self.name)) };
+        let base = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        match &request.language {
+            Some(language) if base(language) != base(&voice.language) => refuse(format!(
+                "the voice {} speaks {}, not {language}: choose another voice",
+                voice.name, voice.language
+            )),
+            _ => Ok(index),
+        }
+    }
+
+    fn check(&self, request: &SpeakRequest) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
+        let within = |value: f32, low: f32, high: f32| value >= low && value <= high;
+        if !within(request.speed, SpeakRequest::SLOWEST, SpeakRequest::FASTEST) {
+            return refuse(format!(
+                "the speed {} is not between {} and {}",
+                request.speed,
+                SpeakRequest::SLOWEST,
+                SpeakRequest::FASTEST
+            ));
+        }
+        if !within(request.volume, 0.0, SpeakRequest::LOUDEST) {
+            return refuse(format!(
+                "the volume {} is not between 0 and {}",
+                request.volume,
+                SpeakRequest::LOUDEST
+            ));
+        }
+        Ok(())
+    }
+
+    /// Characters of the text that the voice cannot say, each once.
+    fn unspoken(&self, steps: &[Step]) -> String {
+        let mut all = String::new();
+        let mut seen = std::collections::BTreeSet::new();
+        let passages = steps.iter().filter_map(|step| match step {
+            Step::Passage(passage) => Some(passage.text.as_str()),
+            Step::Pause(_) => None,
+        });
+        for c in passages.flat_map(str::chars) {
+            if !c.is_whitespace() && !self.engine.can_say(c) && seen.insert(c) {
+                all.push(c);
+            }
+        }
+        all
+    }
+}
+
+impl Speak for Speaker {
+    fn speak(&self, request: SpeakRequest) -> Result<EventStream<SpeechEvent>> {
+        let begun = Instant::now();
+        self.check(&request)?;
+        let voice = self.voice(&request)?;
+        let steps = steps(&request.text, self.engine.takes_phonemes())?;
+        let unspoken = self.unspoken(&steps);
+        let sayable = |step: &Step| match step {
+            Step::Passage(passage) => {
+                passage.text.chars().any(|c| !c.is_whitespace() && !is_mark(c) && self.engine.can_say(c))
+            }
+            Step::Pause(_) => false,
+        };
+        if !steps.iter().any(sayable) {
+            return Err(self.nothing(&request, &unspoken, voice));
+        }
+        let seed = match request.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(|e| {
+                Error::new(ErrorKind::Internal, format!("the system gives no random numbers: {e}"))
+            })?,
+        };
+        let (sender, receiver) = channel(AHEAD);
+        let job = Job {
+            engine: Arc::clone(&self.engine),
+            name: self.name.clone(),
+            request,
+            steps,
+            voice,
+            seed,
+            unspoken,
+            begun,
+        };
+        std::thread::Builder::new()
+            .name("parasol-speech".into())
+            .spawn(move || job.run(sender))
+            .map_err(|e| Error::from(e).within("cannot start a thread to speak"))?;
+        Ok(EventStream::new(receiver))
+    }
+
+    fn voices(&self) -> Vec<Voice> {
+        self.engine.voices().to_vec()
+    }
+}
+
+/// The ONNX file of a Piper voice: the file itself, or the one in a folder that has its alphabet beside it.
+fn piper(path: &Path) -> Result<Option<std::path::PathBuf>> {
+    let has_alphabet = |file: &Path| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".json");
+        Path::new(&name).is_file()
+    };
+    if path.is_file() {
+        return Ok(has_alphabet(path).then(|| path.to_owned()));
+    }
+    let mut found: Vec<_> = std::fs::read_dir(path)
+        .map_err(|e| Error::from(e).within(format!("cannot read the folder {}", path.display())))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|e| e == "onnx") && has_alphabet(file))
+        .collect();
+    found.sort();
+    match &found[..] {
+        [_, second, ..] => Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!(
+                "the folder {} holds several voices: name one, such as {}",
+                path.display(),
+                second.display()
+            ),
+        )),
+        _ => Ok(found.pop()),
+    }
+}
+
+/// Punctuation is heard only beside words.
+fn is_mark(c: char) -> bool {
+    c.is_ascii_punctuation()
+        && !matches!(c, '%' | '&' | '+' | '@' | '=' | '/' | '$' | '#' | '*' | '<' | '>' | '^' | '~')
+        || "…—–‘’“”«»¿¡".contains(c)
+        || c.is_control()
+}
+
+impl Speaker {
+    fn nothing(&self, request: &SpeakRequest, unspoken: &str, voice: usize) -> Error {
+        let voice = self.engine.voices().get(voice);
+        let (name, language) = voice.map_or(("", ""), |voice| (&voice.name, &voice.language));
+        let shown: String = unspoken.chars().take(12).collect();
+        let message = match (request.text.trim().is_empty(), shown.is_empty()) {
+            (true, _) => "there is no text to speak: write one, or pipe it in".to_owned(),
+            (_, true) => "the text has punctuation only: there is nothing to speak".to_owned(),
+            _ => format!(
+                "nothing in the text can be spoken: the voice {name} speaks {language} and has no sound for {shown:?}"
+            ),
+        };
+        Error::new(ErrorKind::InvalidRequest, message)
+    }
+}
+
+/// One request on its way.
+struct Job {
+    engine: Arc<dyn Engine>,
+    name: String,
+    request: SpeakRequest,
+    steps: Vec<Step>,
+    voice: usize,
+    seed: u64,
+    unspoken: String,
+    begun: Instant,
+}
+
+/// The end of work: the reader has left, or an error, which has been sent.
+type Go = ControlFlow<()>;
+
+/// What goes to the reader.
+struct Output {
+    sender: Sender<Result<SpeechEvent>>,
+    samples: u64,
+    phonemes: usize,
+    first: Option<Duration>,
+    begun: Instant,
+}
+
+impl Output {
+    /// Sends, after waiting for room. Breaks off when nobody reads any more.
+    fn send(&mut self, event: Result<SpeechEvent>) -> Go {
+        let failed = event.is_err();
+        let ready = wait(|cx| self.sender.poll_ready(cx));
+        match ready.and_then(|()| self.sender.start_send(event)) {
+            Ok(()) if !failed => Go::Continue(()),
+            _ => Go::Break(()),
+        }
+    }
+
+    fn audio(&mut self, samples: Vec<f32>, done: usize) -> Go {
+        self.samples += samples.len() as u64;
+        self.first.get_or_insert_with(|| self.begun.elapsed());
+        self.send(Ok(SpeechEvent::Audio { samples, done }))
+    }
+}
+
+impl Job {
+    fn run(self, sender: Sender<Result<SpeechEvent>>) {
+        let mut out = Output { sender, samples: 0, phonemes: 0, first: None, begun: self.begun };
+        if self.speak(&mut out).is_break() {
+            return;
+        }
+        let usage = SpeechUsage {
+            characters: self.request.text.chars().count(),
+            phonemes: out.phonemes,
+            audio: Duration::from_secs_f64(out.samples as f64 / f64::from(self.engine.rate())),
+            unspoken: self.unspoken,
+        };
+        let total = self.begun.elapsed();
+        let timings = SpeechTimings { first_audio: out.first.unwrap_or(total), total };
+        // Nobody waits for an answer to the last event.
+        let _ = out.send(Ok(SpeechEvent::Finished { usage, timings }));
+    }
+
+    fn speak(&self, out: &mut Output) -> Go {
+        let voice = self.engine.voices().get(self.voice).map_or(String::new(), |voice| voice.name.clone());
+        out.send(Ok(SpeechEvent::Started {
+            model: self.name.clone(),
+            voice,
+            rate: self.engine.rate(),
+            total: self.request.text.len(),
+            seed: self.seed,
+        }))?;
+        let mut speaking = self.engine.begin(self.voice, self.seed);
+        let mut done = 0;
+        for step in &self.steps {
+            match step {
+                Step::Passage(passage) => {
+                    self.passage(passage, &mut *speaking, out)?;
+                    done = passage.to;
+                }
+                Step::Pause(length) => {
+                    let mut left = (length.as_secs_f32() * self.engine.rate() as f32) as usize;
+                    while left > 0 {
+                        let now = left.min((SILENCE * self.engine.rate() as f32) as usize);
+                        out.audio(vec![0.0; now], done)?;
+                        left -= now;
+                    }
+                }
+            }
+        }
+        Go::Continue(())
+    }
+
+    fn passage(&self, passage: &Passage, speaking: &mut dyn Speaking, out: &mut Output) -> Go {
+        let titles = |word: &str| self.engine.is_title(word);
+        let speed = (self.request.speed * passage.speed).clamp(SpeakRequest::SLOWEST, SpeakRequest::FASTEST);
+        let volume = self.request.volume * passage.volume;
+        for place in sentences(&passage.text, &titles) {
+            let done = (passage.from + place.end).min(passage.to);
+            let pieces = match self.engine.phonemes(&passage.text[place]) {
+                Ok(pieces) => pieces,
+                Err(error) => return out.send(Err(error)),
+            };
+            for piece in pieces {
+                if out.sender.is_closed() {
+                    return Go::Break(());
+                }
+                match speaking.sound(&piece, speed) {
+                    Ok((mut samples, phonemes)) => {
+                        samples.iter_mut().for_each(|x| *x = (*x * volume).clamp(-1.0, 1.0));
+                        out.phonemes += phonemes;
+                        if !samples.is_empty() {
+                            out.audio(samples, done)?;
+                        }
+                    }
+                    Err(error) => return out.send(Err(error)),
+                }
+            }
+        }
+        Go::Continue(())
+    }
+}
+
+/// Waits on this thread until `poll` is ready.
+fn wait<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(poll_fn(poll));
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        std::thread::park();
+    }
+}

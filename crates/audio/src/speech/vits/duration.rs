@@ -1,0 +1,163 @@
+//! How long each phoneme takes: a stochastic predictor that is run backwards, from noise to the logarithm of frames, through rational
+//! quadratic splines (Durkan et al., 2019).
+
+use super::parts::{Dilated, From, run};
+use parasol_core::{Error, ErrorKind, Result};
+use parasol_kernels::{Compute, Conv1d, Finish, Rows};
+
+/// The splines' ends, and the least width, height and slope of a bin.
+const BOUND: f32 = 5.0;
+const LEAST: f32 = 1e-3;
+
+struct Spline {
+    pre: Conv1d,
+    convs: Dilated,
+    project: Conv1d,
+    bins: usize,
+}
+
+/// The predictor.
+pub(super) struct Durations {
+    pre: Conv1d,
+    convs: Dilated,
+    project: Conv1d,
+    /// In the order in which they are run.
+    splines: Vec<Spline>,
+    shift: [f32; 2],
+    scale: [f32; 2],
+}
+
+impl Durations {
+    pub(super) fn open(from: &From<'_, '_>) -> Result<Self> {
+        let mut splines = Vec::new();
+        // The forward pass has one more at its beginning, which the backward pass leaves out.
+        for flow in [7, 5, 3] {
+            let name = format!("dp.flows.{flow}");
+            let project = from.conv(&format!("{name}.proj"), 1.0)?;
+            let outputs = project.shape().outputs;
+            if outputs % 3 != 2 || outputs < 5 {
+                let message =
+                    format!("the voice's splines have {outputs} numbers, which makes no whole bins");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            let (pre, convs) =
+                (from.conv(&format!("{name}.pre"), 1.0)?, Dilated::open(from, &format!("{name}.convs"))?);
+            splines.push(Spline { pre, convs, project, bins: outputs / 3 + 1 });
+        }
+        let pair = |name: &str| -> Result<[f32; 2]> {
+            let values = from.graph.floats(name, &[2, 1])?;
+            Ok([values[0], values[1]])
+        };
+        // The exporter may have folded exp(−logs) into a constant, which the first flow's product reads.
+        let scale = if from.graph.has("dp.flows.0.logs") {
+            pair("dp.flows.0.logs")?.map(|logs| (-logs).exp())
+        } else {
+            pair("/dp/flows.0/Exp_output_0")?
+        };
+        Ok(Self {
+            pre: from.conv("dp.pre", 1.0)?,
+            convs: Dilated::open(from, "dp.convs")?,
+            project: from.conv("dp.proj", 1.0)?,
+            splines,
+            shift: pair("dp.flows.0.m")?,
+            scale,
+        })
+    }
+
+    /// The logarithm of each phoneme's frames; `noise` has two numbers for each, scaled.
+    pub(super) fn run(&self, compute: &Compute, rows: &[f32], noise: &[[f32; 2]]) -> Vec<f32> {
+        let mut x = run(&self.pre, compute, rows, None, Finish::default());
+        self.convs.run(compute, &mut x);
+        let x = run(&self.project, compute, &x, None, Finish::default());
+        let mut z = noise.to_vec();
+        for spline in &self.splines {
+            z.iter_mut().for_each(|pair| pair.swap(0, 1));
+            spline.back(compute, &x, &mut z);
+        }
+        z.iter().map(|pair| (pair[1] - self.shift[0]) * self.scale[0]).collect()
+    }
+}
+
+impl Spline {
+    /// The second of each pair, by what the first and the phoneme say.
+    fn back(&self, compute: &Compute, x: &[f32], z: &mut [[f32; 2]]) {
+        let first: Vec<f32> = z.iter().map(|pair| pair[0]).collect();
+        let width = self.pre.shape().outputs;
+        let add = Finish { add: Some(Rows::new(x, width)), ..Finish::default() };
+        let mut h = run(&self.pre, compute, &first, None, add);
+        self.convs.run(compute, &mut h);
+        let says = run(&self.project, compute, &h, None, Finish::default());
+        let by = 1.0 / (width as f32).sqrt();
+        for (pair, says) in z.iter_mut().zip(says.chunks_exact(self.project.shape().outputs)) {
+            let (widths, rest) = says.split_at(self.bins);
+            let (heights, slopes) = rest.split_at(self.bins);
+            let scaled = |values: &[f32]| -> Vec<f32> { values.iter().map(|v| v * by).collect() };
+            pair[1] = inverse(pair[1], &edges(&scaled(widths)), &edges(&scaled(heights)), slopes);
+        }
+    }
+}
+
+/// The edges of bins from −[`BOUND`] to [`BOUND`] whose sizes are a softmax, none smaller than [`LEAST`] of the whole.
+fn edges(sizes: &[f32]) -> Vec<f32> {
+    let largest = sizes.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let grown: Vec<f32> = sizes.iter().map(|s| (s - largest).exp()).collect();
+    let total: f32 = grown.iter().sum();
+    let share = 1.0 - LEAST * sizes.len() as f32;
+    let mut sum = 0.0;
+    let mut edges = vec![-BOUND];
+    for size in grown {
+        sum += LEAST + share * size / total;
+        edges.push(2.0 * BOUND * sum - BOUND);
+    }
+    if let Some(last) = edges.last_mut() {
+        *last = BOUND;
+    }
+    edges
+}
+
+/// The x at which the spline has the height `y`.
+fn inverse(y: f32, xs: &[f32], ys: &[f32], slopes: &[f32]) -> f32 {
+    // Also what is no number stays what it is.
+    if !(-BOUND..=BOUND).contains(&y) {
+        return y;
+    }
+    let bins = xs.len() - 1;
+    let bin = ys[1..bins].iter().filter(|edge| y >= **edge).count();
+    let (x, width) = (xs[bin], xs[bin + 1] - xs[bin]);
+    let (low, height) = (ys[bin], ys[bin + 1] - ys[bin]);
+    // Slopes at the ends are 1.
+    let slope = |edge: usize| match edge {
+        0 => 1.0,
+        _ if edge == bins => 1.0,
+        _ => LEAST + softplus(slopes[edge - 1]),
+    };
+    let (left, right, delta) = (slope(bin), slope(bin + 1), height / width);
+    let (up, bend) = (y - low, left + right - 2.0 * delta);
+    let a = up * bend + height * (delta - left);
+    let b = height * left - up * bend;
+    let c = -delta * up;
+    let root = 2.0 * c / (-b - (b * b - 4.0 * a * c).max(0.0).sqrt());
+    root * width + x
+}
+
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spline_goes_through_its_edges_and_rises() {
+        let (widths, heights, slopes) = ([0.3, -1.0, 2.0, 0.0], [1.0, 0.5, -0.7, 0.2], [0.1, -2.0, 1.5]);
+        let (xs, ys) = (edges(&widths), edges(&heights));
+        for (x, y) in xs.iter().zip(&ys) {
+            assert!((inverse(*y, &xs, &ys, &slopes) - x).abs() < 1e-4, "{y}");
+        }
+        let path: Vec<f32> = (-60..=60).map(|i| inverse(i as f32 * 0.1, &xs, &ys, &slopes)).collect();
+        assert!(path.is_sorted(), "{path:?}");
+        assert_eq!((path[0], path[120]), (-6.0, 6.0));
+        assert!(inverse(f32::NAN, &xs, &ys, &slopes).is_nan());
+    }
+}

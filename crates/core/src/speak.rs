@@ -1,0 +1,118 @@
+//! Speech: text in, sound out.
+
+use crate::{EventStream, Result};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Anything that reads a text aloud.
+pub trait Speak: Send + Sync {
+    /// Reads the text. Sound arrives sentence by sentence, each as soon as it has been made.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for values out of range, an unknown voice or a text in which nothing can be spoken; `Unsupported`
+    /// for what this voice cannot do, such as a language that it does not speak.
+    fn speak(&self, request: SpeakRequest) -> Result<EventStream<SpeechEvent>>;
+
+    /// The voices that it has; the first is the default.
+    fn voices(&self) -> Vec<Voice>;
+}
+
+/// A request for speech.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpeakRequest {
+    /// What is said: plain text, or SSML when it begins with `<speak`.
+    pub text: String,
+    /// One of [`Speak::voices`] by name; `None` is the default.
+    pub voice: Option<String>,
+    /// The language of the text as a tag such as `en` or `en-GB`; `None` is the voice's own.
+    pub language: Option<String>,
+    /// 1 is the voice's own pace, 2 twice as fast; from [`SpeakRequest::SLOWEST`] to [`SpeakRequest::FASTEST`].
+    pub speed: f32,
+    /// 1 leaves the sound as it is made; from 0 to [`SpeakRequest::LOUDEST`]. What would leave ±1 is limited there.
+    pub volume: f32,
+    /// What is drawn is drawn from here, so that the same request sounds the same; `None` draws a seed.
+    pub seed: Option<u64>,
+}
+
+impl SpeakRequest {
+    /// The slowest pace.
+    pub const SLOWEST: f32 = 0.25;
+    /// The fastest pace.
+    pub const FASTEST: f32 = 4.0;
+    /// The largest volume.
+    pub const LOUDEST: f32 = 4.0;
+}
+
+impl Default for SpeakRequest {
+    fn default() -> Self {
+        Self { text: String::new(), voice: None, language: None, speed: 1.0, volume: 1.0, seed: None }
+    }
+}
+
+/// A voice that a model has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voice {
+    /// Its name.
+    pub name: String,
+    /// The language that it speaks, as a tag such as `en-US`.
+    pub language: String,
+    /// What it sounds like, for people; may be empty.
+    pub description: String,
+}
+
+/// One event of speech, in order: `Started`, any number of `Audio`, one `Finished`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum SpeechEvent {
+    /// The text was accepted.
+    Started {
+        /// Name of the model that speaks.
+        model: String,
+        /// The voice in use.
+        voice: String,
+        /// Samples per second of everything that follows, in one channel.
+        rate: u32,
+        /// Bytes of the text in all, which `Audio` counts towards.
+        total: usize,
+        /// The seed in use, so that a run can be repeated.
+        seed: u64,
+    },
+    /// A piece of sound, which follows the one before without a gap.
+    Audio {
+        /// Samples of one channel within ±1.
+        samples: Vec<f32>,
+        /// Bytes of the text that have been said with it.
+        done: usize,
+    },
+    /// Everything has been said.
+    Finished {
+        /// What it took.
+        usage: SpeechUsage,
+        /// How long it took.
+        timings: SpeechTimings,
+    },
+}
+
+/// What was spoken.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpeechUsage {
+    /// Characters of the text.
+    pub characters: usize,
+    /// Phonemes that were spoken.
+    pub phonemes: usize,
+    /// How long the sound is.
+    pub audio: Duration,
+    /// Characters that the voice cannot say, in the order of the text and each once; they were left out.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unspoken: String,
+}
+
+/// Where the time went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpeechTimings {
+    /// From the request to the first sound.
+    pub first_audio: Duration,
+    /// Until everything was made.
+    pub total: Duration,
+}
