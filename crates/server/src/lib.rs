@@ -23,6 +23,7 @@ mod openapi;
 mod options;
 mod pages;
 mod router;
+mod speak;
 mod state;
 mod storage;
 mod studio;

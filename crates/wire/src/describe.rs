@@ -3,7 +3,7 @@
 //! a reader through all its branches, and the shapes of the fields that it takes apart itself.
 
 use crate::trace::{self, Asked};
-use crate::{anthropic, gemini, ollama, openai};
+use crate::{anthropic, elevenlabs, gemini, ollama, openai};
 use parasol_core::Result;
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,10 @@ pub enum Body {
     Completions,
     /// `POST /v1/responses` and `/v1/responses/input_tokens`
     Responses,
+    /// `POST /v1/audio/speech`
+    Speech,
+    /// `POST /v1/text-to-speech/{voice}` and the same with `/stream`
+    TextToSpeech,
     /// `POST /v1/messages`
     Messages,
     /// `POST /v1/messages/count_tokens`
@@ -49,10 +53,12 @@ const SHORT: u32 = 16;
 
 impl Body {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
+        Self::Speech,
+        Self::TextToSpeech,
         Self::Messages,
         Self::MessagesCount,
         Self::GenerateContent,
@@ -68,6 +74,8 @@ impl Body {
             Self::ChatCompletions => "ChatCompletionRequest",
             Self::Completions => "CompletionRequest",
             Self::Responses => "ResponseRequest",
+            Self::Speech => "SpeechRequest",
+            Self::TextToSpeech => "TextToSpeechRequest",
             Self::Messages => "MessagesRequest",
             Self::MessagesCount => "MessagesCountRequest",
             Self::GenerateContent => "GenerateContentRequest",
@@ -87,6 +95,8 @@ impl Body {
             Self::MessagesCount => anthropic::MessagesRequest::parse_count(body).map(drop),
             Self::GenerateContent => gemini::GenerateRequest::parse("m", body).map(drop),
             Self::CountTokens => gemini::GenerateRequest::parse_count("m", body).map(drop),
+            Self::Speech => openai::speech::SpeechCall::read(body).map(drop),
+            Self::TextToSpeech => elevenlabs::TextToSpeech::read(body).map(drop),
             Self::OllamaGenerate => ollama::request::Call::generate(body).map(drop),
             Self::OllamaChat => ollama::request::Call::chat(body).map(drop),
             Self::OllamaNamed => ollama::request::Named::read(body).map(drop),
@@ -110,6 +120,11 @@ impl Body {
                 json!({ "model": "m", "input": "Say hello." }),
                 json!({ "model": "m", "input": messages, "text": { "verbosity": "medium" },
                     "reasoning": { "effort": "none" }, "stream_options": { "include_obfuscation": false } }),
+            ],
+            Self::Speech => vec![json!({ "model": "m", "input": "Say hello." })],
+            Self::TextToSpeech => vec![
+                json!({ "text": "Say hello." }),
+                json!({ "text": "Say hello.", "voice_settings": { "speed": 1 } }),
             ],
             Self::Messages | Self::MessagesCount => {
                 let mut least = json!({ "model": "m", "messages": messages });
@@ -160,7 +175,12 @@ impl Body {
             Self::OllamaChat | Self::OllamaGenerate => {
                 return with(body, "options", json!({ "num_predict": SHORT }));
             }
-            Self::Messages | Self::MessagesCount | Self::CountTokens | Self::OllamaNamed => return body,
+            Self::Messages
+            | Self::MessagesCount
+            | Self::CountTokens
+            | Self::OllamaNamed
+            | Self::Speech
+            | Self::TextToSpeech => return body,
         };
         with(body, limit, json!(SHORT))
     }

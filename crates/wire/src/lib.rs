@@ -4,6 +4,7 @@
 pub mod anthropic;
 pub mod client;
 pub mod describe;
+pub mod elevenlabs;
 mod fields;
 pub mod gemini;
 mod media;

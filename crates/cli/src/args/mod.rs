@@ -5,6 +5,7 @@ mod generation;
 mod model;
 mod providers;
 mod serve;
+mod speak;
 mod transcribe;
 mod units;
 
@@ -15,6 +16,7 @@ pub(crate) use serve::{
     ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,
     StopArgs,
 };
+pub(crate) use speak::SpeakArgs;
 pub(crate) use transcribe::{TranscribeArgs, TranscriptForm};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -59,6 +61,7 @@ Examples:
   parasol run ./model.gguf \"Hello\"            a file of your own
   parasol chat                                talk
   parasol transcribe talk.mp3                 write down what is said
+  parasol speak \"Hello there\" -o hello.wav    read aloud
   parasol list                                what there is";
 
 const AFTER_LONG: &str = "\
@@ -68,6 +71,7 @@ Examples:
   parasol run ./model.gguf \"Hello\"            a file of your own
   parasol chat                                talk
   parasol transcribe talk.mp3                 write down what is said
+  parasol speak \"Hello there\" -o hello.wav    read aloud
   parasol list                                what there is
 
 Exit codes:
@@ -100,6 +104,8 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// Write down what is said in a sound file
     Transcribe(TranscribeArgs),
+    /// Read a text aloud into a sound file or a pipe
+    Speak(SpeakArgs),
     /// Fetch models and check them
     Pull(PullArgs),
     /// List the models that are here and those that can be pulled

@@ -13,6 +13,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod show;
 mod show_ears;
+pub(crate) mod speak;
 pub(crate) mod transcribe;
 pub(crate) mod usage;
 

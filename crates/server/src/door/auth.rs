@@ -109,6 +109,7 @@ fn secret(request: &Request<Body>) -> Option<String> {
     };
     bearer
         .or_else(|| text("x-api-key"))
+        .or_else(|| text("xi-api-key"))
         .or_else(|| text("x-goog-api-key"))
         .or_else(query)
         .filter(|key| !key.is_empty())

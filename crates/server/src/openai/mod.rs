@@ -5,6 +5,7 @@ mod completions;
 mod models;
 mod responses;
 pub(crate) mod several;
+mod speech;
 mod stream;
 mod transcription;
 
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/completions", post(completions::create))
         .merge(responses::routes())
+        .merge(speech::routes())
         .merge(transcription::routes());
     NOT_OFFERED.iter().fold(offered, |router, path| {
         router.route(path, any(not_offered)).route(&format!("{path}/{{*rest}}"), any(not_offered))

@@ -139,6 +139,13 @@ fn answer(answer: Answer) -> Value {
             json!({ "application/json": object(required), "application/x-ndjson": text() })
         }
         Answer::Text(kind) => json!({ kind: text() }),
+        Answer::Sound => {
+            let kinds = parasol_runtime::sound::SoundFormat::ALL.iter().map(|format| format.media_type());
+            let bytes = json!({ "schema": { "type": "string", "format": "binary" } });
+            let mut content: Map<_, _> = kinds.map(|kind| (kind.to_owned(), bytes.clone())).collect();
+            content.insert("text/event-stream".to_owned(), text());
+            content.into()
+        }
         Answer::Nothing => return json!({ "description": "Done" }),
     };
     json!({ "description": "The answer", "content": content })
@@ -146,7 +153,7 @@ fn answer(answer: Answer) -> Value {
 
 fn error_name(tag: &str) -> &'static str {
     match tag {
-        "OpenAI" => "OpenAiError",
+        "OpenAI" | "ElevenLabs" => "OpenAiError",
         "Anthropic" => "AnthropicError",
         "Gemini" => "GeminiError",
         "Ollama" => "OllamaError",

@@ -31,15 +31,18 @@ pub(super) enum Answer {
     ObjectOrLines(&'static [&'static str]),
     /// Text of this media type.
     Text(&'static str),
+    /// Sound, in the format that was asked for.
+    Sound,
     Nothing,
 }
 
 /// The groups, with what they are for.
-pub(super) const TAGS: [(&str, &str); 5] = [
+pub(super) const TAGS: [(&str, &str); 6] = [
     ("OpenAI", "OpenAI's protocol; the base URL of its clients is this server's with /v1"),
     ("Anthropic", "Anthropic's protocol; /v1/models answers in it when anthropic-version is sent"),
     ("Gemini", "Google's protocol"),
     ("Ollama", "Ollama's protocol"),
+    ("ElevenLabs", "ElevenLabs' text to speech; errors are worded as OpenAI's"),
     ("Parasol", "The server's own pages and its administration"),
 ];
 
@@ -80,6 +83,10 @@ const PAGE: &[(&str, &str, &str)] = &[
 /// How Google's lists are paged.
 const GOOGLE_PAGE: &[(&str, &str, &str)] =
     &[("pageSize", "integer", "models in a page"), ("pageToken", "string", "what the page before named")];
+
+/// How ElevenLabs names formats.
+const SOUND: &[(&str, &str, &str)] =
+    &[("output_format", "string", "wav, flac, opus or pcm, perhaps with the voice's rate: pcm_24000")];
 
 /// How OpenAI's lists are paged.
 const ITEMS: &[(&str, &str, &str)] = &[
@@ -181,6 +188,37 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Answer::Object(&["id"]),
         )
     },
+    post(
+        "/v1/audio/speech",
+        "openaiSpeak",
+        "OpenAI",
+        "Read a text aloud; the sound is sent as it is made",
+        Body::Speech,
+        Answer::Sound,
+    ),
+    Operation {
+        query: SOUND,
+        ..post(
+            "/v1/text-to-speech/{voice}",
+            "elevenlabsSpeak",
+            "ElevenLabs",
+            "Read a text aloud with a voice of the default voice model",
+            Body::TextToSpeech,
+            Answer::Sound,
+        )
+    },
+    Operation {
+        query: SOUND,
+        ..post(
+            "/v1/text-to-speech/{voice}/stream",
+            "elevenlabsStream",
+            "ElevenLabs",
+            "The same",
+            Body::TextToSpeech,
+            Answer::Sound,
+        )
+    },
+    get("/v1/voices", "elevenlabsVoices", "ElevenLabs", "List the voices", Answer::Object(&["voices"])),
     post(
         "/v1/messages",
         "anthropicMessages",

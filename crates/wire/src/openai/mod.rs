@@ -16,6 +16,7 @@ mod options;
 pub mod responses;
 mod seals;
 mod settings;
+pub mod speech;
 mod tools;
 pub mod transcription;
 

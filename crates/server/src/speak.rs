@@ -1,0 +1,153 @@
+//! Speech over HTTP: asking a voice under the same limits as other models, and its sound as a body that is sent as it is made.
+
+use crate::AppState;
+use crate::context::RequestContext;
+use crate::generate::{Place, allow_model, fault, too_long};
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_core::Stream;
+use parasol_core::{Error, EventStream, Result, Speak, SpeakRequest, SpeechEvent};
+use parasol_runtime::VoiceLease;
+use parasol_runtime::sound::{SoundFormat, SoundWriter};
+use parasol_wire::openai::speech;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::time::{Instant, Sleep};
+
+/// Speech that has begun.
+pub(crate) struct Spoken {
+    // Dropped in order: the work ends before its voice may be unloaded and its place given away.
+    events: EventStream<SpeechEvent>,
+    deadline: Pin<Box<Sleep>>,
+    /// What a deadline that has passed means.
+    too_long: Option<Error>,
+    lease: VoiceLease,
+    _place: Place,
+}
+
+impl AppState {
+    /// Reads a text aloud. What goes wrong before the first sound is an error here, so that it still can have a status.
+    ///
+    /// # Errors
+    /// Those of the voice; `Denied`, `RateLimited`, `Overloaded`, `Timeout`.
+    pub(crate) async fn speak(
+        &self,
+        ctx: &RequestContext,
+        model: &str,
+        request: SpeakRequest,
+    ) -> Result<Spoken> {
+        allow_model(ctx, model)?;
+        let begun = Instant::now();
+        if let Some(key) = ctx.key() {
+            self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
+        }
+        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
+        let deadline = begun + self.options().request_timeout;
+        let (models, name) = (self.models().clone(), model.to_owned());
+        let work = tokio::task::spawn_blocking(move || {
+            let lease = models.speaker(&name)?;
+            let events = lease.speaker().speak(request)?;
+            Ok((lease, events))
+        });
+        let (lease, events) = match tokio::time::timeout_at(deadline, work).await {
+            Ok(done) => done.unwrap_or_else(|_| Err(fault()))?,
+            Err(_) => return Err(too_long(self)),
+        };
+        let deadline = Box::pin(tokio::time::sleep_until(deadline));
+        Ok(Spoken { events, deadline, too_long: Some(too_long(self)), lease, _place: place })
+    }
+}
+
+impl Spoken {
+    /// Samples per second.
+    pub(crate) fn rate(&self) -> u32 {
+        self.lease.speaker().rate()
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SpeechEvent>>> {
+        if let Poll::Ready(event) = Pin::new(&mut self.events).poll_next(cx) {
+            return Poll::Ready(event);
+        }
+        match self.deadline.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(self.too_long.take().map(Err)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The sound as a body, or as events that hold it.
+    ///
+    /// # Errors
+    /// When the format does not have the voice's rate.
+    pub(crate) fn response(self, format: SoundFormat, events: bool) -> Result<Response> {
+        let writer = SoundWriter::new(format, self.rate())?;
+        let rate = self.rate().to_string();
+        let body = Body::from_stream(Sound { spoken: Some(self), writer: Some(writer), events });
+        let kind = if events { "text/event-stream" } else { format.media_type() };
+        let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+        // Plain numbers do not tell their rate.
+        Ok((headers, [("x-parasol-sample-rate", rate)], body).into_response())
+    }
+}
+
+/// Bytes as they are made.
+struct Sound {
+    spoken: Option<Spoken>,
+    writer: Option<SoundWriter>,
+    events: bool,
+}
+
+impl Sound {
+    fn wrap(&self, bytes: Vec<u8>) -> Bytes {
+        match self.events {
+            true => speech::delta(&STANDARD.encode(bytes)).encode().into(),
+            false => bytes.into(),
+        }
+    }
+
+    /// The bytes of an event; `None` when there are none yet.
+    fn encode(&mut self, event: SpeechEvent) -> Result<Option<Bytes>> {
+        match event {
+            SpeechEvent::Started { .. } => Ok(None),
+            SpeechEvent::Audio { samples, .. } => {
+                let bytes = self.writer.as_mut().map_or(Ok(Vec::new()), |writer| writer.push(&samples))?;
+                Ok((!bytes.is_empty()).then(|| self.wrap(bytes)))
+            }
+            SpeechEvent::Finished { usage, .. } => {
+                self.spoken = None;
+                let rest = self.writer.take().map_or(Ok(Vec::new()), SoundWriter::finish)?;
+                let mut last = if rest.is_empty() { Vec::new() } else { self.wrap(rest).to_vec() };
+                if self.events {
+                    last.extend(speech::done(usage.characters, usage.phonemes).encode().into_bytes());
+                }
+                Ok((!last.is_empty()).then(|| last.into()))
+            }
+        }
+    }
+}
+
+impl Stream for Sound {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let Some(spoken) = &mut self.spoken else { return Poll::Ready(None) };
+            let done = match spoken.next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(event)) => event.and_then(|event| self.encode(event)),
+            };
+            match done {
+                Ok(None) => {}
+                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                // The connection breaks off, so that nobody takes the piece for the whole.
+                Err(error) => {
+                    self.spoken = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
