@@ -125,14 +125,37 @@ impl Linear {
     }
 }
 
+/// How many rows lie between those that the filter called `name` sees. Only the graph knows it: weights of one shape are
+/// filters of many.
+///
+/// # Errors
+/// `Unsupported` when the filter leaves out rows of its output, or has another number of them than came in.
+fn dilation(graph: &Graph<'_>, name: &str, taps: usize) -> Result<usize> {
+    let node = graph.reader(&format!("{name}.weight"))?;
+    let of = |setting: &str, default: i64| node.ints(setting).first().copied().unwrap_or(default);
+    let dilation = usize::try_from(of("dilations", 1)).ok().filter(|d| (1..=64).contains(d));
+    let centred = |d: &usize| {
+        let pad = taps.saturating_sub(1) * d / 2;
+        node.operation == "Conv"
+            && of("strides", 1) == 1
+            && node.ints("pads").iter().all(|p| usize::try_from(*p) == Ok(pad))
+            && (pad == 0 || !node.ints("pads").is_empty())
+    };
+    dilation.filter(centred).ok_or_else(|| {
+        let message = format!("the voice's layer {name} is no filter that keeps the number of rows");
+        Error::new(ErrorKind::Unsupported, message)
+    })
+}
+
 /// A filter from the weights (outputs, inputs, taps) and the bias of this name; its outputs lie in the middle of what they see.
 pub(crate) fn conv(
     graph: &Graph<'_>,
     compute: &Compute,
     name: &str,
-    (inputs, outputs, taps, dilation): (usize, usize, usize, usize),
+    (inputs, outputs, taps): (usize, usize, usize),
 ) -> Result<Conv1d> {
     let weights = graph.floats(&format!("{name}.weight"), &[outputs, inputs, taps])?;
+    let dilation = dilation(graph, name, taps)?;
     let bias_name = format!("{name}.bias");
     let bias = if graph.has(&bias_name) { graph.floats(&bias_name, &[outputs])? } else { Vec::new() };
     let shape = ConvShape::centred(inputs, outputs, taps, dilation);
@@ -161,6 +184,7 @@ pub(crate) struct ConvNext {
     filter: Vec<f32>,
     filter_bias: Vec<f32>,
     taps: usize,
+    dilation: usize,
     norm: Norm,
     wide: Linear,
     narrow: Linear,
@@ -182,6 +206,7 @@ impl ConvNext {
             filter,
             filter_bias: graph.floats(&format!("{name}.dw.bias"), &[channels])?,
             taps,
+            dilation: dilation(graph, &format!("{name}.dw"), taps)?,
             norm: Norm::open(graph, &format!("{name}.norm"), channels)?,
             wide: matrix("pw1", (channels, inside))?,
             narrow: matrix("pw2", (inside, channels))?,
@@ -194,8 +219,12 @@ impl ConvNext {
         let rows = work.x.len() / channels;
         resize(&mut work.normed, rows * channels);
         resize(&mut work.hidden, rows * inside);
-        let filter =
-            Depthwise { weights: &self.filter, bias: &self.filter_bias, taps: self.taps, dilation: 1 };
+        let filter = Depthwise {
+            weights: &self.filter,
+            bias: &self.filter_bias,
+            taps: self.taps,
+            dilation: self.dilation,
+        };
         let range = compute.filtered_norm(Some(filter), self.norm.view(), &work.x, &mut work.normed);
         let gelu = Finish::with(Activation::Gelu);
         let range = self.wide.run(compute, &work.normed, range, gelu, &mut work.hidden);

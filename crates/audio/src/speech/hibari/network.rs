@@ -111,8 +111,7 @@ impl Network {
         let prosody = Encoder::open(graph, compute, "pn.text")?;
         let (inside, wide) = (prosody.channels, size(graph, "m.dec_in.weight", 0)?);
         let taps = |name: &str| size(graph, &format!("{name}.weight"), 2);
-        let filter =
-            |name: &str, inputs, outputs| conv(graph, compute, name, (inputs, outputs, taps(name)?, 1));
+        let filter = |name: &str, inputs, outputs| conv(graph, compute, name, (inputs, outputs, taps(name)?));
         let symbols = size(graph, "m.text.emb.weight", 0)?.min(size(graph, "pn.text.emb.weight", 0)?);
         Ok(Self {
             duration: [filter("pn.dur.0", inside, inside)?, filter("pn.dur.2", inside, 1)?],
