@@ -30,7 +30,7 @@ pub(crate) unsafe fn exp2<S: Simd>(s: S, x: S::F) -> S::F {
     let n = s.round(x);
     let r = s.sub(x, n);
     let mut p = s.splat(1.535_336_2e-4);
-    for c in [1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 0.240_226_48, 0.693_147_2, 1.0] {
+    for c in [1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 0.240_226_48, std::f32::consts::LN_2, 1.0] {
         p = s.fma(p, r, s.splat(c));
     }
     s.times_pow2_floor(p, n)
