@@ -48,7 +48,7 @@ test("what an answer cost stands beside its figures and in the usage room", asyn
   // An answer that ends while the page is open is counted in it.
   await server.call("POST", "/conversations", { model: "unpriced" }).then(async (made) => {
     const { id } = made as { id: string };
-    const said = await server.call<{ id: string }>("POST", `/conversations/${id}/messages`, { role: "user", content: "Count" });
+    const said = await server.call<{ id: string }>("POST", `/conversations/${id}/messages`, { parent: null, content: "Count" });
     await server.call("POST", `/conversations/${id}/answers`, { parent: said.id });
   });
   await expect.poll(() => cells(page, "Total")).toEqual(["2", "20", "0", "6", "$0.004"]);
