@@ -103,7 +103,7 @@ impl<S: Simd> Op<S> for Run<'_, '_> {
         match self.finishing.activation {
             Activation::None => self.all(s, |x| x),
             Activation::Relu => self.all(s, |x| s.max(x, s.splat(0.0))),
-            Activation::Gelu => self.all(s, |x| math::gelu(s, x)),
+            Activation::Gelu => self.all(s, |x| math::gelu_by_erf(s, x)),
             Activation::Tanh => self.all(s, |x| math::tanh(s, x)),
         }
     }

@@ -186,7 +186,44 @@ fn functions_of_every_value() {
         let mut rows: Vec<f32> = (0..3 * 37).map(|i| (i * 31 % 17) as f32 - 8.0).collect();
         let halves: Vec<f32> = rows.iter().map(|x| x * 0.5).collect();
         let want: Vec<f32> = halves.chunks(37).flat_map(reference::softmax).collect();
-        compute.softmax(&mut rows, 37, 0.5);
+        compute.softmax(&mut rows, 37, 2.0);
         close(&rows, &want, 1e-6, "softmax");
     });
+}
+
+#[test]
+fn gelu_follows_a_faithful_erf() {
+    every(|compute| {
+        let x: Vec<f32> =
+            (-3000..3000).map(|i| i as f32 * 0.004_1).chain([0.0, -0.0, 1e-30, 300.0, -300.0]).collect();
+        let one = Conv1d::new(compute.isa(), ConvShape::product(1, 3), &[], |_, _, _| 1.0);
+        let mut out = vec![f32::NAN; 3 * x.len()];
+        compute.conv1d(&one, Rows::new(&x, 1), None, Finish::with(Activation::Gelu), &mut out);
+        for (x, y) in x.iter().zip(out.chunks(3)) {
+            let want = reference::gelu(*x);
+            assert!(y.iter().all(|y| (y - want).abs() <= 1.2e-7 * x.abs().max(1e-30)), "{x}: {y:?}, {want}");
+        }
+    });
+}
+
+/// Sums are divided in the same way whatever the length of a vector, so that what networks round to bytes is the same everywhere.
+#[test]
+fn norms_and_softmax_have_the_same_digits_with_every_vector_length() {
+    let mut random = Random(23);
+    let (rows, channels) = (50, 192);
+    let x = random.normals(rows * channels);
+    let (weight, bias, w) =
+        (random.normals(channels), random.normals(channels), random.normals(7 * channels));
+    let norm = LayerNorm { weight: &weight, bias: &bias, eps: 1e-5 };
+    let filter = Depthwise { weights: &w, bias: &bias, taps: 7, dilation: 4 };
+    let mut seen: Option<[Vec<f32>; 2]> = None;
+    // Without the instruction for it, a product and a sum are two roundings.
+    for isa in Isa::available().into_iter().filter(|isa| !matches!(isa, Isa::Portable(_))) {
+        let compute = Compute::new(isa, 1);
+        let (mut normed, mut shares) = (vec![f32::NAN; x.len()], x.clone());
+        compute.filtered_norm(Some(filter), norm, &x, &mut normed);
+        compute.softmax(&mut shares, 150, 0.125);
+        let got = [normed, shares];
+        assert_eq!(*seen.get_or_insert_with(|| got.clone()), got, "{}", isa.name());
+    }
 }

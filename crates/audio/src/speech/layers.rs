@@ -30,6 +30,36 @@ impl Norm {
         resize(out, x.len());
         compute.filtered_norm(None, self.view(), x, out)
     }
+
+    /// The same with mean and variance by Welford's updates (1962), as onnxruntime computes a norm that stands behind a sum
+    /// which nothing else reads: its last digits are those of the updates' order.
+    pub(crate) fn run_after_sum(&self, x: &[f32]) -> Vec<f32> {
+        let channels = self.weight.len();
+        let mut out = Vec::with_capacity(x.len());
+        for row in x.chunks_exact(channels) {
+            let (mut mean, mut squares) = (0f32, 0f32);
+            for (i, x) in row.iter().enumerate() {
+                let less = x - mean;
+                mean += less / (i + 1) as f32;
+                squares += less * (x - mean);
+            }
+            let deviation = (squares / channels as f32 + 1e-5).sqrt();
+            let each = row.iter().zip(&self.weight).zip(&self.bias);
+            out.extend(each.map(|((x, weight), bias)| (x - mean) / deviation * weight + bias));
+        }
+        out
+    }
+}
+
+/// Inputs whose products onnxruntime adds up before it rounds them into what it has, for a product with so many columns: a sum
+/// over more inputs has its last digits only in the same blocks. They matter where pitch is told, whose phase adds up.
+pub(crate) fn block_of(columns: usize) -> usize {
+    match columns {
+        0..=16 => 1024,
+        17..=32 => 512,
+        33..=64 => 256,
+        _ => 128,
+    }
 }
 
 /// The dimension `axis` of the weights of this name.
@@ -293,6 +323,7 @@ impl Transformer {
         resize(&mut work.heads, rows * channels);
         resize(&mut work.scores, rows * rows);
         resize(&mut work.head, rows * width);
+        let block = block_of(width);
         for head in 0..self.heads {
             // Keys and values take the place of weights.
             let (at, qkv) = (head * width, &work.qkv);
@@ -301,11 +332,20 @@ impl Transformer {
                 Conv1d::new(compute.isa(), ConvShape::product(width, rows), &[], |row, i, _| of(row, 1, i));
             let queries = Rows::strided(qkv, at, rows, 3 * channels);
             compute.conv1d(&keys, queries, None, Finish::default(), &mut work.scores);
-            compute.softmax(&mut work.scores, rows, 1.0 / (width as f32).sqrt());
-            let values =
-                Conv1d::new(compute.isa(), ConvShape::product(rows, width), &[], |i, row, _| of(row, 2, i));
-            let scores = Rows::new(&work.scores, rows);
-            compute.conv1d(&values, scores, None, Finish::default(), &mut work.head);
+            compute.softmax(&mut work.scores, rows, (width as f32).sqrt());
+            let mut more = vec![0.0; if rows > block { work.head.len() } else { 0 }];
+            for from in (0..rows).step_by(block) {
+                let shape = ConvShape::product(block.min(rows - from), width);
+                let values = Conv1d::new(compute.isa(), shape, &[], |i, row, _| of(from + row, 2, i));
+                let scores = Rows::strided(&work.scores, from, rows, rows);
+                if from == 0 {
+                    compute.conv1d(&values, scores, None, Finish::default(), &mut work.head);
+                } else {
+                    let add = Finish { add: Some(Rows::new(&work.head, width)), ..Finish::default() };
+                    compute.conv1d(&values, scores, None, add, &mut more);
+                    std::mem::swap(&mut work.head, &mut more);
+                }
+            }
             for (to, from) in work.heads.chunks_exact_mut(channels).zip(work.head.chunks_exact(width)) {
                 to[at..at + width].copy_from_slice(from);
             }

@@ -98,6 +98,64 @@ pub(crate) unsafe fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
     s.sub(s.max(x, s.splat(0.0)), s.mul(s.mul(size, s.splat(0.5)), tail))
 }
 
+/// eˣ by the coefficients of a polynomial of degree 6 without its last two, which are 1; x within −87 … 88.
+#[inline(always)]
+unsafe fn exp_by<S: Simd>(s: S, x: S::F, coefficients: [f32; 5]) -> S::F {
+    // Adding one and a half times 2²³ rounds to an integer.
+    let round = s.splat(12_582_912.0);
+    let n = s.sub(s.fma(x, s.splat(std::f32::consts::LOG2_E), round), round);
+    let r = s.fma(n, s.splat(-0.693_145_75), x);
+    let r = s.fma(n, s.splat(-1.428_606_8e-6), r);
+    let mut p = s.splat(coefficients[0]);
+    for c in [coefficients[1], coefficients[2], coefficients[3], coefficients[4], 1.0, 1.0] {
+        p = s.fma(p, r, s.splat(c));
+    }
+    s.times_pow2(p, n)
+}
+
+/// eˣ for x ≤ 0, faithfully rounded (coefficients: N. Juffa's minimax polynomial for expf, as onnxruntime has it); below −87 it is
+/// next to nothing.
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn exp_below<S: Simd>(s: S, x: S::F) -> S::F {
+    let coefficients = [1.378_059_4e-3, 8.373_124_5e-3, 4.166_953_7e-2, 0.166_664_72, 0.499_999_85];
+    exp_by(s, s.max(x, s.splat(-87.0)), coefficients)
+}
+
+/// ½x(1 + erf(x / √2)) with a faithfully rounded erf (coefficients: N. Juffa's minimax polynomials for erff): networks that round
+/// what follows to bytes repeat onnxruntime's numbers with it, where [`gelu`]'s 1.5e-7 would now and then give the next byte.
+///
+/// # Safety
+/// As for every method of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn gelu_by_erf<S: Simd>(s: S, x: S::F) -> S::F {
+    let one = s.splat(1.0);
+    // erf is ±1 from 3.925 on.
+    let z = s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2));
+    let z = s.max(s.min(z, s.splat(3.925)), s.splat(-3.925));
+    let (size, square) = (s.abs(z), s.mul(z, z));
+    let mut near = s.splat(-5.991_049_7e-4);
+    for c in [4.993_396e-3, -2.676_673_4e-2, 0.112_818_025, -0.376_124_86, 0.128_379_15] {
+        near = s.fma(near, square, s.splat(c));
+    }
+    let near = s.fma(near, z, z);
+    let mut far = s.splat(1.729_489_3e-5);
+    for c in [-3.832_086_8e-4, 3.883_934_3e-3, -2.425_456e-2, 0.106_777_85, 0.634_846_7, 0.128_717_51] {
+        far = s.fma(far, size, s.splat(c));
+    }
+    let exponent = s.sub(s.splat(0.0), s.fma(far, size, size));
+    let coefficients = [1.383_198_1e-3, 8.375_5e-3, 4.166_895e-2, 0.166_664_47, 0.499_999_85];
+    let far = s.sub(one, exp_by(s, exponent, coefficients));
+    // Exactly 0 up to the boundary and 1 behind it; and there −1 or 1.
+    let behind = s.mul(s.sub(size, s.splat(0.921_875)), s.splat(1e30));
+    let behind = s.max(s.min(behind, one), s.splat(0.0));
+    let sign = s.max(s.min(s.mul(z, s.splat(1e30)), one), s.splat(-1.0));
+    let erf = s.fma(s.mul(far, sign), behind, s.mul(near, s.sub(one, behind)));
+    s.mul(s.mul(x, s.splat(0.5)), s.add(erf, one))
+}
+
 /// sin(x) and cos(x) for |x| up to some ten thousands: what is left of x after whole half turns, in three parts, then
 /// Taylor polynomials on ±π/2; absolute error below 3e-7 near 0.
 ///

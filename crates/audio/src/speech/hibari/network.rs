@@ -1,10 +1,10 @@
 //! Hibari's network: phonemes to what each 12.5 ms of sound consist of. Two encoders read the phonemes; one tells how long each
 //! takes and, at a quarter of the frames … see [`Network::run`]. Every size is the file's own.
 
-use crate::speech::layers::{ConvNext, Linear, Norm, Transformer, Work, conv, resize, size};
+use crate::speech::layers::{ConvNext, Linear, Norm, Transformer, Work, block_of, conv, resize, size};
 use crate::speech::onnx::Graph;
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::{Activation, Compute, Conv1d, Finish, Function, Rows};
+use parasol_kernels::{Activation, Compute, Conv1d, ConvShape, Finish, Function, Rows};
 
 /// Bins of a spectrum: half of the window, and one.
 pub(super) const BINS: usize = 601;
@@ -22,12 +22,60 @@ struct Encoder {
     norm: Norm,
 }
 
+/// The product that frames enter by. Long sentences add it up in blocks of inputs, see [`block_of`].
+struct Entry {
+    whole: Conv1d,
+    blocks: Vec<Conv1d>,
+    bias: Vec<f32>,
+}
+
+impl Entry {
+    fn open(graph: &Graph<'_>, compute: &Compute, name: &str, channels: usize) -> Result<Self> {
+        let weights = graph.floats(&format!("{name}.weight"), &[channels, channels, 1])?;
+        let bias = graph.floats(&format!("{name}.bias"), &[channels])?;
+        let part = |from: usize, count: usize, bias: &[f32]| {
+            let shape = ConvShape::product(count, channels);
+            Conv1d::new(compute.isa(), shape, bias, |output, input, _| {
+                weights[output * channels + from + input]
+            })
+        };
+        let block = block_of(usize::MAX);
+        let blocks =
+            (0..channels).step_by(block).map(|from| part(from, block.min(channels - from), &[])).collect();
+        Ok(Self { whole: part(0, channels, &bias), blocks, bias })
+    }
+
+    /// `x` (frames, channels) into `work.x`.
+    fn run(&self, compute: &Compute, x: &[f32], work: &mut Work) {
+        let channels = self.bias.len();
+        let rows = x.len() / channels;
+        resize(&mut work.x, x.len());
+        if channels <= block_of(rows) {
+            compute.conv1d(&self.whole, Rows::new(x, channels), None, Finish::default(), &mut work.x);
+            return;
+        }
+        let mut before = Vec::new();
+        for (i, block) in self.blocks.iter().enumerate() {
+            let from = i * self.blocks[0].shape().inputs; // there is one at least
+            let add = (i > 0).then(|| Rows::new(&before, channels));
+            let part = Rows::strided(x, from, rows, channels);
+            compute.conv1d(block, part, None, Finish { add, ..Finish::default() }, &mut work.x);
+            if i + 1 < self.blocks.len() {
+                before.clone_from(&work.x);
+            }
+        }
+        for row in work.x.chunks_exact_mut(channels) {
+            row.iter_mut().zip(&self.bias).for_each(|(x, bias)| *x += bias);
+        }
+    }
+}
+
 /// The whole network.
 pub(super) struct Network {
     acoustic: Encoder,
     prosody: Encoder,
     duration: [Conv1d; 2],
-    frames_in: Conv1d,
+    frames_in: Entry,
     frames: Vec<ConvNext>,
     frames_out: Conv1d,
     decoder_in: Conv1d,
@@ -94,9 +142,7 @@ impl Encoder {
         }
         self.convs.iter().for_each(|block| block.run(compute, work));
         (0..self.rounds).for_each(|_| self.attention.run(compute, work));
-        let mut out = Vec::new();
-        self.norm.run(compute, &work.x, &mut out);
-        out
+        self.norm.run_after_sum(&work.x)
     }
 }
 
@@ -115,7 +161,7 @@ impl Network {
         let symbols = size(graph, "m.text.emb.weight", 0)?.min(size(graph, "pn.text.emb.weight", 0)?);
         Ok(Self {
             duration: [filter("pn.dur.0", inside, inside)?, filter("pn.dur.2", inside, 1)?],
-            frames_in: filter("pn.pro_in", inside, inside)?,
+            frames_in: Entry::open(graph, compute, "pn.pro_in", inside)?,
             frames: blocks(graph, compute, "pn.pro", inside)?,
             frames_out: filter("pn.pro_out", inside, 4)?,
             decoder_in: filter("m.dec_in", acoustic.channels + 2, wide)?,
@@ -183,8 +229,7 @@ impl Network {
         let channels = self.prosody.channels;
         let gathered: Vec<f32> =
             owner.iter().flat_map(|&p| &prosody[p * channels..(p + 1) * channels]).copied().collect();
-        resize(&mut work.x, gathered.len());
-        compute.conv1d(&self.frames_in, Rows::new(&gathered, channels), None, Finish::default(), &mut work.x);
+        self.frames_in.run(compute, &gathered, work);
         self.frames.iter().for_each(|block| block.run(compute, work));
         let mut four = vec![0.0; owner.len() * 4];
         compute.conv1d(&self.frames_out, Rows::new(&work.x, channels), None, Finish::default(), &mut four);

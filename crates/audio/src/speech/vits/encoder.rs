@@ -131,7 +131,7 @@ impl Layer {
                     scores[i * rows + j] += query.iter().zip(key).map(|(a, b)| a * b).sum::<f32>();
                 }
             }
-            compute.softmax(&mut scores, rows, 1.0 / (width as f32).sqrt());
+            compute.softmax(&mut scores, rows, (width as f32).sqrt());
             let values = Conv1d::new(compute.isa(), ConvShape::product(rows, width), &[], |i, row, _| {
                 v[row * channels + at + i]
             });
