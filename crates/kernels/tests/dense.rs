@@ -1,27 +1,9 @@
 //! What encoders are made of, in random shapes and on every instruction set, against the slow reference.
 
+mod random;
+
 use parasol_kernels::{Activations, Compute, DenseAttention, Format, Isa, Matrix, Needs, Prepare, reference};
-
-/// xorshift64*: the same numbers everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32
-    }
-    fn below(&mut self, n: usize) -> usize {
-        self.next() as usize % n
-    }
-    fn normal(&mut self) -> f32 {
-        (0..6).map(|_| self.next() as f32 / u32::MAX as f32 - 0.5).sum()
-    }
-    fn normals(&mut self, n: usize) -> Vec<f32> {
-        (0..n).map(|_| self.normal()).collect()
-    }
-}
+use random::Random;
 
 fn close(got: &[f32], want: &[f32], bound: f32, what: &str) {
     assert_eq!(got.len(), want.len());

@@ -1,25 +1,10 @@
 //! Matrix products of random shapes, in every format and on every instruction set, against the slow reference.
 
+mod random;
+
 use parasol_kernels::half::{bf16_to_f32, f32_to_bf16};
 use parasol_kernels::{Activations, Compute, Format, Isa, Matrix, Needs, Prepare, quantize, reference};
-
-/// xorshift64*: the same numbers everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32
-    }
-    fn below(&mut self, n: usize) -> usize {
-        self.next() as usize % n
-    }
-    fn normal(&mut self) -> f32 {
-        (0..6).map(|_| self.next() as f32 / u32::MAX as f32 - 0.5).sum()
-    }
-}
+use random::Random;
 
 /// Values that int8 with a scale for each block of 32 holds exactly, so that only rounding of sums can differ.
 fn exact_inputs(random: &mut Random, tokens: usize, cols: usize) -> Vec<f32> {
