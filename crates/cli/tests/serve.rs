@@ -85,7 +85,8 @@ fn what_runs_may_finish_and_what_goes_on_for_ever_is_cut() {
     let rest = reader.join().unwrap().unwrap();
     assert!(rest.trim_end().ends_with("data: [DONE]"), "{}", &rest[rest.len().saturating_sub(300)..]);
     // Who does not read its answer would hold the end up for ever.
-    let server = Serving::start(&home, &["--grace", "1s"], &[]);
+    // The context holds what takes much longer than the grace time on any machine.
+    let server = Serving::start(&home, &["--grace", "1s", "--context", "65536"], &[]);
     let _stream = begun(&server, &model, 60_000);
     let asked = Instant::now();
     let status = server.end();
