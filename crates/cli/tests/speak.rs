@@ -88,3 +88,35 @@ fn what_cannot_be_spoken_or_written_is_said() {
     let Some(done) = speak(&home, &["Hello שלום", "-o", out], None) else { return };
     assert!(works(&done).is_empty() && done.err.contains('ש'), "{done:?}");
 }
+
+#[test]
+fn a_sound_that_fails_leaves_the_file_that_was_there() {
+    let home = Home::new();
+    let pulled = Hub::open().unwrap().pull("piper-joe", Licence::Refuse, &Cancel::new(), &mut |_| {});
+    let voice = match pulled {
+        Ok(located) => located.model.path().to_owned(),
+        Err(e) => return eprintln!("SKIPPED: piper-joe is not on this machine ({e})"),
+    };
+    let out = home.path("kept.wav");
+    std::fs::write(&out, "a sound of mine").unwrap();
+    let mut command =
+        home.parasol(&["speak", "--model", voice.to_str().unwrap(), "Hi", "-o", out.to_str().unwrap()]);
+    // Where no program is, espeak-ng is not either.
+    command.env("PATH", home.path("empty"));
+    fails(&finish(command, None), 10, &["espeak-ng", "not installed"]);
+    assert_eq!(std::fs::read(&out).unwrap(), b"a sound of mine");
+    let beside = std::fs::read_dir(out.parent().unwrap()).unwrap().flatten();
+    assert!(!beside.into_iter().any(|file| file.file_name().to_string_lossy().ends_with(".part")));
+}
+
+#[test]
+fn a_voice_is_shown() {
+    let home = Home::new();
+    let Some(voice) = voice() else { return };
+    let voice = voice.to_str().unwrap();
+    let done = home.run(&["show", voice]);
+    assert!(works(&done).contains(voice), "{done:?}");
+    let done = home.run(&["show", "--json", voice]);
+    let shown: serde_json::Value = serde_json::from_str(works(&done)).unwrap();
+    assert_eq!(shown["here"], true);
+}

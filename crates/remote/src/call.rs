@@ -221,7 +221,11 @@ async fn attempt(
 
 /// Sends a request. A server may close a kept connection at the moment at which it is used again: what meets that, and gets not a
 /// byte, is sent once more.
-async fn sent(inner: &Inner, backend: &Backend, request: RequestBuilder) -> Result<Response, Failure> {
+pub(crate) async fn sent(
+    inner: &Inner,
+    backend: &Backend,
+    request: RequestBuilder,
+) -> Result<Response, Failure> {
     let name = inner.entry.name.as_str();
     let first = seconds(inner.entry.limits.first_token);
     let mut spare = request.try_clone().filter(|_| backend.may_keep_a_connection());

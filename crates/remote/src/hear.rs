@@ -2,7 +2,7 @@
 
 use crate::answer;
 use crate::backend::{Backend, Verdict, seconds};
-use crate::call::{Rounds, once};
+use crate::call::{Rounds, once, sent};
 use crate::failure::{Failure, refusal, slow, transport};
 use crate::model::{Inner, RemoteModel};
 use crate::tally::Tally;
@@ -14,7 +14,7 @@ use std::time::Instant;
 use tokio::sync::mpsc::Sender;
 
 /// More bytes than this OpenAI and Groq do not take.
-const LARGEST_SOUND: usize = 25_000_000;
+pub const LARGEST_SOUND: usize = 25_000_000;
 /// More bytes than this are no transcript of so long a sound.
 const LARGEST_ANSWER: usize = 16 << 20;
 
@@ -121,11 +121,11 @@ async fn attempt(
         post = post.header(name, value);
     }
     let limit = seconds(inner.entry.limits.first_token);
+    let mut response = sent(inner, backend, post).await?;
+    if !response.status().is_success() {
+        return Err(refusal(backend, name, response).await);
+    }
     let read = async {
-        let mut response = post.send().await?;
-        if !response.status().is_success() {
-            return Ok(Err(response));
-        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
@@ -133,13 +133,12 @@ async fn attempt(
                 break;
             }
         }
-        Ok::<_, reqwest::Error>(Ok(body))
+        Ok::<_, reqwest::Error>(body)
     };
     let body = match tokio::time::timeout(limit, read).await {
         Err(_) => return Err(slow(backend, name, "sent no transcript", limit, true)),
         Ok(Err(e)) => return Err(transport(backend, name, &e, true)),
-        Ok(Ok(Err(response))) => return Err(refusal(backend, name, response).await),
-        Ok(Ok(Ok(body))) => body,
+        Ok(Ok(body)) => body,
     };
     let mut told = hearing::read(name, sound.seconds, &body).map_err(|e| Failure {
         error: backend.address.explain(name, e.kind().clone(), e.message()),

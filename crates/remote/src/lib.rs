@@ -28,7 +28,7 @@ mod threads;
 
 pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry};
-pub use hear::Recording;
+pub use hear::{LARGEST_SOUND, Recording};
 pub use keys::{Key, KeySources};
 pub use ledger::{Budget, Ledger, Line};
 pub use model::{RemoteModel, Remotes};

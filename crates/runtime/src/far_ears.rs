@@ -5,7 +5,7 @@ use parasol_audio::sound;
 use parasol_core::{
     Error, ErrorKind, EventStream, Result, SoundStream, Transcribe, TranscribeRequest, TranscriptEvent,
 };
-use parasol_remote::{Recording, RemoteModel};
+use parasol_remote::{LARGEST_SOUND, Recording, RemoteModel};
 use std::sync::Arc;
 
 /// Samples a second of what is sent: what models that listen are made for.
@@ -38,19 +38,29 @@ impl FarEars {
 }
 
 impl Transcribe for FarEars {
-    /// The sound is read to its end and sent as a whole.
+    /// The sound is read to its end and sent as a whole, or given up where it grows larger than providers take: a small file may hold
+    /// hours.
     fn transcribe(
         &self,
         sound: SoundStream,
         request: TranscribeRequest,
     ) -> Result<EventStream<TranscriptEvent>> {
-        let mut samples = Vec::new();
+        let mut pcm = Vec::new();
         for piece in sound::at_rate(sound, SENT_RATE)? {
-            samples.extend(piece?);
+            pcm.extend(sound::wav::pcm(&piece?));
+            if pcm.len() > LARGEST_SOUND {
+                let minutes = LARGEST_SOUND / (2 * SENT_RATE as usize * 60);
+                let message = format!(
+                    "the sound is longer than {minutes} minutes, and providers take {LARGEST_SOUND} bytes: cut it, or have it \
+                     transcribed here"
+                );
+                return Err(Error::new(ErrorKind::InvalidRequest, message));
+            }
         }
-        let seconds = samples.len() as f64 / f64::from(SENT_RATE);
-        let wav = sound::wav::encode(SENT_RATE, &samples);
-        drop(samples);
+        let samples = pcm.len() / 2;
+        let seconds = samples as f64 / f64::from(SENT_RATE);
+        let wav = [&sound::wav::header(SENT_RATE, Some(samples))[..], &pcm].concat();
+        drop(pcm);
         self.0.transcribe(Recording { wav, seconds }, request)
     }
 }

@@ -13,6 +13,7 @@ use parasol_core::{Error, EventStream, Result, Speak, SpeakRequest, SpeechEvent}
 use parasol_runtime::VoiceLease;
 use parasol_runtime::sound::{SoundFormat, SoundWriter};
 use parasol_wire::openai::speech;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep};
@@ -21,6 +22,8 @@ use tokio::time::{Instant, Sleep};
 pub(crate) struct Spoken {
     // Dropped in order: the work ends before its voice may be unloaded and its place given away.
     events: EventStream<SpeechEvent>,
+    /// What has come before the body was begun.
+    first: Option<SpeechEvent>,
     deadline: Pin<Box<Sleep>>,
     /// What a deadline that has passed means.
     too_long: Option<Error>,
@@ -57,7 +60,19 @@ impl AppState {
             Err(_) => return Err(too_long(self)),
         };
         let deadline = Box::pin(tokio::time::sleep_until(deadline));
-        Ok(Spoken { events, deadline, too_long: Some(too_long(self)), lease, _place: place })
+        let mut spoken =
+            Spoken { events, first: None, deadline, too_long: Some(too_long(self)), lease, _place: place };
+        loop {
+            match poll_fn(|cx| spoken.next(cx)).await {
+                Some(Ok(SpeechEvent::Started { .. })) => {}
+                Some(Ok(event)) => {
+                    spoken.first = Some(event);
+                    return Ok(spoken);
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Err(fault()),
+            }
+        }
     }
 }
 
@@ -68,6 +83,9 @@ impl Spoken {
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SpeechEvent>>> {
+        if let Some(event) = self.first.take() {
+            return Poll::Ready(Some(Ok(event)));
+        }
         if let Poll::Ready(event) = Pin::new(&mut self.events).poll_next(cx) {
             return Poll::Ready(event);
         }
@@ -136,7 +154,8 @@ impl Stream for Sound {
             let Some(spoken) = &mut self.spoken else { return Poll::Ready(None) };
             let done = match spoken.next(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(None),
+                // No end was told: the work broke down.
+                Poll::Ready(None) => Err(fault()),
                 Poll::Ready(Some(event)) => event.and_then(|event| self.encode(event)),
             };
             match done {

@@ -156,19 +156,21 @@ impl SoundWriter {
             Form::Flac(flac) => {
                 let mut bytes = flac.begin()?;
                 self.rest.extend_from_slice(samples);
-                while self.rest.len() >= FLAC_FRAME {
-                    bytes.extend(flac.frame(&self.rest[..FLAC_FRAME])?);
-                    self.rest.drain(..FLAC_FRAME);
+                let whole = self.rest.len() / FLAC_FRAME * FLAC_FRAME;
+                for frame in self.rest[..whole].chunks_exact(FLAC_FRAME) {
+                    bytes.extend(flac.frame(frame)?);
                 }
+                self.rest.drain(..whole);
                 Ok(bytes)
             }
             Form::Opus(opus) => {
                 opus.begin(self.rate)?;
                 self.rest.extend_from_slice(samples);
-                while self.rest.len() >= opus.frame {
-                    let frame: Vec<f32> = self.rest.drain(..opus.frame).collect();
-                    opus.packet(&frame)?;
+                let whole = self.rest.len() / opus.frame * opus.frame;
+                for frame in self.rest[..whole].chunks_exact(opus.frame) {
+                    opus.packet(frame)?;
                 }
+                self.rest.drain(..whole);
                 Ok(std::mem::take(opus.packets.inner_mut()))
             }
         }

@@ -284,6 +284,10 @@ impl Transformer {
         name: &str,
         (channels, inside, heads): (usize, usize, usize),
     ) -> Result<Self> {
+        if channels < heads || !channels.is_multiple_of(heads) {
+            let message = format!("the voice's {name} has {channels} channels for {heads} heads");
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
         let matrix = |of: &str, sizes| Linear::open(graph, compute, &format!("{name}.{of}"), sizes);
         Ok(Self {
             heads,

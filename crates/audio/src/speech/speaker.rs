@@ -13,6 +13,7 @@ use parasol_core::{
 use parasol_kernels::Compute;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -308,8 +309,16 @@ impl Output {
 impl Job {
     fn run(self, sender: Sender<Result<SpeechEvent>>) {
         let mut out = Output { sender, samples: 0, phonemes: 0, first: None, begun: self.begun };
-        if self.speak(&mut out).is_break() {
-            return;
+        // A panic is this project's fault, or a voice's whose parts do not fit each other: who listens is told.
+        match catch_unwind(AssertUnwindSafe(|| self.speak(&mut out))) {
+            Ok(Go::Continue(())) => {}
+            Ok(Go::Break(())) => return,
+            Err(_) => {
+                let message = "the speech failed in a way that it never should";
+                // If nobody listens any more there is nobody to tell.
+                let _ = out.send(Err(Error::new(ErrorKind::Internal, message)));
+                return;
+            }
         }
         let usage = SpeechUsage {
             characters: self.request.text.chars().count(),

@@ -5,7 +5,7 @@ use crate::exit::{Outcome, Stop};
 use crate::output;
 use crate::terminal::{Style, harmless};
 use parasol_core::{Error, ErrorKind, SamplingChoice};
-use parasol_hub::{Entry, Located};
+use parasol_hub::{Entry, LocalModel, Located};
 use parasol_runtime::{ModelInfo, Runtime};
 use serde_json::{Value, json};
 
@@ -28,6 +28,9 @@ pub(crate) fn show(runtime: &Runtime, args: &ShowArgs) -> Outcome {
             _ => Err(Stop::Failed(runtime.locate(&reference).err().unwrap_or_else(|| gone(&reference)))),
         };
     };
+    if matches!(located.model, LocalModel::Voice(_)) && !args.template {
+        return voice(&located, entry, args);
+    }
     if let Some(info) = runtime.describe_ears(&reference)? {
         return super::show_ears::show(&located, entry, &info, args);
     }
@@ -92,6 +95,34 @@ fn present(located: &Located, entry: Option<&Entry>, info: &ModelInfo, context: 
     if let Some(notes) = entry.map(|e| e.notes.clone()).filter(|n| !n.is_empty()) {
         rows.push(("Notes", notes));
     }
+    print(&located.name, entry, &rows)
+}
+
+/// A voice, of which only the catalogue tells more than where it lies.
+fn voice(located: &Located, entry: Option<&Entry>, args: &ShowArgs) -> Outcome {
+    let path = located.model.path();
+    let licence = entry.map_or("not stated", |e| e.licence.name.as_str());
+    if args.json {
+        return output::json(&json!({
+            "name": located.name,
+            "title": entry.map(|e| &e.title),
+            "here": true,
+            "path": path,
+            "architecture": entry.map(|e| &e.architecture),
+            "bytes": entry.map(Entry::size),
+            "memory": entry.map(|e| json!({ "total_bytes": e.memory.bytes })),
+            "licence": licence,
+        }));
+    }
+    let mut rows = Vec::new();
+    if let Some(entry) = entry {
+        rows.push(("Architecture", entry.architecture.clone()));
+        rows.push(("Weights", output::bytes(entry.size())));
+        rows.push(("Memory", output::bytes(entry.memory.bytes)));
+    }
+    rows.push(("Licence", licence.to_owned()));
+    rows.push(("Path", path.display().to_string()));
+    rows.extend(entry.map(|e| ("Notes", e.notes.clone())));
     print(&located.name, entry, &rows)
 }
 

@@ -168,15 +168,28 @@ fn tell(usage: &SpeechUsage, timings: &SpeechTimings, seed: u64, stats: bool) {
 /// Where the sound goes.
 enum Sink {
     Pipe(io::Stdout),
-    File(File, PathBuf),
+    /// Written in place, such as a device …
+    Device(File, PathBuf),
+    /// … or beside the file and moved there at the end, so that a sound that fails leaves what was there.
+    File {
+        file: File,
+        beside: PathBuf,
+        path: PathBuf,
+    },
 }
 
 impl Sink {
     fn open(path: Option<&Path>) -> Outcome<Self> {
         let Some(path) = path else { return Ok(Self::Pipe(io::stdout())) };
-        let file = File::create(path)
-            .map_err(|e| Error::from(e).within(format!("cannot write {}", path.display())))?;
-        Ok(Self::File(file, path.to_owned()))
+        let cannot = |e| Error::from(e).within(format!("cannot write {}", path.display()));
+        if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return Ok(Self::Device(File::create(path).map_err(cannot)?, path.to_owned()));
+        }
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}.part", std::process::id()));
+        let beside = PathBuf::from(beside);
+        let file = File::create(&beside).map_err(cannot)?;
+        Ok(Self::File { file, beside, path: path.to_owned() })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Outcome {
@@ -185,36 +198,42 @@ impl Sink {
                 out.write_all(bytes)?;
                 Ok(out.flush()?)
             }
-            Self::File(file, path) => file
+            Self::Device(file, path) | Self::File { file, path, .. } => file
                 .write_all(bytes)
                 .map_err(|e| Error::from(e).within(format!("cannot write {}", path.display())).into()),
         }
     }
 
-    /// A WAV file gets its length, which a pipe cannot have.
+    /// A WAV file gets its length, which a pipe cannot have, and what was written beside its name.
     fn end(self, format: SoundFormat) -> Outcome {
-        let (Self::File(mut file, path), SoundFormat::Wav) = (self, format) else { return Ok(()) };
-        let fix = |file: &mut File| -> io::Result<()> {
-            // More than 4 GB has no length in WAV: the header stays as in a stream.
-            let Ok(length) = u32::try_from(file.metadata()?.len()) else { return Ok(()) };
-            for (at, less) in [(4, 8), (40, 44)] {
-                file.seek(SeekFrom::Start(at))?;
-                file.write_all(&length.saturating_sub(less).to_le_bytes())?;
-            }
-            Ok(())
+        let Self::File { file, beside, path } = self else { return Ok(()) };
+        let done = match format {
+            SoundFormat::Wav => set_length(file),
+            _ => Ok(()),
         };
-        fix(&mut file).map_err(|e| Error::from(e).within(format!("cannot write {}", path.display())).into())
+        done.and_then(|()| std::fs::rename(&beside, &path)).map_err(|e| {
+            // Best effort: the error that led here is the one to report.
+            let _ = std::fs::remove_file(&beside);
+            Error::from(e).within(format!("cannot write {}", path.display())).into()
+        })
     }
 
     /// What was begun and did not end is no sound.
     fn discard(self) {
-        if let Self::File(file, path) = self {
-            let regular = file.metadata().is_ok_and(|meta| meta.is_file());
+        if let Self::File { file, beside, .. } = self {
             drop(file);
-            if regular {
-                // Best effort: the error that led here is the one to report.
-                let _ = std::fs::remove_file(path);
-            }
+            // Best effort: the error that led here is the one to report.
+            let _ = std::fs::remove_file(beside);
         }
     }
+}
+
+fn set_length(mut file: File) -> io::Result<()> {
+    // More than 4 GB has no length in WAV: the header stays as in a stream.
+    let Ok(length) = u32::try_from(file.metadata()?.len()) else { return Ok(()) };
+    for (at, less) in [(4, 8), (40, 44)] {
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&length.saturating_sub(less).to_le_bytes())?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::effect;
+use crate::generate::{Place, allow_model};
 use crate::json::{Json, Refused};
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -101,8 +102,12 @@ async fn converted(
 /// The voices of the default model.
 async fn voices(State(state): State<AppState>, ctx: RequestContext) -> Result<Response, Refused> {
     let models = state.models().clone();
+    let model = models.runtime().default_voice().map_err(|e| ctx.refuse(e))?;
+    allow_model(&ctx, &model).map_err(|e| ctx.refuse(e))?;
+    let place = Place::take(&state).map_err(|e| ctx.refuse(e))?;
     let look = move || {
-        let model = models.runtime().default_voice()?;
+        // Also when nobody waits any more, the work takes its place.
+        let _place = place;
         let lease = models.speaker(&model)?;
         let all: Vec<_> = lease.speaker().voices().into_iter().map(|voice| (model.clone(), voice)).collect();
         Ok(elevenlabs::voices(&all))

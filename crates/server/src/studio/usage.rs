@@ -156,14 +156,15 @@ fn budget(state: &AppState, titles: &BTreeMap<String, String>, only: Option<&str
     let ledger = state.models().runtime().far().ledger();
     let (budget, today) = (ledger.budget(), ledger.spent_today()?);
     let of = |name: &str| today.get(name).copied().unwrap_or_default();
-    let mut names: BTreeSet<&String> = budget.keys.keys().collect();
+    let mut names: BTreeSet<&str> = budget.keys.keys().map(String::as_str).collect();
     if budget.key_day.is_some() {
-        names.extend(today.keys());
+        names.extend(today.keys().map(String::as_str));
+        names.extend(only);
     }
-    let keys = names.into_iter().filter(|name| only.is_none_or(|own| own == name.as_str()));
+    let keys = names.into_iter().filter(|name| only.is_none_or(|own| own == *name));
     let keys = keys.filter_map(|name| {
         Some(KeyBudget {
-            name: name.clone(),
+            name: name.to_owned(),
             title: titles.get(name).cloned(),
             day_usd: budget.of(name)?,
             today_usd: of(name).as_dollars(),

@@ -17,6 +17,7 @@ const GOALS: Record<string, string> = {
   code: "Write code",
   write: "Continue texts",
   listen: "Write down speech",
+  speak: "Read aloud",
   search: "Search",
   complete: "Continue texts",
   summarise: "Summarise",

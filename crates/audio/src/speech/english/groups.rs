@@ -9,6 +9,9 @@ use super::{English, Token, symbol};
 use parasol_core::Result;
 use std::collections::BTreeSet;
 
+/// Pieces that are looked up as one word at most.
+const MOST_PIECES: usize = 32;
+
 /// What joins pieces of a word and is not spoken.
 const JUNK: &str = "',-._‘’/";
 /// Punctuation that the voice knows, and of it what is no quotation mark.
@@ -161,7 +164,7 @@ impl English {
     /// The longest runs of pieces that the lexicon knows, from the end; a piece that it knows alone in no way sends the whole group
     /// to the network for unknown words.
     fn group(&self, tokens: &mut [Token], context: &mut Context) {
-        let (mut left, mut right) = (0, tokens.len());
+        let (mut left, mut right) = (tokens.len().saturating_sub(MOST_PIECES), tokens.len());
         while left < right {
             let run = &tokens[left..right];
             let free = run.iter().all(|token| token.alias.is_none() && token.phonemes.is_none());
@@ -171,7 +174,7 @@ impl English {
                 *context = following(*context, &said, &whole.text, &whole.tag);
                 tokens[left..right].iter_mut().for_each(|token| token.phonemes = Some(String::new()));
                 tokens[left].phonemes = Some(said);
-                (left, right) = (0, left);
+                (left, right) = (left.saturating_sub(MOST_PIECES), left);
             } else if left + 1 < right {
                 left += 1;
             } else {
@@ -185,7 +188,7 @@ impl English {
                     }
                     tokens[right].phonemes = Some(String::new());
                 }
-                left = 0;
+                left = right.saturating_sub(MOST_PIECES);
             }
         }
         resolve(tokens);

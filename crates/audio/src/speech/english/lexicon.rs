@@ -35,7 +35,6 @@ pub(super) struct Spoken<'a> {
 pub(super) struct Lexicon {
     gold: Dictionary,
     silver: Dictionary,
-    british: bool,
     doubled: Pattern,
     versus: Pattern,
 }
@@ -80,11 +79,10 @@ pub(super) fn sign(word: &str) -> Option<&'static str> {
 }
 
 impl Lexicon {
-    pub(super) fn new(gold: Dictionary, silver: Dictionary, british: bool) -> Result<Self> {
+    pub(super) fn new(gold: Dictionary, silver: Dictionary) -> Result<Self> {
         Ok(Self {
             gold,
             silver,
-            british,
             doubled: Pattern::new(r"([bcdgklmnprstvxz])\1ing$|cking$")?,
             versus: Pattern::new(r"(?i)^vs\.?$")?,
         })
@@ -262,10 +260,9 @@ impl Lexicon {
     /// The plural, possessive or third person of phonemes.
     pub(super) fn plural(&self, stem: &str) -> Option<String> {
         let last = stem.chars().last()?;
-        let between = if self.british { "ɪ" } else { "ᵻ" };
         Some(match last {
             _ if "ptkfθ".contains(last) => format!("{stem}s"),
-            _ if "szʃʒʧʤ".contains(last) => format!("{stem}{between}z"),
+            _ if "szʃʒʧʤ".contains(last) => format!("{stem}ᵻz"),
             _ => format!("{stem}z"),
         })
     }
@@ -295,11 +292,10 @@ impl Lexicon {
     pub(super) fn past(&self, stem: &str) -> Option<String> {
         let mut chars = stem.chars();
         let (last, before) = (chars.next_back()?, chars.next_back());
-        let between = if self.british { "ɪ" } else { "ᵻ" };
         Some(match last {
             _ if "pkfθʃsʧ".contains(last) => format!("{stem}t"),
-            'd' => format!("{stem}{between}d"),
-            't' if self.british || before.is_none() => format!("{stem}ɪd"),
+            'd' => format!("{stem}ᵻd"),
+            't' if before.is_none() => format!("{stem}ɪd"),
             't' if before.is_some_and(|c| FLAPPING.contains(c)) => format!("{}ɾᵻd", &stem[..stem.len() - 1]),
             't' => format!("{stem}ᵻd"),
             _ => format!("{stem}d"),
@@ -323,9 +319,6 @@ impl Lexicon {
     pub(super) fn participle(&self, stem: &str) -> Option<String> {
         let mut chars = stem.chars();
         let (last, before) = (chars.next_back()?, chars.next_back());
-        if self.british {
-            return (!"əː".contains(last)).then(|| format!("{stem}ɪŋ"));
-        }
         let flaps = last == 't' && before.is_some_and(|c| FLAPPING.contains(c));
         Some(if flaps { format!("{}ɾɪŋ", &stem[..stem.len() - 1]) } else { format!("{stem}ɪŋ") })
     }

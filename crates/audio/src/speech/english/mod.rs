@@ -85,14 +85,13 @@ pub(crate) fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8], name: &str
 }
 
 impl English {
-    /// Reads the tables of American or British English from a voice's folder.
+    /// Reads the tables of American English from a voice's folder.
     ///
     /// # Errors
     /// When a file is missing or damaged, naming it.
-    pub(crate) fn open(folder: &Path, british: bool, compute: &Arc<Compute>) -> Result<Self> {
-        let (accent, oov) = if british { ("gb", "oov_gb") } else { ("us", "oov") };
+    pub(crate) fn open(folder: &Path, compute: &Arc<Compute>) -> Result<Self> {
         let lexicon = |kind: &str| {
-            let name = format!("lexicon_{accent}_{kind}.json.gz");
+            let name = format!("lexicon_us_{kind}.json.gz");
             Dictionary::new(&read(folder, &name)?, &name)
         };
         // The large tables at once: reading them is most of what loading takes.
@@ -102,8 +101,8 @@ impl English {
             let silver = scope.spawn(|| lexicon("silver"));
             let normaliser = Normaliser::new(&read(folder, "normalize.json")?)?;
             let tokenizer = Tokenizer::new(&read(folder, "tokenizer_exceptions.json")?)?;
-            let json = read(folder, &format!("{oov}.json"))?;
-            let oov = Unknown::new(&read(folder, &format!("{oov}.onnx"))?, &json, compute)?;
+            let json = read(folder, "oov.json")?;
+            let oov = Unknown::new(&read(folder, "oov.onnx")?, &json, compute)?;
             let failed = |_| Error::new(ErrorKind::Internal, "a thread that reads a voice's tables panicked");
             let gold = gold.join().map_err(failed)??;
             let silver = silver.join().map_err(failed)??;
@@ -111,7 +110,7 @@ impl English {
                 normaliser,
                 tokenizer,
                 tagger: tagger.join().map_err(failed)??,
-                lexicon: Lexicon::new(gold, silver, british)?,
+                lexicon: Lexicon::new(gold, silver)?,
                 oov,
                 pieces: Pieces::new()?,
                 link: Pattern::new(r"\[([^\]]+)\]\(([^\)]*)\)")?,

@@ -37,7 +37,7 @@ impl Unknown {
         let outputs = size(graph, "m.head.bias", 0)?;
         if meta.r#in.len() >= symbols
             || meta.slots == 0
-            || outputs != meta.slots * (meta.out.len() + 1)
+            || Some(outputs) != meta.slots.checked_mul(meta.out.len() + 1)
             || meta.maxlen == 0
         {
             let message = "the voice's oov.json and oov.onnx do not belong together";

@@ -35,7 +35,7 @@ impl Hibari {
         let vocabulary: HashMap<char, usize> = parse_json(&read(folder, "vocab.json")?, "vocab.json")?;
         let (network, english) = std::thread::scope(|scope| {
             let network = scope.spawn(|| Network::open(&read(folder, "hibari.onnx")?, &compute));
-            let english = English::open(folder, false, &compute);
+            let english = English::open(folder, &compute);
             let failed = |_| Error::new(ErrorKind::Internal, "the thread that reads a voice panicked");
             Ok::<_, Error>((network.join().map_err(failed)??, english?))
         })?;

@@ -7,7 +7,7 @@ use parasol_core::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
 use wire::{Field, Value, fields};
 
-/// How deep the messages of a model nest before a node's attributes: deeper is not followed.
+/// Dimensions that a tensor has at most.
 const LARGEST_RANK: usize = 8;
 
 /// What a file holds, borrowed from its bytes.

@@ -116,6 +116,9 @@ pub(super) struct Decoder {
     post: Conv1d,
 }
 
+/// Numbers that a stage may make of one frame: known voices reach 8 192.
+const LARGEST_FRAME: usize = 1 << 14;
+
 impl Decoder {
     pub(super) fn open(from: &From<'_, '_>) -> Result<Self> {
         let pieces =
@@ -132,6 +135,7 @@ impl Decoder {
         // A stage's blocks are averaged: the next filter's weights are divided by their number instead.
         let share = 1.0 / each as f32;
         let mut stages = Vec::new();
+        let mut grown = 1usize;
         for stage in 0..ups {
             let residual = |block: usize| -> Result<Residual> {
                 let name = format!("dec.resblocks.{block}");
@@ -147,6 +151,11 @@ impl Decoder {
                 Ok(Residual { convs })
             };
             let up = from.upsample(&format!("dec.ups.{stage}"), if stage == 0 { 1.0 } else { share })?;
+            grown = grown.saturating_mul(up.stride());
+            if grown.saturating_mul(up.outputs()) > LARGEST_FRAME {
+                let message = "the voice makes more of a frame than any HiFi-GAN does";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
             let blocks = (stage * each..(stage + 1) * each).map(residual).collect::<Result<_>>()?;
             stages.push(Stage { up, blocks });
         }

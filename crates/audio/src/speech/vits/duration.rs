@@ -23,8 +23,8 @@ pub(super) struct Durations {
     project: Conv1d,
     /// In the order in which they are run.
     splines: Vec<Spline>,
-    shift: [f32; 2],
-    scale: [f32; 2],
+    shift: f32,
+    scale: f32,
 }
 
 impl Durations {
@@ -44,22 +44,20 @@ impl Durations {
                 (from.conv(&format!("{name}.pre"), 1.0)?, Dilated::open(from, &format!("{name}.convs"))?);
             splines.push(Spline { pre, convs, project, bins: outputs / 3 + 1 });
         }
-        let pair = |name: &str| -> Result<[f32; 2]> {
-            let values = from.graph.floats(name, &[2, 1])?;
-            Ok([values[0], values[1]])
-        };
+        // Of the pair only the first is told as a duration.
+        let first = |name: &str| from.graph.floats(name, &[2, 1]).map(|values| values[0]);
         // The exporter may have folded exp(−logs) into a constant, which the first flow's product reads.
         let scale = if from.graph.has("dp.flows.0.logs") {
-            pair("dp.flows.0.logs")?.map(|logs| (-logs).exp())
+            (-first("dp.flows.0.logs")?).exp()
         } else {
-            pair("/dp/flows.0/Exp_output_0")?
+            first("/dp/flows.0/Exp_output_0")?
         };
         Ok(Self {
             pre: from.conv("dp.pre", 1.0)?,
             convs: Dilated::open(from, "dp.convs")?,
             project: from.conv("dp.proj", 1.0)?,
             splines,
-            shift: pair("dp.flows.0.m")?,
+            shift: first("dp.flows.0.m")?,
             scale,
         })
     }
@@ -74,7 +72,7 @@ impl Durations {
             z.iter_mut().for_each(|pair| pair.swap(0, 1));
             spline.back(compute, &x, &mut z);
         }
-        z.iter().map(|pair| (pair[1] - self.shift[0]) * self.scale[0]).collect()
+        z.iter().map(|pair| (pair[1] - self.shift) * self.scale).collect()
     }
 }
 

@@ -88,9 +88,16 @@ impl Layer {
         let conv = |part: &str| from.conv(&format!("{name}.{part}"), 1.0);
         let near = format!("{name}.emb_rel_k");
         let (distances, width) = (size(from.graph, &near, 1)?, size(from.graph, &near, 2)?);
+        let query = conv("conv_q")?;
+        let wide = query.shape().outputs;
+        if distances % 2 == 0 || width == 0 || wide % width != 0 {
+            let message =
+                format!("the voice's {name} has {wide} channels in heads of {width}, {distances} distances");
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
         let feed = format!("enc_p.encoder.ffn_layers.{i}");
         Ok(Self {
-            query: conv("conv_q")?,
+            query,
             key: conv("conv_k")?,
             value: conv("conv_v")?,
             out: conv("conv_o")?,

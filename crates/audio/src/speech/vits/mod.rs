@@ -29,6 +29,9 @@ const MOST_FRAMES: usize = 20_000;
 /// A file larger than this (1 GB) is no voice.
 const LARGEST: u64 = 1 << 30;
 
+/// Numbers that one phoneme may have: known voices give each one.
+const MOST_IDS: usize = 8;
+
 #[derive(Deserialize)]
 struct Config {
     audio: Audio,
@@ -111,17 +114,24 @@ impl Vits {
         if size > LARGEST {
             return unlike("is larger than 1 GB");
         }
-        let bytes = std::fs::read(file).map_err(|e| Error::from(e).within(format!("cannot read {name}")))?;
+        let bytes = parasol_hub::MappedFile::open(file)?;
         let graph = Graph::parse(&bytes)?;
         let from = From { graph: &graph, compute: &compute };
         let encoder = Encoder::open(&from)?;
         if config.phoneme_id_map.values().flatten().any(|id| *id >= encoder.symbols) {
             return unlike("has phonemes in its alphabet that its network does not know");
         }
+        if config.phoneme_id_map.values().any(|ids| ids.len() > MOST_IDS) {
+            return unlike("has phonemes of more numbers than a phoneme has");
+        }
         let ids = config
             .phoneme_id_map
             .iter()
-            .filter_map(|(text, ids)| Some((text.chars().next()?, ids.clone())))
+            .filter_map(|(text, ids)| {
+                let mut chars = text.chars();
+                let c = chars.next()?;
+                chars.next().is_none().then(|| (c, ids.clone()))
+            })
             .collect();
         let language = config.language.as_ref().map_or(&config.espeak.voice, |language| &language.code);
         let voice = Voice {

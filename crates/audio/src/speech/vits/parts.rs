@@ -26,9 +26,7 @@ impl From<'_, '_> {
         let tensor = self.graph.tensor(weights)?;
         let &[outputs, inputs, taps] = tensor.dims() else { return Err(wrong()) };
         let one = |values: &[i64], default: i64| values.first().copied().unwrap_or(default);
-        if one(node.ints("group"), 1) != 1
-            || one(node.ints("strides"), 1) != 1
-            || outputs * inputs * taps == 0
+        if one(node.ints("group"), 1) != 1 || one(node.ints("strides"), 1) != 1 || tensor.dims().contains(&0)
         {
             return Err(wrong());
         }
@@ -79,7 +77,13 @@ impl From<'_, '_> {
         let plain = node.operation == "ConvTranspose"
             && of("group").unwrap_or(1) == 1
             && of("output_padding").unwrap_or(0) == 0;
-        if !plain || stride == 0 || stride > 64 || kernel < stride || pad >= kernel || inputs * outputs == 0 {
+        if !plain
+            || stride == 0
+            || stride > 64
+            || kernel < stride
+            || pad >= kernel
+            || tensor.dims().contains(&0)
+        {
             return Err(wrong());
         }
         let (values, bias) = (tensor.floats()?, self.graph.floats(&bias_name, &[outputs])?);
@@ -146,7 +150,11 @@ impl Dilated {
         while from.graph.has(&format!("{name}.convs_sep.{}.weight", layers.len())) {
             let i = layers.len();
             let separate = from.depthwise(&format!("{name}.convs_sep.{i}"), dilation)?;
-            dilation *= separate.taps;
+            dilation = dilation.saturating_mul(separate.taps);
+            if !(1..=1 << 20).contains(&dilation) {
+                let message = format!("the voice's filters {name} look further than any sound reaches");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
             layers.push((
                 separate,
                 from.norm(&format!("{name}.norms_1.{i}"))?,
@@ -190,6 +198,11 @@ pub(super) struct Upsample {
 }
 
 impl Upsample {
+    /// Rows that each becomes.
+    pub(super) fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// Channels that go out.
     pub(super) fn outputs(&self) -> usize {
         self.outputs

@@ -253,6 +253,7 @@ fn goals(name: &str, capabilities: &[String]) -> Vec<String> {
         ("chat", can("chat")),
         ("write", can("complete")),
         ("listen", can("transcribe")),
+        ("speak", can("speak")),
         ("code", ["code", "coder", "starcoder"].iter().any(|word| lower.contains(word))),
         ("search", can("embed") || can("rerank")),
     ];
