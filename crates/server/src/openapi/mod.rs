@@ -42,6 +42,7 @@ fn document() -> Value {
     }
     let bodies = Body::ALL.iter().map(|body| (body.name().to_owned(), body.schema()));
     let mut schemas: Map<String, Value> = bodies.chain(errors()).collect();
+    schemas.insert("ServerSentEvent".to_owned(), event());
     studio::describe(&mut paths, &mut schemas);
     json!({
         "openapi": "3.1.0",
@@ -130,10 +131,10 @@ fn answer(answer: Answer) -> Value {
     let content = match answer {
         Answer::Object(required) => json!({ "application/json": object(required) }),
         Answer::ObjectOrEvents(required) => {
-            json!({ "application/json": object(required), "text/event-stream": text() })
+            json!({ "application/json": object(required), "text/event-stream": events() })
         }
         Answer::Events => {
-            json!({ "application/json": { "schema": { "type": "array" } }, "text/event-stream": text() })
+            json!({ "application/json": { "schema": { "type": "array" } }, "text/event-stream": events() })
         }
         Answer::ObjectOrLines(required) => {
             json!({ "application/json": object(required), "application/x-ndjson": text() })
@@ -143,12 +144,26 @@ fn answer(answer: Answer) -> Value {
             let kinds = parasol_runtime::sound::SoundFormat::ALL.iter().map(|format| format.media_type());
             let bytes = json!({ "schema": { "type": "string", "format": "binary" } });
             let mut content: Map<_, _> = kinds.map(|kind| (kind.to_owned(), bytes.clone())).collect();
-            content.insert("text/event-stream".to_owned(), text());
+            content.insert("text/event-stream".to_owned(), events());
             content.into()
         }
         Answer::Nothing => return json!({ "description": "Done" }),
     };
     json!({ "description": "The answer", "content": content })
+}
+
+/// A stream of events: before OpenAPI 3.2 the schema of `text/event-stream` is that of each event, as its fields are named in the
+/// HTML standard's section on server-sent events.
+fn events() -> Value {
+    json!({ "schema": { "$ref": "#/components/schemas/ServerSentEvent" } })
+}
+
+/// What [`events`] refers to.
+fn event() -> Value {
+    json!({ "type": "object", "required": ["data"], "additionalProperties": false, "properties": {
+        "event": { "type": "string", "description": "What kind of event this is" },
+        "data": { "type": "string", "description": "JSON, but for the `[DONE]` that ends a stream of OpenAI's" },
+    } })
 }
 
 fn error_name(tag: &str) -> &'static str {

@@ -410,10 +410,9 @@ fn operation(
             json!({ "description": "The answer", "content": { "application/json": { "schema": make(sent) } } }),
         ),
         Reply::Nothing => (204, json!({ "description": "Done" })),
-        Reply::Events => (
-            200,
-            json!({ "description": "The events", "content": { "text/event-stream": { "schema": { "type": "string" } } } }),
-        ),
+        Reply::Events => {
+            (200, json!({ "description": "The events", "content": { "text/event-stream": super::events() } }))
+        }
         Reply::File(make) => (
             200,
             json!({ "description": "The file", "content": {

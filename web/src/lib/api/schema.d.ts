@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 69e2a7eff1af07c5ee0fa1a939eea910f754a8dd107bedf704a8be5037623f33): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 f94df68d0147690d158356f95d7e78bc9ff00e200dd6fce2bd4b6a848b56664b): do not edit.
 
 export interface paths {
     "/session": {
@@ -1232,6 +1232,12 @@ export interface components {
         RunningAnswer: {
             conversation: string;
             message: string;
+        };
+        ServerSentEvent: {
+            /** @description What kind of event this is */
+            event?: string;
+            /** @description JSON, but for the `[DONE]` that ends a stream of OpenAI's */
+            data: string;
         };
         /** @description Who is using the page. */
         Session: {
@@ -2747,7 +2753,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["ServerSentEvent"];
                 };
             };
             /** @description The request is wrong */
@@ -3945,7 +3951,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["ServerSentEvent"];
                 };
             };
             /** @description The request is wrong */
