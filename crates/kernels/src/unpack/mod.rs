@@ -14,6 +14,7 @@ use crate::format::Format;
 use crate::simd::Simd;
 
 /// One chunk of a row.
+#[derive(Clone, Copy)]
 pub(crate) struct Chunk<S: Simd> {
     /// Bytes within 0 ..= 63, or offset by `Unpack::ZERO` for formats of eight bits.
     pub(crate) q: [S::I; 2],
