@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::Settings;
-use parasol_runtime::{BackendEntry, Limits, Price};
+use parasol_runtime::{BackendEntry, Limits, Price, RemoteVoice};
 use parasol_server::Setting;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,8 +21,11 @@ use toml::{Spanned, Value};
 /// The name of the file in the home folder.
 const FILE: &str = "config.toml";
 
-/// What a remote model can be used for.
+/// What a remote model can be used for where nothing is said.
 pub(crate) const CAPABILITIES: [&str; 2] = ["chat", "complete"];
+
+/// What it can be used for at all.
+const KNOWN: [&str; 4] = ["chat", "complete", "transcribe", "speak"];
 
 /// Larger than any that people write.
 const MOST_BYTES: u64 = 1 << 20;
@@ -63,6 +66,9 @@ pub(crate) struct ModelEntry {
     /// For a remote model: how long its addresses may take.
     #[serde(default)]
     pub(crate) limits: Option<Limits>,
+    /// For a remote model that speaks: its voices, the default first.
+    #[serde(default)]
+    pub(crate) voices: Vec<RemoteVoice>,
     /// For a remote model: what it costs.
     #[serde(default)]
     pub(crate) price: Option<Price>,
@@ -107,10 +113,8 @@ fn check_entry(entry: &ModelEntry) -> std::result::Result<(), String> {
         ))
     } else if entry.capabilities.as_ref().is_some_and(Vec::is_empty) {
         Err(format!("{name} has no capabilities: leave them out, or name chat, complete or both"))
-    } else if let Some(other) =
-        entry.capabilities.iter().flatten().find(|c| !CAPABILITIES.contains(&c.as_str()))
-    {
-        Err(format!("{name} cannot be used for {other:?}: {} are what there is", CAPABILITIES.join(" and ")))
+    } else if let Some(other) = entry.capabilities.iter().flatten().find(|c| !KNOWN.contains(&c.as_str())) {
+        Err(format!("{name} cannot be used for {other:?}: {} are what there is", KNOWN.join(", ")))
     } else if let Some((setting, _)) = zero {
         Err(format!("the {setting} of {name} must be at least 1"))
     } else {

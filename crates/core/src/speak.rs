@@ -1,6 +1,6 @@
 //! Speech: text in, sound out.
 
-use crate::{EventStream, Result};
+use crate::{EventStream, Money, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct SpeakRequest {
     pub volume: f32,
     /// What is drawn is drawn from here, so that the same request sounds the same; `None` draws a seed.
     pub seed: Option<u64>,
+    /// Who asks.
+    pub client: String,
 }
 
 impl SpeakRequest {
@@ -46,7 +48,15 @@ impl SpeakRequest {
 
 impl Default for SpeakRequest {
     fn default() -> Self {
-        Self { text: String::new(), voice: None, language: None, speed: 1.0, volume: 1.0, seed: None }
+        Self {
+            text: String::new(),
+            voice: None,
+            language: None,
+            speed: 1.0,
+            volume: 1.0,
+            seed: None,
+            client: String::new(),
+        }
     }
 }
 
@@ -75,7 +85,7 @@ pub enum SpeechEvent {
         rate: u32,
         /// Bytes of the text in all, which `Audio` counts towards.
         total: usize,
-        /// The seed in use, so that a run can be repeated.
+        /// The seed in use, so that a run can be repeated; 0 where whoever speaks does not tell.
         seed: u64,
     },
     /// A piece of sound, which follows the one before without a gap.
@@ -106,6 +116,9 @@ pub struct SpeechUsage {
     /// Characters that the voice cannot say, in the order of the text and each once; they were left out.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unspoken: String,
+    /// What it costs, where the price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
 }
 
 /// Where the time went.

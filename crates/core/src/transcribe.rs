@@ -1,6 +1,6 @@
 //! Transcription: sound in, what is said in it out, with the times at which it is said.
 
-use crate::{EventStream, Result};
+use crate::{EventStream, Money, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -215,6 +215,9 @@ pub struct TranscriptUsage {
     pub speech_seconds: f64,
     /// Tokens generated, in all attempts.
     pub generated_tokens: usize,
+    /// What it costs, where the price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
 }
 
 /// Where the time went.

@@ -122,6 +122,7 @@ fn with_key(entry: &BackendEntry, key: &Key, base: &str) -> Result<(HeaderName, 
         (Some(name), _) => Some(name.as_str()),
         (None, Protocol::Anthropic) => Some("x-api-key"),
         (None, Protocol::Gemini) => Some("x-goog-api-key"),
+        (None, Protocol::ElevenLabs) => Some("xi-api-key"),
         (None, Protocol::OpenAi | Protocol::Responses) => None,
     };
     match named {

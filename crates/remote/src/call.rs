@@ -150,6 +150,10 @@ async fn account(inner: &Arc<Inner>, ask: &Ask) -> Result<Tally, Error> {
         opened => return opened,
     };
     let Ask::Chat(request) = ask else { return Err(refused) };
+    // Where nothing is left for the answer, its prompt is nobody's business.
+    if !Tally::could_open(inner, &reckoned)? {
+        return Err(refused);
+    }
     match count::tokens(inner, request).await {
         Ok(Some(tokens)) => Tally::open(inner, &Reckoned { most_prompt: tokens, counted: true, ..reckoned }),
         Ok(None) => Err(refused),

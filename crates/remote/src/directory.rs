@@ -1,7 +1,7 @@
 //! The directory of providers and of their models: what is built in, and what the user's `remote.toml` adds or changes. It
 //! makes entries of them that can be connected to; it opens no connection.
 
-use crate::entry::{BackendEntry, Limits, RemoteEntry};
+use crate::entry::{BackendEntry, Limits, RemoteEntry, RemoteVoice};
 use crate::keys::{KeySources, is_absent};
 use crate::ledger::Budget;
 use crate::price::Price;
@@ -87,12 +87,18 @@ pub struct Listed {
     /// How it is told to think.
     #[serde(default)]
     pub thinking: Option<Thinking>,
-    /// What it can do: `chat` where nothing is said, or `transcribe`.
+    /// What it can do: `chat` where nothing is said, `transcribe` or `speak`.
     #[serde(default)]
     pub capabilities: Option<Vec<String>>,
     /// Whether it tells the times of what it hears.
     #[serde(default)]
     pub timestamps: Option<bool>,
+    /// The voices that it speaks with, the default first; others are passed on as they are named.
+    #[serde(default)]
+    pub voices: Vec<RemoteVoice>,
+    /// The most characters that it speaks at once.
+    #[serde(default)]
+    pub max_characters: Option<usize>,
     /// What it costs.
     #[serde(default)]
     pub price: Option<Price>,
@@ -268,6 +274,8 @@ impl Directory {
             thinking: None,
             capabilities: None,
             timestamps: None,
+            voices: Vec::new(),
+            max_characters: None,
             price: None,
             limits: None,
         })
@@ -291,6 +299,7 @@ impl Directory {
             efforts: model.efforts.clone().or_else(|| provider.manner.efforts.clone()),
             thinking: model.thinking.unwrap_or(provider.manner.thinking),
             timestamps: model.timestamps.unwrap_or(provider.manner.timestamps),
+            max_characters: model.max_characters.unwrap_or(provider.manner.max_characters),
             ..provider.manner.clone()
         };
         let backend = BackendEntry {
@@ -310,6 +319,7 @@ impl Directory {
             context: model.context,
             sampling: provider.sampling,
             limits: model.limits.or(provider.limits).unwrap_or_else(patient),
+            voices: model.voices.clone(),
             price: model.price.clone(),
             provider: Some(provider.name.clone()),
         })
@@ -357,9 +367,7 @@ impl Provider {
     /// Whether it could be asked, as far as that can be told without running a program.
     #[must_use]
     pub fn is_ready(&self, keys: &KeySources) -> bool {
-        let key = self.key_optional
-            || !self.key_command.is_empty()
-            || keys.find(&self.name, &self.key_env, &[]).is_ok_and(|key| key.is_some());
+        let key = self.key_optional || !self.key_command.is_empty() || keys.has(&self.name, &self.key_env);
         key && self.address().is_ok()
     }
 
@@ -415,6 +423,11 @@ mod tests {
             price.dated.parse::<jiff::civil::Date>().unwrap();
             if model.abilities() == ["transcribe"] {
                 assert!(price.minute > Some(0.0), "{}", model.name);
+                continue;
+            }
+            if model.abilities() == ["speak"] {
+                assert!(price.minute.or(price.characters) > Some(0.0), "{}", model.name);
+                assert!(!model.voices.is_empty(), "{}", model.name);
                 continue;
             }
             assert!(price.input > 0.0 && price.output > price.input, "{}", model.name);

@@ -15,7 +15,7 @@ pub struct RemoteEntry {
     /// The addresses that answer for it.
     #[serde(rename = "remote")]
     pub backends: Vec<BackendEntry>,
-    /// What it can do: `chat`, `complete`; both when nothing is said.
+    /// What it can do: `chat`, `complete`, `transcribe`, `speak`; the first two when nothing is said.
     #[serde(default = "both")]
     pub capabilities: Vec<String>,
     /// Tokens that its context holds, where that is known; some servers tell by themselves.
@@ -28,12 +28,29 @@ pub struct RemoteEntry {
     /// How long its addresses may take, and how much may be asked of them.
     #[serde(default)]
     pub limits: Limits,
+    /// The voices that it speaks with, the default first.
+    #[serde(default)]
+    pub voices: Vec<RemoteVoice>,
     /// What it costs.
     #[serde(default)]
     pub price: Option<Price>,
     /// Whose it is, for the usage report; its first address where nothing is said.
     #[serde(default)]
     pub provider: Option<String>,
+}
+
+/// A voice of a model that speaks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RemoteVoice {
+    /// Its name.
+    pub name: String,
+    /// What its provider calls it, where that is something else.
+    pub id: Option<String>,
+    /// The language that it speaks, as a tag; empty where it speaks that of the text.
+    pub language: String,
+    /// What it sounds like, for people.
+    pub description: String,
 }
 
 /// One address.

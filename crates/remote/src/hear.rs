@@ -78,7 +78,10 @@ async fn transcript(
     sound: &Recording,
     request: &TranscribeRequest,
 ) -> Result<Vec<TranscriptEvent>> {
-    let mut tally = Tally::open_for_sound(inner, &request.client, sound.seconds)?;
+    let price = inner.entry.price.as_ref();
+    let cost = price.and_then(|price| price.sound(sound.seconds));
+    let mut tally = Tally::open_for(inner, &request.client, cost, cost)?;
+    tally.so_far(cost);
     let _place = inner.rate.enter(&inner.entry.name, 0).await?;
     let once = once();
     let mut rounds = Rounds::new(inner);
@@ -88,7 +91,7 @@ async fn transcript(
         match attempt(inner, &errand.backend, sound, request, &once).await {
             Ok(told) => {
                 errand.end(Verdict::Good, None);
-                tally.finished(Usage { cost: tally.whole(), ..Usage::default() });
+                tally.finished(Usage { cost, ..Usage::default() });
                 return Ok(told);
             }
             Err(failure) => {
@@ -146,7 +149,8 @@ async fn attempt(
         elsewhere: true,
         again: false,
     })?;
-    if let Some(TranscriptEvent::Finished { timings, .. }) = told.last_mut() {
+    if let Some(TranscriptEvent::Finished { usage, timings }) = told.last_mut() {
+        usage.cost = inner.entry.price.as_ref().and_then(|price| price.sound(sound.seconds));
         // What of it was listening, and what writing, nobody tells.
         (timings.first_segment, timings.decode) = (begun.elapsed(), begun.elapsed());
     }

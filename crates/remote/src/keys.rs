@@ -1,7 +1,9 @@
-//! Keys of providers: from the environment, from a file that only its owner may read, or from a program that asks the
-//! operating system's keyring for them. A key is never shown: not in messages, not in `Debug`.
+//! Keys of providers: from the environment, from a file that only its owner may read, from the operating system's keyring where
+//! that file says so, or from a program. A key is never shown: not in messages, not in `Debug`.
 
+use crate::keyring;
 use parasol_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,16 @@ impl std::fmt::Debug for Key {
     }
 }
 
+/// What the key file says about a provider.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    /// Its key.
+    Here(String),
+    /// Under which service the keyring has it.
+    Keyring { keyring: String },
+}
+
 /// Where keys are looked for.
 #[derive(Debug, Clone)]
 pub struct KeySources {
@@ -61,25 +73,25 @@ impl KeySources {
         &self.file
     }
 
-    /// The key of a provider: from the first of these variables that is set, then from the key file, then from a program.
+    /// The key of a provider: from the first of these variables that is set, then from the key file, or from the keyring if that
+    /// says so, then from a program.
     ///
     /// # Errors
-    /// `Denied` for a key file that others may read; `Corrupt` for one that is none; `Io`; what the program fails with.
+    /// `Denied` for a key file that others may read, and a keyring that cannot be reached; `Corrupt` for a file that is none; `Io`;
+    /// what the program fails with.
     pub(crate) fn find(
         &self,
         provider: &str,
         variables: &[String],
         command: &[String],
     ) -> Result<Option<Key>> {
-        for name in variables {
-            if let Ok(text) = std::env::var(name)
-                && !text.trim().is_empty()
-            {
-                return Key::new(&text, name).map(Some);
-            }
+        if let Some(key) = set(variables) {
+            return key.map(Some);
         }
-        if let Some(key) = self.read()?.remove(provider) {
-            return Ok(Some(key));
+        match self.read()?.remove(provider) {
+            Some(Kept::Here(text)) => return self.checked(&text).map(Some),
+            Some(Kept::Keyring { keyring }) => return keyring::get(&keyring, provider).map(Some),
+            None => {}
         }
         match command.split_first() {
             Some((program, arguments)) => run(provider, program, arguments).map(Some),
@@ -87,7 +99,20 @@ impl KeySources {
         }
     }
 
-    fn read(&self) -> Result<BTreeMap<String, Key>> {
+    /// Whether there is a key, as far as that can be told without asking the keyring or a program.
+    pub(crate) fn has(&self, provider: &str, variables: &[String]) -> bool {
+        let kept = || match self.read().ok()?.remove(provider)? {
+            Kept::Here(text) => self.checked(&text).ok().map(drop),
+            Kept::Keyring { .. } => Some(()),
+        };
+        set(variables).map_or_else(|| kept().is_some(), |key| key.is_ok())
+    }
+
+    fn checked(&self, text: &str) -> Result<Key> {
+        Key::new(text, &format!("the key file {}", self.file.display()))
+    }
+
+    fn read(&self) -> Result<BTreeMap<String, Kept>> {
         let name = self.file.display();
         let failed = |e: std::io::Error| Error::from(e).within(format!("cannot read the key file {name}"));
         let meta = match std::fs::metadata(&self.file) {
@@ -102,28 +127,46 @@ impl KeySources {
         }
         let text = std::fs::read_to_string(&self.file).map_err(failed)?;
         // The parser's own message may quote the line, and with it a key.
-        let table: BTreeMap<String, String> = toml::from_str(&text).map_err(|_| {
+        toml::from_str(&text).map_err(|_| {
             let message =
                 format!("the key file {name} is no list of lines like  openai = \"…\": write it anew");
             Error::new(ErrorKind::Corrupt, message)
-        })?;
-        let whence = format!("the key file {name}");
-        table.into_iter().map(|(provider, key)| Ok((provider, Key::new(&key, &whence)?))).collect()
+        })
     }
 
-    /// Keeps a provider's key in the file; `None` forgets it.
+    /// Keeps a provider's key in the file; `None` forgets it, also where the keyring has it.
     ///
     /// # Errors
     /// As for reading, and when the file cannot be written.
     pub fn store(&self, provider: &str, key: Option<&Key>) -> Result<()> {
+        self.keep(provider, key.map(|key| Kept::Here(key.reveal().to_owned())))
+    }
+
+    /// Keeps a provider's key in the operating system's keyring, and a note of that in the file.
+    ///
+    /// # Errors
+    /// As [`Self::store`]; `Denied` when the keyring cannot be reached or stays locked.
+    pub fn store_in_keyring(&self, provider: &str, key: &Key) -> Result<()> {
+        keyring::set(keyring::SERVICE, provider, key)?;
+        self.keep(provider, Some(Kept::Keyring { keyring: keyring::SERVICE.to_owned() }))
+    }
+
+    fn keep(&self, provider: &str, what: Option<Kept>) -> Result<()> {
         let mut all = self.read()?;
-        match key {
-            Some(key) => drop(all.insert(provider.to_owned(), key.clone())),
-            None => drop(all.remove(provider)),
+        let in_keyring = matches!(what, Some(Kept::Keyring { .. }));
+        let before = match what {
+            Some(kept) => all.insert(provider.to_owned(), kept),
+            None => all.remove(provider),
+        };
+        // A key that is not used any more is not to stay behind.
+        if let (Some(Kept::Keyring { keyring }), false) = (before, in_keyring) {
+            keyring::delete(&keyring, provider)?;
         }
-        let table: BTreeMap<&str, &str> =
-            all.iter().map(|(name, key)| (name.as_str(), key.reveal())).collect();
-        let text = toml::to_string(&table).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
+        self.write(&all)
+    }
+
+    fn write(&self, all: &BTreeMap<String, Kept>) -> Result<()> {
+        let text = toml::to_string(all).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
         let name = self.file.display();
         let failed = |e: std::io::Error| Error::from(e).within(format!("cannot write the key file {name}"));
         if let Some(folder) = self.file.parent() {
@@ -146,6 +189,12 @@ impl KeySources {
             failed(e)
         })
     }
+}
+
+/// The key of the first of these variables that is set.
+fn set(variables: &[String]) -> Option<Result<Key>> {
+    let value = |name: &String| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+    variables.iter().find_map(|name| Some(Key::new(&value(name)?, name)))
 }
 
 /// Whether there is no such file: nothing of that name, or no folder where its folder should be.
@@ -223,6 +272,19 @@ mod tests {
         let error = keys.find("openai", &[], &[]).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Denied);
         assert!(error.message().contains("chmod 600") && !error.message().contains(MARKER), "{error}");
+    }
+
+    #[test]
+    fn a_note_of_the_keyring_is_enough_to_know_that_there_is_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeySources::at(folder.path());
+        assert!(!keys.has("p", &[]));
+        keys.keep("p", Some(Kept::Keyring { keyring: "parasol-test-that-is-not-there".into() })).unwrap();
+        keys.store("q", Some(&Key::new(MARKER, "x").unwrap())).unwrap();
+        assert!(keys.has("p", &[]) && keys.has("q", &[]) && !keys.has("r", &[]));
+        assert_eq!(keys.find("q", &[], &[]).unwrap().unwrap().reveal(), MARKER);
+        let text = std::fs::read_to_string(keys.file()).unwrap();
+        assert!(text.contains("keyring = \"parasol-test-that-is-not-there\""), "{text}");
     }
 
     #[cfg(unix)]

@@ -260,7 +260,7 @@ impl Complete for RemoteModel {
 }
 
 /// What remote models can do.
-const KNOWN: [&str; 3] = ["chat", "complete", "transcribe"];
+const KNOWN: [&str; 4] = ["chat", "complete", "transcribe", "speak"];
 
 fn check(entry: &RemoteEntry) -> Result<()> {
     let name = &entry.name;

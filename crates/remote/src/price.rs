@@ -4,7 +4,7 @@ use parasol_core::{ChatRequest, MediaSource, Money, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Prices in US dollars for a million tokens, as they were on a day.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// Of the prompt.
@@ -17,9 +17,12 @@ pub struct Price {
     pub cache_write: Option<f64>,
     /// Of the answer, thinking included.
     pub output: f64,
-    /// Of a minute of sound, where it is transcribed.
+    /// Of a minute of sound, where it is transcribed or spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minute: Option<f64>,
+    /// Of a million characters, where they are spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characters: Option<f64>,
     /// The day that they are of, as `2025-11-27`.
     pub dated: String,
 }
@@ -46,6 +49,13 @@ impl Price {
     #[must_use]
     pub fn sound(&self, seconds: f64) -> Option<Money> {
         Some(Money::dollars(self.minute? * seconds / 60.0))
+    }
+
+    /// What it costs to have so many characters spoken, if they make so many seconds, where that is known.
+    #[must_use]
+    pub fn speech(&self, characters: usize, seconds: f64) -> Option<Money> {
+        let written = self.characters.map(|price| Money::dollars(price * characters as f64 / 1e6));
+        written.or_else(|| self.sound(seconds))
     }
 
     /// The most that a request of `prompt` tokens can cost whose answer has at most `most`.
@@ -104,8 +114,8 @@ mod tests {
             cached: Some(0.3),
             cache_write: Some(3.75),
             output: 15.0,
-            minute: None,
             dated: "2025-11-27".into(),
+            ..Price::default()
         }
     }
 
@@ -114,6 +124,10 @@ mod tests {
         assert_eq!(price().sound(60.0), None);
         let heard = Price { minute: Some(0.006), ..price() };
         assert_eq!(heard.sound(90.0), Some(Money::dollars(0.009)));
+        assert_eq!(heard.speech(1000, 90.0), Some(Money::dollars(0.009)));
+        let written = Price { characters: Some(15.0), ..heard };
+        assert_eq!(written.speech(1000, 90.0), Some(Money::dollars(0.015)));
+        assert_eq!(price().speech(1000, 90.0), None);
     }
 
     #[test]

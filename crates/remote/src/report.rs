@@ -1,6 +1,5 @@
 //! What the book holds, added up.
 
-use crate::ledger::{Line, date};
 use jiff::civil::Date;
 use parasol_core::Money;
 use serde::Serialize;
@@ -23,20 +22,9 @@ impl By {
     /// All of them, by their names.
     pub const ALL: [(&'static str, Self); 4] =
         [("day", Self::Day), ("model", Self::Model), ("provider", Self::Provider), ("key", Self::Key)];
-
-    /// What a line is summed up under.
-    #[must_use]
-    pub fn of(self, line: &Line) -> String {
-        match self {
-            Self::Day => date(line.at).to_string(),
-            Self::Model => line.model.clone(),
-            Self::Provider => line.provider.clone(),
-            Self::Key => line.client.clone(),
-        }
-    }
 }
 
-/// A sum over lines.
+/// A sum over answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Sum {
     /// Answers.
@@ -54,21 +42,18 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Takes a line in.
-    pub fn add(&mut self, line: &Line) {
-        let count = |n: usize| n as u64;
-        self.answers = self.answers.saturating_add(1);
-        self.prompt_tokens = self.prompt_tokens.saturating_add(count(line.usage.prompt_tokens));
-        self.cached_tokens = self.cached_tokens.saturating_add(count(line.usage.cached_tokens));
-        self.generated_tokens = self.generated_tokens.saturating_add(count(line.usage.generated_tokens));
-        match line.usage.cost {
-            Some(cost) => self.cost = self.cost.plus(cost),
-            None => self.unpriced = self.unpriced.saturating_add(1),
-        }
+    /// Takes another sum in.
+    fn add(&mut self, other: &Self) {
+        self.answers = self.answers.saturating_add(other.answers);
+        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.generated_tokens = self.generated_tokens.saturating_add(other.generated_tokens);
+        self.cost = self.cost.plus(other.cost);
+        self.unpriced = self.unpriced.saturating_add(other.unpriced);
     }
 }
 
-/// Lines of the book, summed up for each day and each of what they are told apart by.
+/// Answers of the book, summed up for each day and each of what they are told apart by.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     /// By day and name, the oldest day first.
@@ -80,15 +65,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// The sums over these lines.
-    #[must_use]
-    pub fn of<'l>(lines: impl IntoIterator<Item = &'l Line>, by: By) -> Self {
+    /// What the sums of each day and name come to.
+    pub(crate) fn of(sums: impl IntoIterator<Item = (Date, String, Sum)>) -> Self {
         let mut it = Self::default();
-        for line in lines {
-            let name = by.of(line);
-            it.rows.entry((date(line.at), name.clone())).or_default().add(line);
-            it.names.entry(name).or_default().add(line);
-            it.total.add(line);
+        for (day, name, sum) in sums {
+            it.names.entry(name.clone()).or_default().add(&sum);
+            it.total.add(&sum);
+            it.rows.entry((day, name)).or_default().add(&sum);
         }
         it
     }

@@ -1,7 +1,8 @@
 //! What one answer takes: promised against the budgets before it is asked for, written into the book when it has ended,
 //! whichever way.
 
-use crate::ledger::{Ledger, Line, NOBODY};
+use crate::book::Promised;
+use crate::ledger::{Ledger, Line, NOBODY, Promise};
 use crate::model::Inner;
 use jiff::Timestamp;
 use parasol_core::{Money, Result, Usage};
@@ -28,9 +29,9 @@ pub(crate) struct Tally {
     inner: Arc<Inner>,
     ledger: Option<Arc<Ledger>>,
     client: String,
-    promised: Money,
-    /// What it costs as soon as it is asked for, where that is known then.
-    whole: Option<Money>,
+    promise: Option<Promise>,
+    /// What it costs as far as it has come, where tokens do not tell.
+    cost: Option<Money>,
     /// Tokens that the prompt probably has.
     likely: usize,
     pieces: usize,
@@ -44,40 +45,45 @@ impl Tally {
     /// # Errors
     /// When a budget would be passed: [`Ledger::promise`].
     pub(crate) fn open(inner: &Arc<Inner>, request: &Reckoned<'_>) -> Result<Self> {
-        let client = if request.client.is_empty() { NOBODY } else { request.client };
-        let known = inner.backends.iter().filter_map(|backend| backend.manner.max_output).max();
-        let most = request.most_output.or(known).unwrap_or(MOST_OUTPUT);
-        let price = inner.entry.price.as_ref();
-        let could_cost = price.map(|price| price.at_most(request.most_prompt, most));
-        // Four bytes make a token, as a rule of thumb.
-        let likely = if request.counted { request.most_prompt } else { request.most_prompt.div_ceil(4) };
-        Self::promised(inner, client, could_cost, likely)
+        let (asked, likely) = promised(inner, request);
+        Self::promised(inner, &asked, likely)
     }
 
-    /// Opens the account of so many seconds of sound, which cost the same whatever is said in them.
+    /// Whether a budget could be kept with this request if its prompt were nothing.
+    ///
+    /// # Errors
+    /// Those of the book.
+    pub(crate) fn could_open(inner: &Inner, request: &Reckoned<'_>) -> Result<bool> {
+        let Some(ledger) = &inner.ledger else { return Ok(true) };
+        ledger.could_promise(&promised(inner, &Reckoned { most_prompt: 0, ..*request }).0)
+    }
+
+    /// Opens the account of what is not paid by tokens: the most that it can cost, and what it probably will.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub(crate) fn open_for_sound(inner: &Arc<Inner>, client: &str, seconds: f64) -> Result<Self> {
-        let client = if client.is_empty() { NOBODY } else { client };
-        let cost = inner.entry.price.as_ref().and_then(|price| price.sound(seconds));
-        let mut tally = Self::promised(inner, client, cost, 0)?;
-        tally.whole = cost;
-        Ok(tally)
+    pub(crate) fn open_for(
+        inner: &Arc<Inner>,
+        client: &str,
+        most: Option<Money>,
+        likely: Option<Money>,
+    ) -> Result<Self> {
+        let asked = Promised { most, cost: likely.unwrap_or_default(), ..nothing(inner, client) };
+        Self::promised(inner, &asked, 0)
     }
 
-    fn promised(inner: &Arc<Inner>, client: &str, most: Option<Money>, likely: usize) -> Result<Self> {
+    fn promised(inner: &Arc<Inner>, asked: &Promised<'_>, likely: usize) -> Result<Self> {
         let ledger = inner.ledger.clone();
-        let promised = match &ledger {
-            Some(ledger) => ledger.promise(client, &inner.entry.name, most)?,
-            None => Money(0),
+        let promise = match &ledger {
+            Some(ledger) => ledger.promise(asked)?,
+            None => None,
         };
         Ok(Self {
             inner: Arc::clone(inner),
             ledger,
-            client: client.to_owned(),
-            promised,
-            whole: None,
+            client: asked.client.to_owned(),
+            promise,
+            cost: None,
             likely,
             pieces: 0,
             asked: false,
@@ -107,9 +113,9 @@ impl Tally {
         self.pieces = self.pieces.saturating_add(1);
     }
 
-    /// What it costs, where that is known from the beginning.
-    pub(crate) fn whole(&self) -> Option<Money> {
-        self.whole
+    /// What it costs as far as it has come.
+    pub(crate) fn so_far(&mut self, cost: Option<Money>) {
+        self.cost = cost;
     }
 
     /// The answer is complete.
@@ -128,7 +134,7 @@ impl Drop for Tally {
                 let mut usage =
                     Usage { prompt_tokens: self.likely, generated_tokens: self.pieces, ..Usage::default() };
                 let price = self.inner.entry.price.as_ref();
-                usage.cost = self.whole.or_else(|| price.map(|price| price.cost(&usage)));
+                usage.cost = self.cost.or_else(|| price.map(|price| price.cost(&usage)));
                 usage
             }
             None => Usage::default(),
@@ -145,9 +151,37 @@ impl Drop for Tally {
             reckoned,
         };
         if reckoned && !self.asked {
-            ledger.release(&line.client, self.promised);
+            ledger.release(self.promise.take());
         } else {
-            ledger.settle(&line, self.promised);
+            ledger.settle(&line, self.promise.take());
         }
     }
+}
+
+fn nothing<'p>(inner: &'p Inner, client: &'p str) -> Promised<'p> {
+    Promised {
+        client: if client.is_empty() { NOBODY } else { client },
+        model: &inner.entry.name,
+        provider: inner.provider(),
+        most: None,
+        prompt: 0,
+        cost: Money(0),
+    }
+}
+
+/// What is promised to a request, and the tokens that its prompt probably has.
+fn promised<'p>(inner: &'p Inner, request: &Reckoned<'p>) -> (Promised<'p>, usize) {
+    let known = inner.backends.iter().filter_map(|backend| backend.manner.max_output).max();
+    let most = request.most_output.or(known).unwrap_or(MOST_OUTPUT);
+    let price = inner.entry.price.as_ref();
+    // Four bytes make a token, as a rule of thumb.
+    let likely = if request.counted { request.most_prompt } else { request.most_prompt.div_ceil(4) };
+    let read = Usage { prompt_tokens: likely, ..Usage::default() };
+    let asked = Promised {
+        most: price.map(|price| price.at_most(request.most_prompt, most)),
+        prompt: likely,
+        cost: price.map(|price| price.cost(&read)).unwrap_or_default(),
+        ..nothing(inner, request.client)
+    };
+    (asked, likely)
 }

@@ -131,8 +131,8 @@ fn dear(
         cached: None,
         cache_write: None,
         output: million,
-        minute: None,
         dated: "2025-11-27".into(),
+        ..Price::default()
     });
     let remotes = Remotes::new().unwrap().accounted(Arc::clone(&ledger), cache);
     (remotes.open(&entry).unwrap(), ledger)
@@ -304,8 +304,8 @@ fn a_prompt_that_may_be_too_dear_is_counted_before_it_is_refused() {
         cached: None,
         cache_write: None,
         output: 1e6,
-        minute: None,
         dated: "2025-11-27".into(),
+        ..Price::default()
     };
     entry.price = Some(price);
     let it = Remotes::new().unwrap().accounted(Arc::clone(&ledger), None).open(&entry).unwrap();
@@ -336,4 +336,25 @@ fn a_prompt_that_may_be_too_dear_is_counted_before_it_is_refused() {
         "what is refused is counted and not asked"
     );
     assert_eq!(ledger.spent_today().unwrap().values().next(), Some(&Money::dollars(8.0)));
+}
+
+#[test]
+fn a_budget_that_is_spent_asks_nobody_to_count() {
+    let server = Server::start(|_, stream| {
+        respond(stream, 200, "application/json", "", r#"{"input_tokens":1}"#);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let budget = Budget { day: Some(5.0), ..Budget::default() };
+    let ledger = Arc::new(Ledger::new(folder.path().join("usage"), budget));
+    let backend = BackendEntry { protocol: Protocol::Anthropic, ..server.entry(1) };
+    let price = Price { input: 1e6, output: 1e6, dated: "2025-11-27".into(), ..Price::default() };
+    let entry = parasol_remote::RemoteEntry { price: Some(price), ..entry_of(vec![backend], |_| {}) };
+    let it = Remotes::new().unwrap().accounted(ledger, None).open(&entry).unwrap();
+    // Six dollars for the answer alone: whatever the prompt has, it does not fit.
+    let (_, error) = ask_for(&it, "a", 6);
+    assert!(matches!(error, Some(ErrorKind::RateLimited { .. })), "{error:?}");
+    assert_eq!(server.count(), 0);
+    // Three leave room for two tokens: that is worth a question, whose answer fits, and then the answer is asked for.
+    ask_for(&it, "a", 3);
+    assert_eq!(server.count(), 2);
 }

@@ -49,6 +49,7 @@ fn script(protocol: Protocol, word: &str) -> Vec<String> {
             json!({ "candidates": [{ "finishReason": "STOP" }],
                 "usageMetadata": { "promptTokenCount": 5, "candidatesTokenCount": 2 } }),
         ]),
+        Protocol::ElevenLabs => unreachable!("it has no chats"),
     }
 }
 
@@ -73,6 +74,7 @@ fn every_protocol_is_asked_where_it_listens_and_understood() {
                 Protocol::Responses => "/v1/responses",
                 Protocol::Anthropic => "/v1/messages",
                 Protocol::Gemini => "/v1beta/models/m:streamGenerateContent?alt=sse",
+                Protocol::ElevenLabs => unreachable!("it has no chats"),
             };
             assert_eq!(asked.path, path);
             begin(stream);

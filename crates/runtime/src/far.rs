@@ -64,6 +64,13 @@ impl Far {
         self.chain(name).is_some() || self.directory.find(name).is_some()
     }
 
+    /// Whether a name is a provider's model's that could be asked now: its provider has an address and a key.
+    pub fn reaches(&self, name: &str) -> bool {
+        let listed = self.directory.find(name);
+        let provider = listed.and_then(|listed| self.directory.provider(&listed.provider));
+        provider.is_some_and(|provider| provider.is_ready(&self.keys))
+    }
+
     /// The provider's model of this name; `None` when no provider has one.
     ///
     /// # Errors

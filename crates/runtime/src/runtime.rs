@@ -45,7 +45,14 @@ impl Runtime {
 
     /// Whether a name means a model that others compute, or a chain. The catalogue's own names go first.
     pub fn is_far(&self, name: &str) -> bool {
-        self.hub.catalogue().find(name).is_none() && self.far.knows(name)
+        !self.is_own(name) && self.far.knows(name)
+    }
+
+    /// Whether a name means a model of the catalogue. One that stands in under the name of a provider's model does so where that
+    /// provider cannot be asked.
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        let own = |entry: &str| entry.eq_ignore_ascii_case(name) || !self.far.reaches(name);
+        self.hub.catalogue().find(name).is_some_and(|entry| own(&entry.name))
     }
 
     /// The folder in which Parasol keeps what it must remember.

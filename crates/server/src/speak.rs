@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_core::Stream;
-use parasol_core::{Error, EventStream, Result, Speak, SpeakRequest, SpeechEvent};
+use parasol_core::{Error, EventStream, Result, SpeakRequest, SpeechEvent};
 use parasol_runtime::VoiceLease;
 use parasol_runtime::sound::{SoundFormat, SoundWriter};
 use parasol_wire::openai::speech;
@@ -24,10 +24,12 @@ pub(crate) struct Spoken {
     events: EventStream<SpeechEvent>,
     /// What has come before the body was begun.
     first: Option<SpeechEvent>,
+    /// Samples per second.
+    rate: u32,
     deadline: Pin<Box<Sleep>>,
     /// What a deadline that has passed means.
     too_long: Option<Error>,
-    lease: VoiceLease,
+    _lease: VoiceLease,
     _place: Place,
 }
 
@@ -40,9 +42,10 @@ impl AppState {
         &self,
         ctx: &RequestContext,
         model: &str,
-        request: SpeakRequest,
+        mut request: SpeakRequest,
     ) -> Result<Spoken> {
         allow_model(ctx, model)?;
+        ctx.client().clone_into(&mut request.client);
         let begun = Instant::now();
         if let Some(key) = ctx.key() {
             self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
@@ -60,11 +63,18 @@ impl AppState {
             Err(_) => return Err(too_long(self)),
         };
         let deadline = Box::pin(tokio::time::sleep_until(deadline));
-        let mut spoken =
-            Spoken { events, first: None, deadline, too_long: Some(too_long(self)), lease, _place: place };
+        let mut spoken = Spoken {
+            events,
+            first: None,
+            rate: 0,
+            deadline,
+            too_long: Some(too_long(self)),
+            _lease: lease,
+            _place: place,
+        };
         loop {
             match poll_fn(|cx| spoken.next(cx)).await {
-                Some(Ok(SpeechEvent::Started { .. })) => {}
+                Some(Ok(SpeechEvent::Started { rate, .. })) => spoken.rate = rate,
                 Some(Ok(event)) => {
                     spoken.first = Some(event);
                     return Ok(spoken);
@@ -79,7 +89,7 @@ impl AppState {
 impl Spoken {
     /// Samples per second.
     pub(crate) fn rate(&self) -> u32 {
-        self.lease.speaker().rate()
+        self.rate
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SpeechEvent>>> {

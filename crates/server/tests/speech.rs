@@ -117,3 +117,68 @@ fn elevenlabs_asks_for_a_voice_in_the_path() {
         assert!(answer.body.contains(part), "{path}: {}", answer.body);
     }
 }
+
+/// A server that reaches the voice of another by either protocol.
+fn in_front_of(far: &Running) -> Option<Running> {
+    let model = voice()?;
+    let mut settings = String::new();
+    for protocol in ["openai", "elevenlabs"] {
+        settings.push_str(&format!(
+            "[[provider]]\nname = \"p-{protocol}\"\nprotocol = \"{protocol}\"\nurl = \"http://{}/v1\"\nkey_optional = true\n\
+             [[model]]\nname = \"by-{protocol}\"\nprovider = \"p-{protocol}\"\nid = {model:?}\ncapabilities = [\"speak\"]\n\
+             voices = [{{ name = \"heart\" }}]\n",
+            far.address
+        ));
+    }
+    let write = move |home: std::path::PathBuf| {
+        std::fs::write(home.join("remote.toml"), settings).unwrap();
+        parasol_hub::Settings::at(home)
+    };
+    Some(Running::start_over(|_| {}, write, parasol_runtime::Policy::Allowed))
+}
+
+/// Plain samples.
+fn samples(server: &Running, model: &str) -> (u16, Vec<u8>) {
+    let body =
+        json!({ "model": model, "input": "Hello there. How are you?", "seed": 7, "response_format": "pcm" });
+    let mut stream = server.connect();
+    let body = body.to_string();
+    let head = format!(
+        "POST /v1/audio/speech HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        server.address,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let status = String::from_utf8_lossy(&bytes[9..12]).parse().unwrap();
+    (status, dechunked(&bytes[at..]))
+}
+
+fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
+        let Some(chunk) = bytes.get(end + 2..end + 2 + size).filter(|chunk| !chunk.is_empty()) else { break };
+        out.extend_from_slice(chunk);
+        bytes = &bytes[end + 2 + size + 2..];
+    }
+    out
+}
+
+#[test]
+fn a_voice_of_another_server_sounds_the_same_through_either_protocol() {
+    let far = Running::start(|_| {});
+    let Some(near) = in_front_of(&far) else { return };
+    let (status, own) = samples(&far, &voice().unwrap());
+    assert!(status == 200 && own.len() > 40_000, "{status}: {}", own.len());
+    for model in ["by-openai", "by-elevenlabs"] {
+        let (status, passed) = samples(&near, model);
+        assert_eq!((status, passed.len()), (200, own.len()), "{model}");
+        // A sample travels as the nearest of 65 536 levels, once more than it needs to.
+        let level = |bytes: &[u8], at: usize| i32::from(i16::from_le_bytes([bytes[at], bytes[at + 1]]));
+        let far_off = (0..own.len()).step_by(2).map(|at| level(&own, at).abs_diff(level(&passed, at))).max();
+        assert!(far_off <= Some(2), "{model}: {far_off:?}");
+    }
+}

@@ -6,9 +6,10 @@ mod common;
 
 use common::{Answer, Running};
 use jiff::{SignedDuration, Timestamp};
+use parasol_core::{Money, Usage};
+use parasol_runtime::{Ledger, Line};
 use parasol_server::KeyTerms;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::path::Path;
 
 fn json_of(answer: &Answer) -> Value {
@@ -18,17 +19,19 @@ fn json_of(answer: &Answer) -> Value {
 /// Writes answers into the book as a process beside the server would: days ago, who asked, the model, and thousandths of a
 /// dollar, if the price is known.
 fn write(home: &Path, answers: &[(i64, &str, &str, Option<u64>)]) {
-    let folder = home.join("usage");
-    std::fs::create_dir_all(&folder).unwrap();
+    let book = Ledger::new(home.join("usage"), Default::default());
     for (ago, client, model, cost) in answers {
+        let usage = Usage {
+            prompt_tokens: 10,
+            cached_tokens: 4,
+            generated_tokens: 2,
+            cost: cost.map(|thousandths| Money(thousandths * 1_000_000)),
+            ..Usage::default()
+        };
         let at = Timestamp::now() - SignedDuration::from_hours(24 * ago);
-        let usage = json!({ "prompt_tokens": 10, "cached_tokens": 4, "generated_tokens": 2, "reasoning_tokens": 0,
-            "cache_written_tokens": 0, "cost": cost.map(|thousandths| thousandths * 1_000_000) });
-        let line = json!({ "at": at.to_string(), "client": client, "model": model, "provider": "p", "usage": usage });
-        let path = folder.join(format!("{}.jsonl", &at.to_string()[..7]));
-        let mut book = std::fs::read_to_string(&path).unwrap_or_default();
-        writeln!(book, "{line}").unwrap();
-        std::fs::write(path, book).unwrap();
+        let (client, model) = ((*client).to_owned(), (*model).to_owned());
+        let line = Line { at, client, model, provider: "p".into(), usage, reckoned: false };
+        book.write(&line).unwrap();
     }
 }
 

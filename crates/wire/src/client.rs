@@ -3,7 +3,7 @@
 //! without it, and is reported as ignored where the answer is only chosen differently. Sockets are the remote engine's.
 
 use crate::sse::{SseEvent, SseParser};
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, speaking};
 use parasol_core::{
     ChatRequest, Effort, Error, ErrorKind, GenerationEvent, Result, Sampling, SamplingChoice,
 };
@@ -23,6 +23,8 @@ pub enum Protocol {
     Anthropic,
     /// Google's `generateContent`.
     Gemini,
+    /// ElevenLabs' text to speech, which has nothing else.
+    ElevenLabs,
 }
 
 /// How a provider's, or a model's, form of a protocol differs from others.
@@ -50,6 +52,8 @@ pub struct Manner {
     pub stream_options: bool,
     /// Where it transcribes, it tells times.
     pub timestamps: bool,
+    /// The most characters of a text that it speaks at once.
+    pub max_characters: usize,
 }
 
 impl Default for Manner {
@@ -66,6 +70,7 @@ impl Default for Manner {
             seed_field: "seed".into(),
             stream_options: true,
             timestamps: true,
+            max_characters: 4096,
         }
     }
 }
@@ -141,6 +146,10 @@ pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Man
             let body = gemini::request_body(request, manner, &mut ignored)?;
             (format!("{}:streamGenerateContent?alt=sse", gemini_name(model)?), body)
         }
+        Protocol::ElevenLabs => {
+            let message = "the provider's protocol has speech only: ask for speech";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
     };
     Ok(Written { path, body, ignored })
 }
@@ -157,7 +166,7 @@ pub fn count(
 ) -> Result<Option<Written>> {
     let mut written = chat(protocol, model, request, manner)?;
     match protocol {
-        Protocol::OpenAi | Protocol::Responses => return Ok(None),
+        Protocol::OpenAi | Protocol::Responses | Protocol::ElevenLabs => return Ok(None),
         Protocol::Anthropic => {
             written.path = "messages/count_tokens".into();
             for field in ["max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences"] {
@@ -204,6 +213,7 @@ pub fn error(protocol: Protocol, status: u16, body: &[u8], retry_after: Option<u
         Protocol::OpenAi | Protocol::Responses => openai::client::error(status, body, retry_after),
         Protocol::Anthropic => anthropic::error_from(status, &parsed(), retry_after),
         Protocol::Gemini => gemini::error_from(status, &parsed()),
+        Protocol::ElevenLabs => speaking::elevenlabs_error(status, body, retry_after),
     }
 }
 
@@ -224,7 +234,10 @@ impl Reader {
     #[must_use]
     pub fn new(protocol: Protocol, model: &str) -> Self {
         Self(match protocol {
-            Protocol::OpenAi => Kind::OpenAi(openai::client::StreamDecoder::new(model)),
+            // ElevenLabs is asked for no chat, so that none of its answers comes here.
+            Protocol::OpenAi | Protocol::ElevenLabs => {
+                Kind::OpenAi(openai::client::StreamDecoder::new(model))
+            }
             Protocol::Responses => Kind::Responses(openai::responses::StreamDecoder::new(model)),
             Protocol::Anthropic => Kind::Anthropic {
                 parser: SseParser::new(),

@@ -22,7 +22,7 @@ const HARMLESS: &[&str] = &[
 /// Speech as it was asked for; the voice stands in the path.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TextToSpeech {
-    /// The model asked for; `None`, or one of the protocol's own, is the default voice's.
+    /// The model asked for; `None` is the default voice's.
     pub model: Option<String>,
     /// The request, without its voice.
     pub request: SpeakRequest,
@@ -40,10 +40,6 @@ impl TextToSpeech {
         let mut call = Self::default();
         call.request.text = f.need_string("text")?;
         call.model = f.string("model_id")?;
-        if call.model.as_deref().is_some_and(|model| model.starts_with("eleven_")) {
-            call.model = None;
-            call.noted.push("model_id".to_owned());
-        }
         call.request.language = f.string("language_code")?;
         call.request.seed = f.count("seed", 0)?.map(|seed| seed as u64);
         if let Some(mut settings) = f.object("voice_settings")? {
@@ -55,6 +51,14 @@ impl TextToSpeech {
         f.note(HARMLESS, &mut call.noted);
         f.finish()?;
         Ok(call)
+    }
+
+    /// The model is none that can be asked: the default voice stands in for the protocol's own.
+    pub fn at_home(&mut self) {
+        if self.model.as_deref().is_some_and(|model| model.starts_with("eleven_")) {
+            self.model = None;
+            self.noted.insert(0, "model_id".to_owned());
+        }
     }
 }
 
@@ -93,9 +97,12 @@ mod tests {
 
     #[test]
     fn requests_and_formats_are_read() {
-        let call = TextToSpeech::read(json!({ "text": "Hi", "model_id": "eleven_multilingual_v2", "seed": 3,
+        let mut call =
+            TextToSpeech::read(json!({ "text": "Hi", "model_id": "eleven_multilingual_v2", "seed": 3,
             "voice_settings": { "stability": 0.5, "speed": 1.5 } }))
-        .unwrap();
+            .unwrap();
+        assert_eq!(call.model.as_deref(), Some("eleven_multilingual_v2"));
+        call.at_home();
         assert_eq!((call.request.speed, call.request.seed, call.model), (1.5, Some(3), None));
         assert_eq!(call.noted, ["model_id", "voice_settings.stability"]);
         assert!(TextToSpeech::read(json!({})).unwrap_err().message().contains("text"));

@@ -12,6 +12,8 @@ pub mod ollama;
 pub mod openai;
 mod outcome;
 mod seal;
+pub mod sound;
+pub mod speaking;
 pub mod sse;
 pub mod subtitles;
 mod trace;

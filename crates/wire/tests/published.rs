@@ -6,9 +6,11 @@ mod dialects;
 
 use dialects::{Outcome, outcome, read};
 use parasol_core::{
-    Citation, CitedRange, CitedUnit, ErrorKind, FinishReason, Result, Signature, SignedPart, Signer, Usage,
+    Citation, CitedRange, CitedUnit, ErrorKind, FinishReason, Result, Signature, SignedPart, Signer,
+    TranscriptEvent, Usage,
 };
-use parasol_wire::client::Protocol;
+use parasol_wire::client::{self, Protocol};
+use parasol_wire::openai::hearing;
 
 fn stream(protocol: Protocol, name: &str) -> Result<Outcome> {
     let path = format!("{}/../../tests/fixtures/providers/{name}.sse", env!("CARGO_MANIFEST_DIR"));
@@ -131,4 +133,61 @@ fn openais_and_what_is_compatible() {
     assert_eq!(mistral.end.unwrap().0, FinishReason::Length);
     let error = stream(Protocol::OpenAi, "openrouter_error").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::RateLimited { .. }), "{error}");
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../tests/fixtures/providers/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}
+
+/// Language, length, segments by text and end, words, and tokens of a transcript.
+type Heard = (Option<String>, f64, Vec<(String, f64)>, usize, usize);
+
+fn heard(name: &str) -> Heard {
+    let mut out = Heard::default();
+    for event in hearing::read("m", 9.0, &bytes(name)).unwrap() {
+        match event {
+            TranscriptEvent::Started { language, .. } => out.0 = language,
+            TranscriptEvent::Segment(segment) => {
+                out.3 += segment.words.len();
+                out.2.push((segment.text, segment.end));
+            }
+            TranscriptEvent::Finished { usage, .. } => {
+                (out.1, out.4) = (usage.seconds, usage.generated_tokens)
+            }
+            TranscriptEvent::Progress { .. } => {}
+        }
+    }
+    out
+}
+
+#[test]
+fn transcripts() {
+    let said = |text: &str, end| (text.to_owned(), end);
+    let english = Some("english".to_owned());
+    // A model that tells no times: the sound is as long as it was sent.
+    assert_eq!(heard("openai_transcription"), (None, 9.0, vec![said(" Good day.", 9.0)], 0, 5));
+    let both = vec![said(" Good day.", 1.2), said(" And good night.", 2.5)];
+    assert_eq!(heard("openai_transcription_verbose"), (english, 2.5, both, 3, 11));
+    let groq = (Some("English".to_owned()), 2.5, vec![said(" Good day.", 2.5)], 0, 5);
+    assert_eq!(heard("groq_transcription"), groq);
+}
+
+#[test]
+fn refusals_to_speak() {
+    for (protocol, status, name, kind, part) in [
+        (Protocol::ElevenLabs, 401, "elevenlabs_quota", ErrorKind::Denied, "quota_exceeded: This request"),
+        (
+            Protocol::ElevenLabs,
+            422,
+            "elevenlabs_validation",
+            ErrorKind::InvalidRequest,
+            "body.text: Field required",
+        ),
+        (Protocol::OpenAi, 400, "openai_speech_error", ErrorKind::InvalidRequest, "at most 4096 characters"),
+    ] {
+        let error = client::error(protocol, status, &bytes(name), None);
+        assert_eq!(*error.kind(), kind, "{name}: {error}");
+        assert!(error.message().contains(part), "{name}: {error}");
+    }
 }

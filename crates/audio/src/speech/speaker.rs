@@ -325,6 +325,7 @@ impl Job {
             phonemes: out.phonemes,
             audio: Duration::from_secs_f64(out.samples as f64 / f64::from(self.engine.rate())),
             unspoken: self.unspoken,
+            cost: None,
         };
         let total = self.begun.elapsed();
         let timings = SpeechTimings { first_audio: out.first.unwrap_or(total), total };

@@ -24,6 +24,9 @@ pub(crate) enum ProvidersCommand {
     Login {
         /// The provider
         provider: String,
+        /// Keep it in the operating system's keyring instead of a file
+        #[arg(long)]
+        keyring: bool,
     },
     /// Forget a key that was kept
     Logout {

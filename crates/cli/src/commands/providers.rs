@@ -20,11 +20,11 @@ pub(crate) fn providers(runtime: &Runtime, args: &ProvidersArgs) -> Outcome {
     let far = runtime.far();
     match &args.command {
         None => list(far, args.json),
-        Some(ProvidersCommand::Login { provider }) => login(far, provider),
+        Some(ProvidersCommand::Login { provider, keyring }) => login(far, provider, *keyring),
         Some(ProvidersCommand::Logout { provider }) => {
             let provider = known(far, provider)?;
             far.keys().store(&provider.name, None)?;
-            output::line(&format!("the key file holds no key of {} any more", provider.name_for_people()))
+            output::line(&format!("no key of {} is kept any more", provider.name_for_people()))
         }
     }
 }
@@ -38,7 +38,7 @@ fn known<'f>(far: &'f Far, name: &str) -> Outcome<&'f Provider> {
 }
 
 /// Takes a key from stdin: an argument would stay in the shell's history.
-fn login(far: &Far, name: &str) -> Outcome {
+fn login(far: &Far, name: &str, keyring: bool) -> Outcome {
     let provider = known(far, name)?;
     if terminal::stdin() {
         output::note(&format!(
@@ -48,7 +48,12 @@ fn login(far: &Far, name: &str) -> Outcome {
     }
     let mut text = String::new();
     std::io::stdin().lock().take(LONGEST_KEY).read_to_string(&mut text).map_err(Error::from)?;
-    far.keys().store(&provider.name, Some(&Key::new(&text, "stdin")?))?;
+    let key = Key::new(&text, "stdin")?;
+    if keyring {
+        far.keys().store_in_keyring(&provider.name, &key)?;
+        return output::line("kept in the keyring of this system");
+    }
+    far.keys().store(&provider.name, Some(&key))?;
     output::line(&format!("kept in {}", far.keys().file().display()))
 }
 
@@ -78,8 +83,10 @@ fn list(far: &Far, as_json: bool) -> Outcome {
             let dollars = |pick: fn(&parasol_runtime::Price) -> f64| {
                 model.price.as_ref().map(|price| pick(price).to_string()).unwrap_or_default()
             };
-            let minute = model.price.as_ref().and_then(|price| price.minute);
-            let heard = minute.map(|price| format!("{price}/min"));
+            let heard = model.price.as_ref().and_then(|price| {
+                let minute = price.minute.map(|price| format!("{price}/min"));
+                price.characters.map(|price| format!("{price}/M chars")).or(minute)
+            });
             rows.push(vec![
                 style.bold(&model.name),
                 provider.name_for_people().to_owned(),

@@ -173,6 +173,7 @@ fn remote(entry: &ModelEntry) -> RemoteEntry {
         context: entry.context,
         sampling: parasol_core::SamplingChoice::default(),
         limits: entry.limits.unwrap_or_default(),
+        voices: entry.voices.clone(),
         price: entry.price.clone(),
         provider: None,
     }

@@ -16,6 +16,7 @@ use parasol_runtime::speech::Speaker;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn wrong(message: &str) -> Stop {
     Stop::Failed(Error::new(ErrorKind::InvalidRequest, message))
@@ -36,9 +37,14 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
     let text = if args.list_voices { String::new() } else { text(args)? };
     let speaker = open(runtime, args)?;
     if args.list_voices {
-        return list(&speaker);
+        return list(speaker.voice());
     }
     if args.phonemes {
+        let Source::Here(speaker) = &speaker else {
+            let message =
+                "a voice elsewhere keeps its phonemes to itself: --phonemes is for voices on this machine";
+            return Err(Stop::Failed(Error::new(ErrorKind::Unsupported, message)));
+        };
         return speaker.phonemes(&text)?.iter().try_for_each(|sentence| output::line(sentence));
     }
     let request = SpeakRequest {
@@ -48,11 +54,15 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
         speed: args.speed,
         volume: args.volume,
         seed: args.seed,
+        ..SpeakRequest::default()
     };
-    let writer = SoundWriter::new(format, speaker.rate())?;
-    let stream = speaker.speak(request)?;
+    if let Source::Here(speaker) = &speaker {
+        // Before anything is computed: a rate that the format does not have.
+        SoundWriter::new(format, speaker.rate())?;
+    }
+    let stream = speaker.voice().speak(request)?;
     let mut sink = Sink::open(args.output.as_deref())?;
-    let outcome = follow(stream, writer, &mut sink, args.stats);
+    let outcome = follow(stream, format, &mut sink, args.stats);
     match outcome {
         Ok(()) => sink.end(format),
         Err(stop) => {
@@ -84,19 +94,40 @@ fn text(args: &SpeakArgs) -> Outcome<String> {
     Ok(Prompt::gather(&[], None)?.stdin.unwrap_or_default())
 }
 
-fn open(runtime: &Runtime, args: &SpeakArgs) -> Outcome<Speaker> {
+/// What speaks.
+enum Source {
+    Here(Speaker),
+    Far(Arc<dyn Speak>),
+}
+
+impl Source {
+    fn voice(&self) -> &dyn Speak {
+        match self {
+            Self::Here(speaker) => speaker,
+            Self::Far(model) => &**model,
+        }
+    }
+}
+
+fn open(runtime: &Runtime, args: &SpeakArgs) -> Outcome<Source> {
     let reference = match &args.model {
         Some(model) => model.clone(),
         None => runtime.default_voice()?,
     };
+    if let Some(model) = runtime.far_voice(&reference)? {
+        if args.threads.is_some() {
+            output::note("--threads has no effect: this voice is computed elsewhere");
+        }
+        return Ok(Source::Far(model));
+    }
     if !runtime.is_here(&reference)? {
         models::pull(runtime, &reference, args.accept_licence)?;
     }
     let _spinner = models::spinner(&format!("loading {reference}"));
-    Ok(runtime.speaker(&reference, args.threads)?)
+    Ok(Source::Here(runtime.speaker(&reference, args.threads)?))
 }
 
-fn list(speaker: &Speaker) -> Outcome {
+fn list(speaker: &dyn Speak) -> Outcome {
     let mut rows = vec![vec!["VOICE".to_owned(), "LANGUAGE".to_owned(), "WHAT".to_owned()]];
     rows.extend(
         speaker.voices().into_iter().map(|voice| vec![voice.name, voice.language, voice.description]),
@@ -107,13 +138,15 @@ fn list(speaker: &Speaker) -> Outcome {
 /// Writes the sound as it comes and tells how far it is.
 fn follow(
     mut stream: EventStream<SpeechEvent>,
-    mut writer: SoundWriter,
+    format: SoundFormat,
     sink: &mut Sink,
     stats: bool,
 ) -> Outcome {
     let listener = Listener::new();
     let spinner = models::spinner("speaking");
     let (mut total, mut rate, mut samples, mut seed) = (0, 1, 0usize, 0);
+    let mut writer = None;
+    let early = || Error::new(ErrorKind::Internal, "sound came before its rate was told");
     loop {
         match listener.next(&mut stream) {
             Next::Interrupted => {
@@ -123,7 +156,8 @@ fn follow(
             Next::End => break,
             Next::Event(event) => match event? {
                 SpeechEvent::Started { total: all, rate: r, seed: s, .. } => {
-                    (total, rate, seed) = (all, r, s)
+                    (total, rate, seed) = (all, r, s);
+                    writer = Some(SoundWriter::new(format, rate)?);
                 }
                 SpeechEvent::Audio { samples: piece, done } => {
                     samples += piece.len();
@@ -132,11 +166,11 @@ fn follow(
                         "{:.0} % of the text, {seconds:.0} s of sound",
                         100.0 * done as f64 / total.max(1) as f64
                     ));
-                    sink.write(&writer.push(&piece)?)?;
+                    sink.write(&writer.as_mut().ok_or_else(early)?.push(&piece)?)?;
                 }
                 SpeechEvent::Finished { usage, timings } => {
                     drop(spinner);
-                    sink.write(&writer.finish()?)?;
+                    sink.write(&writer.take().ok_or_else(early)?.finish()?)?;
                     tell(&usage, &timings, seed, stats);
                     return Ok(());
                 }
@@ -156,11 +190,12 @@ fn tell(usage: &SpeechUsage, timings: &SpeechTimings, seed: u64, stats: bool) {
     if stats {
         let seconds = timings.total.as_secs_f64().max(1e-9);
         output::note(&format!(
-            "{} of sound in {} ({:.0} times real time), the first after {}; seed {seed}",
+            "{} of sound in {} ({:.0} times real time), the first after {}; seed {seed}{}",
             output::duration(usage.audio),
             output::duration(timings.total),
             usage.audio.as_secs_f64() / seconds,
             output::duration(timings.first_audio),
+            usage.cost.map(|cost| format!("; {cost}")).unwrap_or_default(),
         ));
     }
 }

@@ -133,7 +133,10 @@ impl Whole {
         let text: String = self.segments.iter().map(|s| s.text.as_str()).collect();
         value["text"] = json!(text.trim());
         value["segments"] = serde_json::to_value(&self.segments)?;
-        value["usage"] = serde_json::to_value(usage)?;
+        value["usage"] = serde_json::to_value(TranscriptUsage { cost: None, ..*usage })?;
+        if let Some(cost) = usage.cost {
+            value["usage"]["cost_usd"] = cost.as_dollars().into();
+        }
         value["timings"] = serde_json::to_value(timings)?;
         output::json(&value)
     }
@@ -157,7 +160,7 @@ fn far(done: f64, total: Option<f64>) -> String {
 
 fn stats(usage: &TranscriptUsage, timings: &TranscriptTimings) -> String {
     format!(
-        "{:.1} s of sound, {:.1} s of them speech · listening {} · encoding {} · writing {} ({} tokens) · first segment {}",
+        "{:.1} s of sound, {:.1} s of them speech · listening {} · encoding {} · writing {} ({} tokens) · first segment {}{}",
         usage.seconds,
         usage.speech_seconds,
         output::duration(timings.listen),
@@ -165,5 +168,6 @@ fn stats(usage: &TranscriptUsage, timings: &TranscriptTimings) -> String {
         output::duration(timings.decode),
         usage.generated_tokens,
         output::duration(timings.first_segment),
+        usage.cost.map(|cost| format!(" · {cost}")).unwrap_or_default(),
     )
 }

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 /// # Errors
 /// When the book cannot be read.
 pub(crate) fn usage(runtime: &Runtime, args: &UsageArgs) -> Outcome {
-    let (_, lines) = runtime.far().ledger().lines_of(args.days)?;
     let (name, by) = match args.by {
         UsageBy::Day => ("day", By::Day),
         UsageBy::Model => ("model", By::Model),
         UsageBy::Provider => ("provider", By::Provider),
         UsageBy::Key => ("key", By::Key),
     };
-    let Report { names: groups, total: all, .. } = Report::of(&lines, by);
+    let (_, report) = runtime.far().ledger().report(args.days, by, None)?;
+    let Report { names: groups, total: all, .. } = report;
     if args.json {
         let rows: Vec<Value> = groups.iter().map(|(key, sum)| as_json(Some((name, key)), sum)).collect();
         return output::json(&json!({ "days": args.days, "rows": rows, "total": as_json(None, &all) }));

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub(crate) mod speech;
+
 use futures_core::Stream;
 use parasol_core::{ChatRequest, Error, GenerationEvent, Message, Role};
 use parasol_remote::{BackendEntry, Limits, RemoteEntry, RemoteModel, Remotes};
@@ -159,6 +161,7 @@ pub(crate) fn entry_of(backends: Vec<BackendEntry>, change: impl FnOnce(&mut Lim
         context: None,
         sampling: Default::default(),
         limits,
+        voices: Vec::new(),
         price: None,
         provider: None,
     }

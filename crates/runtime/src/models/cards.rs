@@ -292,13 +292,20 @@ impl Models {
         opened(name).or_else(|| opened(bare(name)))
     }
 
+    /// Whether a name means a model that others compute and that could be asked: it is configured, or its provider has a key.
+    pub fn reaches(&self, name: &str) -> bool {
+        let name = name.trim();
+        let far = |name: &str| !self.is_here(name) && self.runtime().far().reaches(name);
+        self.configured(name).is_some() || far(name) || far(bare(name))
+    }
+
     fn configured(&self, name: &str) -> Option<&Arc<RemoteModel>> {
         self.remotes.get(&name.to_lowercase()).or_else(|| self.remotes.get(&bare(name).to_lowercase()))
     }
 
     /// Whether a name is the catalogue's own, which goes before those of providers.
     fn is_here(&self, name: &str) -> bool {
-        self.hub().catalogue().find(name).is_some()
+        self.runtime().is_own(name)
     }
 
     /// The chain that a name means. Its models are acquired when they are asked.

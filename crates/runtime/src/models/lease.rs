@@ -4,10 +4,9 @@ use super::loaded::{Ears, Speaking, Text};
 use crate::chain::ChainModel;
 use crate::far_ears::FarEars;
 use futures_core::Stream;
-use parasol_audio::speech::Speaker;
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
-    SamplingChoice, Transcribe,
+    SamplingChoice, Speak, Transcribe,
 };
 use parasol_remote::RemoteModel;
 use parasol_text::engine::EngineStats;
@@ -238,18 +237,37 @@ impl Stream for Kept<EventStream<GenerationEvent>> {
     }
 }
 
-/// A voice in use; it stays loaded for as long as this lives.
-pub struct VoiceLease(pub(super) Speaking);
+/// A voice in use; a loaded one stays loaded for as long as this lives.
+pub struct VoiceLease(Voiced);
+
+enum Voiced {
+    Local(Speaking),
+    Far(Arc<RemoteModel>),
+}
 
 impl std::fmt::Debug for VoiceLease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "VoiceLease({})", self.0.held().key())
+        match &self.0 {
+            Voiced::Local(voice) => write!(f, "VoiceLease({})", voice.held().key()),
+            Voiced::Far(model) => write!(f, "VoiceLease({})", model.name()),
+        }
     }
 }
 
 impl VoiceLease {
+    pub(super) fn local(voice: Speaking) -> Self {
+        Self(Voiced::Local(voice))
+    }
+
+    pub(super) fn far(model: Arc<RemoteModel>) -> Self {
+        Self(Voiced::Far(model))
+    }
+
     /// What speaks.
-    pub fn speaker(&self) -> &Speaker {
-        self.0.model()
+    pub fn speaker(&self) -> &dyn Speak {
+        match &self.0 {
+            Voiced::Local(voice) => voice.model(),
+            Voiced::Far(model) => &**model,
+        }
     }
 }

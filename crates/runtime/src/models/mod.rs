@@ -207,8 +207,7 @@ impl Models {
     /// As [`Models::acquire`]; `Unsupported` for a model that is no voice.
     pub fn speaker(self: &Arc<Self>, name: &str) -> Result<VoiceLease> {
         if let Some(model) = self.remote(name)? {
-            let message = format!("{} is computed elsewhere and does not speak here", model.name());
-            return Err(Error::new(ErrorKind::Unsupported, message));
+            return crate::far_voice::speaking(model).map(VoiceLease::far);
         }
         let located = match self.find(name)? {
             Some(located) => located,
@@ -222,7 +221,7 @@ impl Models {
             tracing::info!(model = located.name, bytes, "loaded");
             Ok(Loaded::Voice(speaker))
         })?;
-        Speaking::of(held).map(VoiceLease).ok_or_else(|| crate::voice::not_voice(&located.name))
+        Speaking::of(held).map(VoiceLease::local).ok_or_else(|| crate::voice::not_voice(&located.name))
     }
 
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;

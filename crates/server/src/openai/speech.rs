@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use parasol_core::{Error, ErrorKind, Result as Outcome, Speak};
+use parasol_core::{Error, ErrorKind, Result as Outcome};
 use parasol_runtime::sound::SoundFormat;
 use parasol_wire::elevenlabs::{self, TextToSpeech};
 use parasol_wire::openai::speech::SpeechCall;
@@ -34,7 +34,10 @@ async fn create(
 }
 
 async fn answer(state: &AppState, ctx: &RequestContext, body: Value) -> Outcome<Response> {
-    let call = SpeechCall::read(body)?;
+    let mut call = SpeechCall::read(body)?;
+    if !state.models().reaches(&call.model) {
+        call.at_home();
+    }
     let format = format(call.format.as_deref())?;
     let spoken = state.speak(ctx, &call.model, call.request).await?;
     let mut response = spoken.response(format, call.events)?;
@@ -74,6 +77,9 @@ async fn converted(
     body: Value,
 ) -> Outcome<Response> {
     let mut call = TextToSpeech::read(body)?;
+    if !call.model.as_deref().is_some_and(|model| state.models().reaches(model)) {
+        call.at_home();
+    }
     let output = asked.output_format.as_deref().map(elevenlabs::output_format).transpose()?;
     let format = format(output.as_ref().map(|(name, _)| name.as_str()))?;
     let model = match call.model.take() {

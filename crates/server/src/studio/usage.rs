@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::routing::get;
 use axum::{Json, Router};
 use parasol_core::{Error, ErrorKind, Money, Result};
-use parasol_runtime::{By, Report, Sum};
+use parasol_runtime::{By, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,8 +133,7 @@ fn report(
 ) -> Result<UsageReport> {
     let ledger = state.models().runtime().far().ledger();
     // Today is the last of the days.
-    let (from, lines) = ledger.lines_of(days)?;
-    let report = Report::of(lines.iter().filter(|line| only.is_none_or(|own| own == line.client)), by);
+    let (from, report) = ledger.report(days, by, only)?;
     let titles = titles(state);
     let rows = report.rows.iter().map(|((day, name), sum)| UsageRow {
         day: day.to_string(),

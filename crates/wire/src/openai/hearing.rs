@@ -110,6 +110,7 @@ pub fn read(model: &str, seconds: f64, body: &[u8]) -> Result<Vec<TranscriptEven
         seconds,
         speech_seconds: seconds,
         generated_tokens: tokens.unwrap_or_else(counted),
+        cost: None,
     };
     let finished = TranscriptEvent::Finished { usage, timings: TranscriptTimings::default() };
     let said = segments.into_iter().map(TranscriptEvent::Segment);

@@ -5,7 +5,7 @@ use crate::sse::SseEvent;
 use parasol_core::{Result, SpeakRequest};
 use serde_json::{Value, json};
 
-/// Voices of the protocol's own models, which clients name because they must name one: the model's default voice speaks.
+/// Voices of the protocol's own models, which clients name because they must name one.
 const THEIRS: [&str; 13] = [
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer",
     "verse",
@@ -36,10 +36,6 @@ impl SpeechCall {
         let mut call = Self { model: f.need_string("model")?, ..Self::default() };
         call.request.text = f.need_string("input")?;
         call.request.voice = f.string("voice")?;
-        if call.request.voice.as_deref().is_some_and(|voice| THEIRS.contains(&voice)) {
-            call.request.voice = None;
-            call.noted.push("voice".to_owned());
-        }
         let (slowest, fastest) = (SpeakRequest::SLOWEST, SpeakRequest::FASTEST);
         call.request.speed = f.number("speed", slowest, fastest)?.unwrap_or(1.0);
         // Beyond the protocol, as other fields of the vocabulary are taken under their own names.
@@ -57,6 +53,14 @@ impl SpeechCall {
         f.note(&["instructions", "user"], &mut call.noted);
         f.finish()?;
         Ok(call)
+    }
+
+    /// The model is none of the protocol's makers: where one of their voices is named, the model's default voice speaks.
+    pub fn at_home(&mut self) {
+        if self.request.voice.as_deref().is_some_and(|voice| THEIRS.contains(&voice)) {
+            self.request.voice = None;
+            self.noted.insert(0, "voice".to_owned());
+        }
     }
 }
 
@@ -79,9 +83,11 @@ mod tests {
 
     #[test]
     fn requests_are_read_and_refused_by_field() {
-        let call = SpeechCall::read(json!({ "model": "m", "input": "Hi", "voice": "alloy", "speed": 2,
+        let mut call = SpeechCall::read(json!({ "model": "m", "input": "Hi", "voice": "alloy", "speed": 2,
             "response_format": "wav", "stream_format": "sse", "instructions": "Be glad." }))
         .unwrap();
+        assert_eq!(call.request.voice.as_deref(), Some("alloy"), "its makers know it");
+        call.at_home();
         assert_eq!((call.request.voice, call.request.speed, call.events), (None, 2.0, true));
         assert_eq!(call.noted, ["voice", "instructions"]);
         for (body, part) in [

@@ -32,6 +32,7 @@ pub(crate) fn sent(protocol: Protocol, request: &ChatRequest) -> Result<(ChatReq
         Protocol::Responses => ResponseCall::read(written.body)?.request(&[], &recommended)?,
         Protocol::Anthropic => anthropic::MessagesRequest::parse(written.body)?.into_chat(&recommended),
         Protocol::Gemini => gemini::GenerateRequest::parse("m", written.body)?.chat(&recommended, 0),
+        Protocol::ElevenLabs => unreachable!("it has no chats to write"),
     };
     Ok((read, written.ignored.into_iter().map(|(field, _)| field).collect()))
 }
@@ -72,6 +73,7 @@ pub(crate) fn streamed(protocol: Protocol, events: &[GenerationEvent]) -> Vec<u8
                 out.push_str(&SseEvent::json(&chunk).encode());
             }
         }
+        Protocol::ElevenLabs => unreachable!("it has no chats to stream"),
     }
     out.into_bytes()
 }

@@ -1,0 +1,228 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::report::Sum;
+use std::process::{Child, Command, Stdio};
+
+fn line(client: &str, dollars: f64) -> Line {
+    let usage = Usage {
+        prompt_tokens: 10,
+        generated_tokens: 5,
+        cost: Some(Money::dollars(dollars)),
+        ..Usage::default()
+    };
+    Line {
+        at: Timestamp::now(),
+        client: client.into(),
+        model: "m".into(),
+        provider: "p".into(),
+        usage,
+        reckoned: false,
+    }
+}
+
+fn ledger(folder: &std::path::Path, day: Option<f64>, key: Option<f64>) -> Ledger {
+    let keys = [("rich".to_owned(), 9.0)].into();
+    Ledger::new(folder.join("usage"), Budget { day, key_day: key, keys })
+}
+
+/// A promise of so many dollars, of which a tenth is charged for even if nobody reads the answer.
+fn promise(book: &Ledger, client: &str, dollars: f64) -> Result<Option<Promise>> {
+    book.promise(&Promised {
+        client,
+        model: "m",
+        provider: "p",
+        most: Some(Money::dollars(dollars)),
+        prompt: 7,
+        cost: Money::dollars(dollars / 10.0),
+    })
+}
+
+#[test]
+fn a_budget_stops_before_it_is_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = ledger(folder.path(), Some(1.0), None);
+    let one = promise(&book, "a", 0.5).unwrap();
+    let two = promise(&book, "b", 0.5).unwrap();
+    // All is promised, though nothing is spent.
+    let error = promise(&book, "a", 1e-9).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::RateLimited { retry_after: 1..=86_400 }), "{error}");
+    assert!(error.message().contains("$1.00"), "{error}");
+    // The answer cost less than was promised: the rest is free again.
+    book.settle(&line("a", 0.1), one);
+    let three = promise(&book, "a", 0.4).unwrap();
+    assert!(promise(&book, "a", 1e-9).is_err());
+    book.release(two);
+    book.release(three);
+    promise(&book, "a", 0.9).unwrap();
+    assert!(promise(&book, "a", 1e-9).is_err());
+}
+
+#[test]
+fn keys_have_budgets_of_their_own_and_other_processes_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let (book, other) = (ledger(folder.path(), None, Some(1.0)), ledger(folder.path(), None, Some(1.0)));
+    other.settle(&line("a", 0.9), None);
+    assert!(promise(&book, "a", 0.2).is_err());
+    let held = promise(&book, "b", 0.2).unwrap();
+    promise(&book, "rich", 8.0).unwrap();
+    // What another has promised counts, and what it has spent.
+    assert!(promise(&other, "b", 0.9).is_err());
+    book.release(held);
+    other.settle(&line("b", 0.9), None);
+    assert!(promise(&book, "b", 0.2).is_err());
+    promise(&book, "b", 0.1).unwrap();
+    let unpriced = Promised { client: "c", model: "m", provider: "p", most: None, prompt: 0, cost: Money(0) };
+    assert!(book.promise(&unpriced).unwrap_err().message().contains("no price"));
+    // Without a budget nothing is promised, and no book is made.
+    let free = ledger(&folder.path().join("free"), None, None);
+    assert!(free.promise(&unpriced).unwrap().is_none() && !free.folder.exists());
+}
+
+#[test]
+fn what_was_written_is_added_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = ledger(folder.path(), None, None);
+    assert!(book.lines_of(31).unwrap().1.is_empty() && !book.folder.exists(), "looking makes no book");
+    let mut old = line("a", 1.0);
+    old.at = Timestamp::now().checked_sub(jiff::SignedDuration::from_hours(24 * 40)).unwrap();
+    let mut unpriced = line("b", 0.0);
+    unpriced.usage.cost = None;
+    for line in [&line("a", 0.25), &line("b", 0.5), &unpriced, &old] {
+        book.write(line).unwrap();
+    }
+    let (first, report) = book.report(1, By::Key, None).unwrap();
+    let sum = Sum {
+        answers: 3,
+        prompt_tokens: 30,
+        cached_tokens: 0,
+        generated_tokens: 15,
+        cost: Money::dollars(0.75),
+        unpriced: 1,
+    };
+    assert_eq!((first, report.total), (date(Timestamp::now()), sum));
+    assert_eq!(report.names.keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(report.rows[&(first, "b".to_owned())].cost, Money::dollars(0.5));
+    assert_eq!(book.report(61, By::Key, Some("a")).unwrap().1.total.cost, Money::dollars(1.25));
+    let (_, long) = book.report(61, By::Day, None).unwrap();
+    assert_eq!((long.rows.len(), long.total.answers), (2, 4));
+    assert_eq!(book.spent_today().unwrap()["a"], Money::dollars(0.25));
+    assert_eq!(book.lines_of(61).unwrap().1, [line_at(&book, 0), line_at(&book, 1), unpriced, old]);
+}
+
+fn line_at(book: &Ledger, at: usize) -> Line {
+    book.lines_of(1).unwrap().1[at].clone()
+}
+
+#[test]
+fn the_lines_of_earlier_versions_are_taken_over_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let usage = folder.path().join("usage");
+    std::fs::create_dir_all(&usage).unwrap();
+    let whole = serde_json::to_string(&line("a", 0.25)).unwrap();
+    let month = usage.join("2026-11.jsonl");
+    std::fs::write(&month, format!("{whole}\n{{\"nonsense\": 1}}\n{whole}\nhalf a li")).unwrap();
+    for _ in 0..2 {
+        let book = ledger(folder.path(), None, None);
+        assert_eq!(book.report(1, By::Model, None).unwrap().1.names["m"].answers, 2);
+    }
+    assert!(month.exists(), "they stay where they were");
+}
+
+#[test]
+fn absurd_numbers_of_a_provider_do_not_spoil_the_book() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = ledger(folder.path(), Some(1.0), None);
+    let mut absurd = line("a", 0.0);
+    absurd.usage = Usage {
+        prompt_tokens: usize::MAX,
+        cached_tokens: usize::MAX,
+        generated_tokens: usize::MAX,
+        cost: Some(Money(u64::MAX)),
+        ..Usage::default()
+    };
+    for client in ["a", "b", "c", "a", "b", "c"] {
+        absurd.client = client.into();
+        book.write(&absurd).unwrap();
+    }
+    let (_, report) = book.report(1, By::Day, None).unwrap();
+    assert!(report.total.answers == 6 && report.total.cost > Money::dollars(1e9), "{report:?}");
+    assert!(promise(&book, "d", 0.1).is_err());
+    // What is no book is said to be none, and is left as it is.
+    let broken = ledger(&folder.path().join("broken"), Some(1.0), None);
+    std::fs::create_dir_all(&broken.folder).unwrap();
+    let file = broken.folder.join("book.sqlite3");
+    std::fs::write(&file, "this was a shopping list, and it is long enough to be looked at".repeat(20))
+        .unwrap();
+    let error = promise(&broken, "a", 0.1).unwrap_err();
+    assert!(*error.kind() == ErrorKind::Corrupt && error.message().contains("move it away"), "{error}");
+    // The answer was given: what cannot be written down is remembered as long as this process lives.
+    broken.settle(&line("a", 0.9), None);
+    std::fs::remove_file(&file).unwrap();
+    assert!(promise(&broken, "a", 0.2).is_err());
+    assert_eq!(broken.spent_today().unwrap()["a"], Money::dollars(0.9));
+}
+
+/// Set for a process of this test: the folder of the book.
+const CHILD: &str = "PARASOL_TEST_LEDGER_CHILD";
+
+/// Not a test by itself: what another process does, promises until none is left and waits to be ended.
+#[test]
+fn child() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let book = ledger(std::path::Path::new(&folder), Some(1.0), None);
+    let mut held = Vec::new();
+    while let Ok(one) = promise(&book, "a", 0.1) {
+        held.push(one);
+    }
+    std::fs::write(format!("{}/{}.done", folder.display(), std::process::id()), held.len().to_string())
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(60));
+}
+
+fn processes(folder: &std::path::Path, count: usize) -> Vec<Child> {
+    let spawn = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "ledger::tests::child", "--nocapture"])
+            .env(CHILD, folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<Child> = (0..count).map(|_| spawn()).collect();
+    for child in &children {
+        let done = folder.join(format!("{}.done", child.id()));
+        while !done.exists() || std::fs::read_to_string(&done).unwrap().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+    children
+}
+
+#[test]
+fn processes_share_a_budget_and_what_a_killed_one_promised_is_free_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let children = processes(folder.path(), 4);
+    let told = |child: &Child| -> usize {
+        let path = folder.path().join(format!("{}.done", child.id()));
+        std::fs::read_to_string(path).unwrap().parse().unwrap()
+    };
+    let each: Vec<usize> = children.iter().map(told).collect();
+    // Ten times ten cents make the dollar, whoever promised them.
+    assert_eq!(each.iter().sum::<usize>(), 10, "{each:?}");
+    let book = ledger(folder.path(), Some(1.0), None);
+    assert!(promise(&book, "a", 0.1).is_err(), "all four live");
+    for mut child in children {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // A cent of each may have been charged: nine tenths are free.
+    let held: Vec<_> = std::iter::from_fn(|| promise(&book, "a", 0.1).ok()).collect();
+    assert_eq!(held.len(), 9);
+    let lines = book.lines_of(1).unwrap().1;
+    assert!(lines.len() == 10 && lines.iter().all(|line| line.reckoned && line.usage.prompt_tokens == 7));
+    let locks = std::fs::read_dir(&book.folder).unwrap().flatten();
+    let locks = locks.filter(|file| file.path().extension().is_some_and(|ending| ending == "lock"));
+    assert_eq!(locks.count(), 1, "only one process is left");
+}

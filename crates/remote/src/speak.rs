@@ -1,0 +1,319 @@
+//! A remote model that speaks: a text out, piece by piece where it is longer than its provider takes at once, and its sound back as
+//! it is made.
+
+use crate::alarm::Alarm;
+use crate::answer;
+use crate::backend::{Backend, Verdict, seconds};
+use crate::call::{Rounds, once, sent};
+use crate::entry::RemoteVoice;
+use crate::failure::{Failure, refusal, slow, transport};
+use crate::model::{Inner, RemoteModel};
+use crate::reading::{Gone, Stop};
+use crate::tally::Tally;
+use parasol_core::{
+    Error, ErrorKind, EventStream, Result, Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage,
+    Usage, Voice,
+};
+use parasol_wire::client::Protocol;
+use parasol_wire::sound::SoundReader;
+use parasol_wire::speaking::{self, pieces};
+use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Sender;
+
+/// Seconds that a character takes as a rule …
+const USUAL: f64 = 1.0 / 15.0;
+/// … and at most, with what budgets are kept: a digit is a word.
+const SLOWEST: f64 = 0.5;
+/// More sound than this for a text of so many characters is not that text.
+const BEYOND: f64 = 3.0;
+/// Pauses around it.
+const AROUND: f64 = 30.0;
+
+impl Speak for RemoteModel {
+    fn speak(&self, mut request: SpeakRequest) -> Result<EventStream<SpeechEvent>> {
+        self.can("speak")?;
+        speaking::check(&request)?;
+        let inner = Arc::clone(&self.inner);
+        let voice = chosen(&inner.entry.voices, request.voice.take());
+        let name = voice.as_ref().map(|voice| voice.name.clone()).unwrap_or_default();
+        request.voice = voice.map(|voice| voice.id.unwrap_or(voice.name));
+        Ok(answer::stream(&self.threads, None, |events| async move {
+            let speech = Speech::new(&inner, &request, &name, &events);
+            // Without a listener there is nobody to tell.
+            if let Err(error) = speech.run().await {
+                drop(events.send(Err(error)).await);
+            }
+        }))
+    }
+
+    /// Those that are listed; a provider may know more.
+    fn voices(&self) -> Vec<Voice> {
+        let voice = |it: &RemoteVoice| Voice {
+            name: it.name.clone(),
+            language: it.language.clone(),
+            description: it.description.clone(),
+        };
+        self.inner.entry.voices.iter().map(voice).collect()
+    }
+}
+
+/// The voice that is meant: one that is listed, by its name or its provider's for it, or whatever the provider may know.
+fn chosen(all: &[RemoteVoice], wanted: Option<String>) -> Option<RemoteVoice> {
+    let Some(wanted) = wanted else { return all.first().cloned() };
+    let is = |voice: &&RemoteVoice| {
+        voice.name.eq_ignore_ascii_case(&wanted) || voice.id.as_deref() == Some(wanted.as_str())
+    };
+    all.iter().find(is).cloned().or(Some(RemoteVoice { name: wanted, ..RemoteVoice::default() }))
+}
+
+/// A text that is being spoken.
+struct Speech<'a> {
+    inner: &'a Arc<Inner>,
+    request: &'a SpeakRequest,
+    voice: &'a str,
+    events: &'a Sender<Result<SpeechEvent>>,
+    begun: Instant,
+    first: Option<Duration>,
+    rate: Option<u32>,
+    samples: usize,
+}
+
+/// A part of the text, by its place in it.
+struct Piece<'t> {
+    text: &'t str,
+    /// Bytes of the text up to its end.
+    end: usize,
+}
+
+impl<'a> Speech<'a> {
+    fn new(
+        inner: &'a Arc<Inner>,
+        request: &'a SpeakRequest,
+        voice: &'a str,
+        events: &'a Sender<Result<SpeechEvent>>,
+    ) -> Self {
+        Self { inner, request, voice, events, begun: Instant::now(), first: None, rate: None, samples: 0 }
+    }
+
+    /// Says the text, or tells why it could not be said.
+    async fn run(mut self) -> Result<()> {
+        let (inner, text) = (self.inner, self.request.text.as_str());
+        let all = text.chars().count();
+        let pace = f64::from(self.request.speed);
+        let cost = |characters: usize, each: f64| {
+            let price = inner.entry.price.as_ref()?;
+            price.speech(characters, characters as f64 * each / pace)
+        };
+        let client = &self.request.client;
+        let mut tally = Tally::open_for(inner, client, cost(all, SLOWEST), cost(all, USUAL))?;
+        let _place = inner.rate.enter(&inner.entry.name, 0).await?;
+        let known = inner.backends.iter().map(|backend| backend.manner.max_characters).min();
+        let mut asked = 0usize;
+        for text_piece in pieces(text, known.unwrap_or(usize::MAX)) {
+            // Pieces lie within the text.
+            let end = (text_piece.as_ptr() as usize - text.as_ptr() as usize) + text_piece.len();
+            asked = asked.saturating_add(text_piece.chars().count());
+            tally.so_far(cost(asked, USUAL));
+            if self.piece(&Piece { text: text_piece, end }, &mut tally).await?.is_none() {
+                return Ok(());
+            }
+        }
+        let audio = self.samples as f64 / f64::from(self.rate.unwrap_or(1));
+        let cost = inner.entry.price.as_ref().and_then(|price| price.speech(all, audio));
+        tally.finished(Usage { cost, ..Usage::default() });
+        let usage = SpeechUsage {
+            characters: all,
+            audio: Duration::try_from_secs_f64(audio).unwrap_or_default(),
+            cost,
+            ..SpeechUsage::default()
+        };
+        let total = self.begun.elapsed();
+        let timings = SpeechTimings { first_audio: self.first.unwrap_or(total), total };
+        // Nobody waits for an answer to the last event.
+        let _ = self.events.send(Ok(SpeechEvent::Finished { usage, timings })).await;
+        Ok(())
+    }
+
+    /// Says a piece; `None` when nobody listens any more. Until its first sound another address may say it, or the same one again.
+    async fn piece(&mut self, piece: &Piece<'_>, tally: &mut Tally) -> Result<Option<()>> {
+        let inner = self.inner;
+        let once = once();
+        let mut rounds = Rounds::new(inner);
+        loop {
+            let errand = rounds.next().await?;
+            tally.asked();
+            match self.attempt(&errand.backend, piece, &once, tally).await {
+                Ok(()) => {
+                    errand.end(Verdict::Good, None);
+                    return Ok(Some(()));
+                }
+                Err(Stop::Gone) => return Ok(None),
+                Err(Stop::Failed(failure)) => {
+                    tally.failed();
+                    rounds.failed(errand, failure)?;
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        backend: &Backend,
+        piece: &Piece<'_>,
+        once: &str,
+        tally: &mut Tally,
+    ) -> Result<(), Stop> {
+        let (inner, name) = (self.inner, self.inner.entry.name.as_str());
+        let manner = &backend.manner;
+        let written =
+            speaking::request(backend.protocol, &backend.model, piece.text, self.request, manner)
+                .map_err(|error| Failure { error, verdict: Verdict::Good, elsewhere: true, again: false })?;
+        let mut post = inner
+            .client(backend)
+            .post(backend.address.endpoint(&written.path))
+            .header(CONTENT_TYPE, "application/json")
+            .header("idempotency-key", once)
+            .body(written.body.to_string());
+        for (name, value) in backend.address.headers() {
+            post = post.header(name, value);
+        }
+        let asked = Instant::now();
+        let response = sent(inner, backend, post).await?;
+        if !response.status().is_success() {
+            return Err(refusal(backend, name, response).await.into());
+        }
+        sounds(backend, name, &response)?;
+        self.listen(backend, piece, response, asked, tally).await
+    }
+
+    /// Passes the sound on as it comes.
+    async fn listen(
+        &mut self,
+        backend: &Backend,
+        piece: &Piece<'_>,
+        mut response: Response,
+        asked: Instant,
+        tally: &mut Tally,
+    ) -> Result<(), Stop> {
+        let (limits, name) = (&self.inner.entry.limits, self.inner.entry.name.as_str());
+        let mut reader = SoundReader::new(backend.protocol);
+        let (first, idle) = (seconds(limits.first_token), seconds(limits.idle));
+        let mut alarm = Alarm::new(first);
+        let mut heard = 0usize;
+        loop {
+            let fresh = heard == 0;
+            let (limit, what) = match fresh {
+                true => (first.saturating_sub(asked.elapsed()), "sent no sound"),
+                false => (idle, "stopped in the middle of the sound"),
+            };
+            let broken = |error: &Error| {
+                let error = backend.address.explain(name, error.kind().clone(), error.message());
+                Failure { error, verdict: Verdict::Bad, elsewhere: fresh, again: fresh }
+            };
+            let chunk = match alarm.within(limit, response.chunk()).await {
+                None => return Err(slow(backend, name, what, limit, fresh).into()),
+                Some(Err(e)) => return Err(transport(backend, name, &e, fresh).into()),
+                Some(Ok(chunk)) => chunk,
+            };
+            let Some(bytes) = chunk else {
+                reader.finish().map_err(|e| broken(&e))?;
+                if fresh {
+                    let silent = Error::new(ErrorKind::Network, "it sent a sound without a single sample");
+                    return Err(broken(&silent).into());
+                }
+                return Ok(());
+            };
+            let samples = reader.push(&bytes).map_err(|e| broken(&e))?;
+            let Some(rate) = reader.rate().filter(|_| !samples.is_empty()) else { continue };
+            heard = heard.saturating_add(samples.len());
+            let most = (AROUND + BEYOND * piece.text.chars().count() as f64) / f64::from(self.request.speed);
+            if heard as f64 / f64::from(rate) > most {
+                let much = format!("it has sent {most:.0} s of sound, which is more than the text could be");
+                return Err(broken(&Error::new(ErrorKind::Network, much)).into());
+            }
+            self.begin(rate).await.map_err(|stop| match stop {
+                Begun::Gone => Stop::Gone,
+                Begun::Otherwise(before) => {
+                    let message = format!("its sound has {rate} Hz now and had {before} before");
+                    broken(&Error::new(ErrorKind::Network, message)).into()
+                }
+            })?;
+            tally.piece();
+            self.tell(samples, heard, rate, piece).await?;
+        }
+    }
+
+    /// Tells that sound begins, once.
+    async fn begin(&mut self, rate: u32) -> Result<(), Begun> {
+        match self.rate {
+            Some(before) if before != rate => return Err(Begun::Otherwise(before)),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        self.rate = Some(rate);
+        self.first = Some(self.begun.elapsed());
+        let started = SpeechEvent::Started {
+            model: self.inner.entry.name.clone(),
+            voice: self.voice.to_owned(),
+            rate,
+            total: self.request.text.len(),
+            seed: self.request.seed.unwrap_or(0),
+        };
+        self.events.send(Ok(started)).await.map_err(|_| Begun::Gone)
+    }
+
+    async fn tell(
+        &mut self,
+        mut samples: Vec<f32>,
+        heard: usize,
+        rate: u32,
+        piece: &Piece<'_>,
+    ) -> Result<(), Gone> {
+        self.samples = self.samples.saturating_add(samples.len());
+        let volume = self.request.volume;
+        if volume != 1.0 {
+            samples.iter_mut().for_each(|sample| *sample = (*sample * volume).clamp(-1.0, 1.0));
+        }
+        // How far into the text a sound is nobody tells: as far as one usually would be.
+        let far = heard as f64 / f64::from(rate) * f64::from(self.request.speed) / USUAL;
+        let length = piece.text.len();
+        let done = (piece.end - length).saturating_add((far as usize).min(length));
+        self.events.send(Ok(SpeechEvent::Audio { samples, done })).await.map_err(|_| Gone)
+    }
+}
+
+enum Begun {
+    Gone,
+    Otherwise(u32),
+}
+
+/// Whether what comes says of itself that it is no sound, or one of a form that was not asked for.
+fn sounds(backend: &Backend, name: &str, response: &Response) -> Result<(), Failure> {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = kind.trim_start().to_ascii_lowercase();
+    let other = [
+        "text/",
+        "application/json",
+        "application/xml",
+        "image/",
+        "video/",
+        "audio/mp",
+        "audio/ogg",
+        "audio/flac",
+    ];
+    // What ElevenLabs' reference calls its stream of bytes.
+    let named_so = backend.protocol == Protocol::ElevenLabs && kind.starts_with("text/event-stream");
+    if named_so || !other.iter().any(|other| kind.starts_with(other)) {
+        return Ok(());
+    }
+    let message = format!(
+        "it answered with status {} and {:?} where a sound was due: is the address right?",
+        response.status().as_u16(),
+        kind.chars().take(100).collect::<String>()
+    );
+    let error = backend.address.explain(name, ErrorKind::Network, &message);
+    Err(Failure { error, verdict: Verdict::Bad, elsewhere: true, again: false })
+}
