@@ -154,7 +154,7 @@ fn a_key_is_in_one_header_and_nowhere_else() {
             assert!(asked.head.matches(MARKER).count() == 1 && !asked.body.contains(MARKER));
             match echo {
                 0 => respond(stream, 401, "text/plain", "", &format!(r#"{{"error":"bad key {MARKER}"}}"#)),
-                1 => respond(stream, 200, "application/json", "", &format!("{MARKER}")),
+                1 => respond(stream, 200, "application/json", "", MARKER),
                 _ => respond(stream, 500, &format!("text/{MARKER}"), "", &format!("no {MARKER}")),
             }
         });
