@@ -108,6 +108,24 @@ impl Compute {
         unsafe { dispatch(self.isa(), Apply { function, x }) };
     }
 
+    /// tanh of the first half of each row of `x` (rows, 2 × width), times the sigmoid of its second half (rows, width).
+    ///
+    /// # Panics
+    /// When the slices are not of these shapes.
+    pub fn gates(&self, x: &[f32], width: usize, out: &mut [f32]) {
+        assert!(width > 0 && out.len().is_multiple_of(width) && x.len() == 2 * out.len(), "{width} gates");
+        let rows = out.len() / width;
+        let parts = Parts::new(out);
+        self.pool().run(rows.div_ceil(BLOCK), |task| {
+            let (first, count) = (task * BLOCK, BLOCK.min(rows - task * BLOCK));
+            let x = &x[first * 2 * width..(first + count) * 2 * width];
+            // SAFETY: tasks take different rows.
+            let out = unsafe { parts.part(first * width, count * width) };
+            // SAFETY: both slices have `count` rows.
+            unsafe { dispatch(self.isa(), Gates { x, out, width }) };
+        });
+    }
+
     /// The sine and the cosine of every value, on the caller's thread.
     ///
     /// # Panics
@@ -250,7 +268,10 @@ impl<S: Simd> Op<S> for Softmax<'_> {
         let Self { row, divisor } = self;
         row.iter_mut().for_each(|x| *x /= divisor);
         let largest = s.splat(row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b)));
-        each(s, row, |x| math::exp_below(s, s.sub(x, largest)));
+        for at in (0..row.len()).step_by(S::LANES) {
+            let (n, x) = (S::LANES.min(row.len() - at), row.as_mut_ptr().add(at));
+            store(s, x, n, math::exp_below(s, s.sub(load(s, x, n), largest)));
+        }
         // Summed in sixteen places whatever the instruction set, so that all give the same numbers.
         let mut sums = [0f32; 16];
         for sixteen in row.chunks(16) {
@@ -279,25 +300,57 @@ impl<S: Simd> Op<S> for Apply<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run(self, s: S) {
-        match self.function {
-            Function::Exp => each(s, self.x, |x| math::exp(s, x)),
-            Function::Tanh => each(s, self.x, |x| math::tanh(s, x)),
-            Function::Sigmoid => each(s, self.x, |x| {
-                let e = math::exp(s, s.sub(s.splat(0.0), x));
-                s.div(s.splat(1.0), s.add(s.splat(1.0), e))
-            }),
+        let (start, len) = (self.x.as_mut_ptr(), self.x.len());
+        for at in (0..len).step_by(S::LANES) {
+            let n = S::LANES.min(len - at);
+            store(s, start.add(at), n, self.function.of(s, load(s, start.add(at), n)));
         }
     }
 }
 
-#[inline(always)]
-unsafe fn each<S: Simd>(s: S, x: &mut [f32], f: impl Fn(S::F) -> S::F) {
-    let (start, len) = (x.as_mut_ptr(), x.len());
-    let mut at = 0;
-    while at < len {
-        let n = S::LANES.min(len - at);
-        store(s, start.add(at), n, f(load(s, start.add(at), n)));
-        at += n;
+impl Function {
+    /// Of a vector. A closure would not do: what is not inlined has none of the processor's features.
+    #[inline(always)]
+    unsafe fn of<S: Simd>(self, s: S, x: S::F) -> S::F {
+        match self {
+            Self::Exp => math::exp(s, x),
+            Self::Tanh => math::tanh(s, x),
+            Self::Sigmoid => {
+                let e = math::exp(s, s.sub(s.splat(0.0), x));
+                s.div(s.splat(1.0), s.add(s.splat(1.0), e))
+            }
+        }
+    }
+}
+
+/// Some rows of gates.
+struct Gates<'a> {
+    x: &'a [f32],
+    out: &'a mut [f32],
+    width: usize,
+}
+
+impl AnyOp for Gates<'_> {
+    type Out = ();
+    unsafe fn run<S: Simd + Unpackers>(self, s: S) {
+        s.enter(self);
+    }
+}
+
+impl<S: Simd> Op<S> for Gates<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run(self, s: S) {
+        let width = self.width;
+        for row in 0..self.out.len() / width {
+            let (x, out) = (self.x.as_ptr().add(row * 2 * width), self.out.as_mut_ptr().add(row * width));
+            for at in (0..width).step_by(S::LANES) {
+                let n = S::LANES.min(width - at);
+                let tanh = Function::Tanh.of(s, load(s, x.add(at), n));
+                let gate = Function::Sigmoid.of(s, load(s, x.add(width + at), n));
+                store(s, out.add(at), n, s.mul(tanh, gate));
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub use attention::{Attention, KV_BLOCK, KvFormat, KvShape, KvSpan};
 pub use buffer::Zeroed;
 pub use bytes::{ByteMatrix, Quantisation};
 pub use compute::Compute;
-pub use convolution::{Conv1d, ConvShape, Rows};
+pub use convolution::{Conv1d, ConvShape, Enter, Exactness, Rows};
 pub use dense::DenseAttention;
 pub use depthwise::{Depthwise, Function, LayerNorm};
 pub use finish::{Activation, Finish, Range};

@@ -175,6 +175,11 @@ impl Pool {
         self.workers.len() + 1
     }
 
+    /// Threads that a job begun here would have: one from inside a task.
+    pub fn at_hand(&self) -> usize {
+        if INSIDE_JOB.get() { 1 } else { self.threads() }
+    }
+
     /// Calls `task(0)` … `task(tasks - 1)`, each once, on all threads, and returns when all are done. From inside a
     /// task it runs serially. A panic in a task reaches the caller.
     pub fn run(&self, tasks: usize, task: impl Fn(usize) + Sync) {

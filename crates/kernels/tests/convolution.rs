@@ -3,8 +3,8 @@
 mod random;
 
 use parasol_kernels::{
-    Activation, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Finish, Function, Isa, LayerNorm,
-    Quantisation, Range, Rows, reference,
+    Activation, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Enter, Exactness, Finish, Function, Isa,
+    LayerNorm, Quantisation, Range, Rows, reference,
 };
 use random::Random;
 
@@ -60,6 +60,35 @@ fn convolutions_of_any_shape() {
             let mut out = vec![f32::NAN; rows * outputs];
             compute.conv1d(&conv, Rows::new(&x, inputs), Some(0.1), finish, &mut out);
             close(&out, &want, 1e-5, &format!("finished {shape:?}, {rows} rows on {compute:?}"));
+        }
+    });
+}
+
+/// Stretches of filters that need not be exact to the last digit.
+#[test]
+fn stretches_of_near_filters() {
+    every(|compute| {
+        let mut random = Random(13);
+        for _ in 0..60 {
+            let (inputs, outputs) = (1 + random.below(90), 1 + random.below(90));
+            let (taps, dilation) = (1 + random.below(7), 1 + random.below(12));
+            let shape = ConvShape::centred(inputs, outputs, taps, dilation);
+            let rows = 1 + random.below(120);
+            let (x, w) = (random.normals(rows * inputs), random.normals(inputs * outputs * taps));
+            let weight = |o: usize, i: usize, t: usize| w[(o * inputs + i) * taps + t];
+            let (bias, add) = (random.normals(outputs), random.normals(rows * outputs));
+            let leak: Vec<f32> = x.iter().map(|x| if *x < 0.0 { x * 0.1 } else { *x }).collect();
+            let want = reference::conv1d(shape, &bias, weight, &leak);
+            let want: Vec<f32> = want.iter().zip(&add).map(|(x, y)| x + y).collect();
+            let conv = Conv1d::exact(compute.isa(), Exactness::Near, shape, &bias, weight);
+            let from = random.below(rows);
+            let count = random.below(rows - from + 1);
+            let mut out = vec![f32::NAN; count * outputs];
+            let add = Rows::strided(&add, from * outputs, count, outputs);
+            let finish = Finish { add: Some(add), ..Finish::default() };
+            compute.conv1d_from(&conv, Rows::new(&x, inputs), from, Enter::Leaky(0.1), finish, &mut out);
+            let what = format!("{shape:?}, {count} rows from {from} of {rows} on {compute:?}");
+            close(&out, &want[from * outputs..(from + count) * outputs], 3e-5, &what);
         }
     });
 }
@@ -155,6 +184,13 @@ fn functions_of_every_value() {
         check(Function::Exp, &f64::exp, 1e-6);
         check(Function::Tanh, &f64::tanh, 1e-6);
         check(Function::Sigmoid, &|x| 1.0 / (1.0 + (-x).exp()), 1e-6);
+        let (width, mut gates) = (12, vec![f32::NAN; 3000]);
+        compute.gates(&x, width, &mut gates);
+        for (i, gate) in gates.iter().enumerate() {
+            let at = i / width * 2 * width + i % width;
+            let (a, b) = (f64::from(x[at]), f64::from(x[at + width]));
+            assert!((f64::from(*gate) - a.tanh() / (1.0 + (-b).exp())).abs() < 1e-6, "gate {i} is {gate}");
+        }
         let wide: Vec<f32> = x.iter().map(|x| x * 160.0).collect();
         let (mut sin, mut cos) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
         compute.sin_cos(&wide, &mut sin, &mut cos);

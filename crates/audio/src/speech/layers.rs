@@ -15,13 +15,15 @@ pub(crate) struct Norm {
 
 impl Norm {
     pub(crate) fn open(graph: &Graph<'_>, name: &str, channels: usize) -> Result<Self> {
-        Ok(Self {
-            weight: graph.floats(&format!("{name}.weight"), &[channels])?,
-            bias: graph.floats(&format!("{name}.bias"), &[channels])?,
-        })
+        Self::of(graph, &format!("{name}.weight"), &format!("{name}.bias"), channels)
     }
 
-    fn view(&self) -> LayerNorm<'_> {
+    /// The norm with the weights and the bias of these names.
+    pub(crate) fn of(graph: &Graph<'_>, weight: &str, bias: &str, channels: usize) -> Result<Self> {
+        Ok(Self { weight: graph.floats(weight, &[channels])?, bias: graph.floats(bias, &[channels])? })
+    }
+
+    pub(crate) fn view(&self) -> LayerNorm<'_> {
         LayerNorm { weight: &self.weight, bias: &self.bias, eps: 1e-5 }
     }
 
@@ -194,6 +196,36 @@ pub(crate) fn conv(
     }))
 }
 
+/// Filters of one channel each.
+pub(crate) struct Separate {
+    /// (taps, channels)
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    pub(crate) taps: usize,
+    dilation: usize,
+}
+
+impl Separate {
+    /// The filters of this name.
+    pub(crate) fn open(
+        graph: &Graph<'_>,
+        name: &str,
+        (channels, taps, dilation): (usize, usize, usize),
+    ) -> Result<Self> {
+        let stored = graph.floats(&format!("{name}.weight"), &[channels, 1, taps])?;
+        Ok(Self {
+            weights: (0..taps * channels).map(|i| stored[i % channels * taps + i / channels]).collect(),
+            bias: graph.floats(&format!("{name}.bias"), &[channels])?,
+            taps,
+            dilation,
+        })
+    }
+
+    pub(crate) fn view(&self) -> Depthwise<'_> {
+        Depthwise { weights: &self.weights, bias: &self.bias, taps: self.taps, dilation: self.dilation }
+    }
+}
+
 /// Rows, and room for what is made of them.
 #[derive(Default)]
 pub(crate) struct Work {
@@ -211,10 +243,7 @@ pub(crate) struct Work {
 /// A ConvNeXt block (Liu et al., 2022) along time: a filter of one channel each, a norm, two products with GELU between, a
 /// scale for each channel, and what came in.
 pub(crate) struct ConvNext {
-    filter: Vec<f32>,
-    filter_bias: Vec<f32>,
-    taps: usize,
-    dilation: usize,
+    filter: Separate,
     norm: Norm,
     wide: Linear,
     narrow: Linear,
@@ -229,14 +258,11 @@ impl ConvNext {
         name: &str,
         (channels, inside, taps): (usize, usize, usize),
     ) -> Result<Self> {
-        let stored = graph.floats(&format!("{name}.dw.weight"), &[channels, 1, taps])?;
-        let filter = (0..taps * channels).map(|i| stored[i % channels * taps + i / channels]).collect();
+        let filter = format!("{name}.dw");
+        let dilation = dilation(graph, &filter, taps)?;
         let matrix = |of: &str, sizes| Linear::open(graph, compute, &format!("{name}.{of}.bias"), sizes);
         Ok(Self {
-            filter,
-            filter_bias: graph.floats(&format!("{name}.dw.bias"), &[channels])?,
-            taps,
-            dilation: dilation(graph, &format!("{name}.dw"), taps)?,
+            filter: Separate::open(graph, &filter, (channels, taps, dilation))?,
             norm: Norm::open(graph, &format!("{name}.norm"), channels)?,
             wide: matrix("pw1", (channels, inside))?,
             narrow: matrix("pw2", (inside, channels))?,
@@ -249,13 +275,8 @@ impl ConvNext {
         let rows = work.x.len() / channels;
         resize(&mut work.normed, rows * channels);
         resize(&mut work.hidden, rows * inside);
-        let filter = Depthwise {
-            weights: &self.filter,
-            bias: &self.filter_bias,
-            taps: self.taps,
-            dilation: self.dilation,
-        };
-        let range = compute.filtered_norm(Some(filter), self.norm.view(), &work.x, &mut work.normed);
+        let range =
+            compute.filtered_norm(Some(self.filter.view()), self.norm.view(), &work.x, &mut work.normed);
         let gelu = Finish::with(Activation::Gelu);
         let range = self.wide.run(compute, &work.normed, range, gelu, &mut work.hidden);
         let finish =

@@ -2,14 +2,20 @@
 //! inputs are neighbouring rows: nothing is copied but each task's rows and their margin, once, with what lies outside as
 //! zeros. A filter of one tap is a plain product.
 
+mod enter;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
+pub use enter::Enter;
 
 use crate::buffer::{Aligned, Parts};
 use crate::compute::Compute;
 use crate::finish::{Finish, Finishing};
 use crate::isa::Isa;
-use crate::simd::{AnyOp, Op, Simd, dispatch};
+use crate::simd::{AnyOp, Simd, dispatch};
 use crate::unpack::Unpackers;
+use enter::Gather;
 
 /// Floats of a task's own rows: they stay in the second-level cache beside a panel of weights.
 const BLOCK: usize = 48 << 10;
@@ -87,10 +93,21 @@ impl ConvShape {
 /// panel) each; or, where there are hardly any outputs, one row of (taps, inputs) for each.
 pub struct Conv1d {
     weights: Aligned<f32>,
+    #[cfg(target_arch = "x86_64")]
+    tiles: Option<tiles::Weights>,
     bias: Vec<f32>,
     shape: ConvShape,
     lanes: usize,
     dots: bool,
+}
+
+/// How exactly a filter has to be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exactness {
+    /// In single precision, always in the same order.
+    Single,
+    /// Sixteen bits of each number are enough.
+    Near,
 }
 
 impl std::fmt::Debug for Conv1d {
@@ -100,7 +117,8 @@ impl std::fmt::Debug for Conv1d {
 }
 
 impl Conv1d {
-    /// Packs the weights that `weight(output, input, tap)` tells. `bias` has a value for each output, or none at all.
+    /// Packs the weights that `weight(output, input, tap)` tells, for single precision. `bias` has a value for each output, or
+    /// none at all.
     ///
     /// # Panics
     /// When a size is zero or the bias has another length.
@@ -110,6 +128,22 @@ impl Conv1d {
         bias: &[f32],
         weight: impl Fn(usize, usize, usize) -> f32,
     ) -> Self {
+        Self::exact(isa, Exactness::Single, shape, bias, weight)
+    }
+
+    /// The same for a computation as exact as is said.
+    ///
+    /// # Panics
+    /// As [`Conv1d::new`].
+    pub fn exact(
+        isa: Isa,
+        exactness: Exactness,
+        shape: ConvShape,
+        bias: &[f32],
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = exactness;
         let ConvShape { inputs, outputs, taps, dilation, .. } = shape;
         assert!(inputs > 0 && outputs > 0 && taps > 0 && dilation > 0, "{shape:?}");
         assert!(bias.is_empty() || bias.len() == outputs, "{} biases for {outputs} outputs", bias.len());
@@ -117,6 +151,10 @@ impl Conv1d {
         // A panel of which most is empty costs more than as many dot products.
         let dots = outputs <= 2 && (dilation == 1 || taps == 1);
         let mut weights = Aligned::default();
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tiles) = tiles::Weights::new(isa, exactness, shape, &weight) {
+            return Self { weights, tiles: Some(tiles), bias: bias.to_vec(), shape, lanes, dots: false };
+        }
         let depth = taps * inputs;
         weights.resize(if dots { outputs * depth } else { outputs.div_ceil(2 * lanes) * 2 * lanes * depth });
         let all = weights.as_mut_slice();
@@ -135,7 +173,15 @@ impl Conv1d {
                 }
             }
         }
-        Self { weights, bias: bias.to_vec(), shape, lanes, dots }
+        Self {
+            weights,
+            #[cfg(target_arch = "x86_64")]
+            tiles: None,
+            bias: bias.to_vec(),
+            shape,
+            lanes,
+            dots,
+        }
     }
 
     /// Its size.
@@ -171,6 +217,23 @@ impl Compute {
         finish: Finish<'_>,
         out: &mut [f32],
     ) {
+        self.conv1d_from(conv, x, 0, leaky.map_or(Enter::Plain, Enter::Leaky), finish, out);
+    }
+
+    /// The same from row `from` on: row t of `out` sees what row `from + t` of the whole would see. `enter` is what happens to
+    /// values of `x` before the filter meets them; rows outside stay zero.
+    ///
+    /// # Panics
+    /// As [`Compute::conv1d`].
+    pub fn conv1d_from(
+        &self,
+        conv: &Conv1d,
+        x: Rows<'_>,
+        from: usize,
+        enter: Enter,
+        finish: Finish<'_>,
+        out: &mut [f32],
+    ) {
         let ConvShape { inputs, outputs, taps, dilation, before } = conv.shape;
         assert_eq!(conv.lanes, lanes(self.isa()), "the filter was packed for another instruction set");
         assert!(out.len().is_multiple_of(outputs), "{} values in rows of {outputs}", out.len());
@@ -180,11 +243,25 @@ impl Compute {
         if rows == 0 {
             return;
         }
-        let direct = taps == 1 && before == 0 && leaky.is_none() && rows <= x.rows();
+        let inside = from.saturating_add(rows) <= x.rows();
+        let direct = taps == 1 && before == 0 && enter == Enter::Plain && inside;
+        let input = Input { start: Shared(start), rows: x.rows(), stride: x.stride(), enter, direct, from };
         let most = (BLOCK / inputs.max(outputs.min(4 * inputs))).clamp(24, 1536);
-        let block = rows.div_ceil(self.pool().threads() * 4).next_multiple_of(12).min(most / 12 * 12);
+        let threads = self.pool().at_hand();
+        let wanted = if threads == 1 { rows } else { rows.div_ceil(threads * 4) };
         let parts = Parts::new(out);
-        let input = Input { start: Shared(start), rows: x.rows(), stride: x.stride(), leaky, direct };
+        #[cfg(target_arch = "x86_64")]
+        if let (Some(weights), Isa::Amx(amx)) = (&conv.tiles, self.isa()) {
+            let block = wanted.next_multiple_of(tiles::GROUP).min(most.next_multiple_of(tiles::GROUP));
+            self.pool().run(rows.div_ceil(block), |task| {
+                let (first, count) = (task * block, block.min(rows - task * block));
+                // SAFETY: tasks take different rows.
+                let out = unsafe { parts.part(first * outputs, count * outputs) };
+                weights.run(amx, Block { conv, input, finishing, first, count, out });
+            });
+            return;
+        }
+        let block = wanted.next_multiple_of(12).min(most / 12 * 12);
         self.pool().run(rows.div_ceil(block), |task| {
             let (first, count) = (task * block, block.min(rows - task * block));
             // SAFETY: tasks take different rows.
@@ -194,9 +271,7 @@ impl Compute {
                 // SAFETY: the rows of `x` and `out` were checked above.
                 return unsafe { dispatch(self.isa(), job.reading(std::ptr::null_mut())) };
             }
-            let margin = count + (taps - 1) * dilation;
-            // The dot products read whole vectors, at most one beyond the last row.
-            crate::scratch::with((margin * inputs + conv.lanes) * 4, |memory| {
+            crate::scratch::with((count + (taps - 1) * dilation) * inputs * 4, |memory| {
                 // SAFETY: as above; the scratch holds all rows that the block sees.
                 unsafe { dispatch(self.isa(), job.reading(memory.cast())) };
             });
@@ -218,8 +293,10 @@ struct Input {
     start: Shared,
     rows: usize,
     stride: usize,
-    leaky: Option<f32>,
+    enter: Enter,
     direct: bool,
+    /// What lies before the first row of the output.
+    from: usize,
 }
 
 /// `count` rows of the output from row `first` on.
@@ -247,7 +324,8 @@ impl AnyOp for Reading<'_> {
         let Self(block, memory) = self;
         let ConvShape { inputs, outputs, taps, dilation, .. } = block.conv.shape;
         let (a, stride) = if block.input.direct {
-            (block.input.start.0.add(block.first * block.input.stride), block.input.stride)
+            let first = block.input.from + block.first;
+            (block.input.start.0.add(first * block.input.stride), block.input.stride)
         } else {
             s.enter(Gather { block: &block, memory });
             (memory.cast_const(), inputs)
@@ -271,46 +349,5 @@ impl AnyOp for Reading<'_> {
             count: block.count,
             out,
         });
-    }
-}
-
-/// Copies the rows that a block sees, zeros where there are none, through the activation.
-struct Gather<'a, 'b> {
-    block: &'b Block<'a>,
-    memory: *mut f32,
-}
-
-impl<S: Simd> Op<S> for Gather<'_, '_> {
-    type Out = ();
-    #[inline(always)]
-    unsafe fn run(self, s: S) {
-        let ConvShape { inputs, taps, dilation, before, .. } = self.block.conv.shape;
-        let input = self.block.input;
-        for row in 0..self.block.count + (taps - 1) * dilation {
-            let to = self.memory.add(row * inputs);
-            // Row of the input, which may lie before the first.
-            let Some(from) = (self.block.first + row).checked_sub(before).filter(|from| *from < input.rows)
-            else {
-                std::ptr::write_bytes(to, 0, inputs);
-                continue;
-            };
-            let from = input.start.0.add(from * input.stride);
-            let Some(slope) = input.leaky else {
-                std::ptr::copy_nonoverlapping(from, to, inputs);
-                continue;
-            };
-            let (slope, zero) = (s.splat(slope), s.splat(0.0));
-            let mut at = 0;
-            while at < inputs {
-                let n = S::LANES.min(inputs - at);
-                let x = crate::finish::load(s, from.add(at), n);
-                let x = s.fma(s.min(x, zero), slope, s.max(x, zero));
-                crate::finish::store(s, to.add(at), n, x);
-                at += n;
-            }
-        }
-        // What the dot products read beyond the end meets zeros of the weights' vectors, and must be a number.
-        let end = self.memory.add((self.block.count + (taps - 1) * dilation) * inputs);
-        std::ptr::write_bytes(end, 0, S::LANES);
     }
 }

@@ -8,6 +8,7 @@
 mod block;
 mod bytes;
 pub(crate) mod split;
+pub(crate) mod walk;
 
 pub(crate) use block::{Block, STEP, product};
 pub(crate) use bytes::{ByteBlock, byte_product};

@@ -1,7 +1,7 @@
 //! The text encoder: phonemes to a row each, by attention that also sees how far rows are apart (Shaw et al., 2018), and filters.
 
-use super::parts::{From, Norm, run};
-use crate::speech::layers::size;
+use super::parts::{From, run};
+use crate::speech::layers::{Norm, size};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Activation, Compute, Conv1d, ConvShape, Finish, Rows};
 
@@ -72,10 +72,12 @@ impl Encoder {
         for layer in &self.layers {
             let add = Finish { add: Some(Rows::new(&x, c)), ..Finish::default() };
             let attended = layer.attend(compute, &x, c);
-            x = layer.norm1.run(compute, &run(&layer.out, compute, &attended, None, add));
+            let summed = run(&layer.out, compute, &attended, None, add);
+            layer.norm1.run(compute, &summed, &mut x);
             let hidden = run(&layer.wide, compute, &x, None, Finish::with(Activation::Relu));
             let add = Finish { add: Some(Rows::new(&x, c)), ..Finish::default() };
-            x = layer.norm2.run(compute, &run(&layer.narrow, compute, &hidden, None, add));
+            let summed = run(&layer.narrow, compute, &hidden, None, add);
+            layer.norm2.run(compute, &summed, &mut x);
         }
         let prior = run(&self.project, compute, &x, None, Finish::default());
         Encoded { rows: x, prior }

@@ -1,19 +1,21 @@
 //! VITS (Kim, Kong and Son, 2021) as Piper's voices have it: an ONNX file, and beside it `FILE.onnx.json` with its alphabet. Phonemes come
 //! from `espeak`, the network is in the other files.
 
-mod decoder;
 mod duration;
 mod encoder;
 mod espeak;
+mod flow;
+mod hifigan;
 mod parts;
 
 use super::english::{parse_json, read};
 use super::noise::Noise;
 use super::onnx::Graph;
 use super::{Engine, Speaking, sentences};
-use decoder::{Decoder, Flow};
 use duration::Durations;
 use encoder::Encoder;
+use flow::Flow;
+use hifigan::Decoder;
 use parasol_core::{Error, ErrorKind, Result, Voice};
 use parasol_kernels::Compute;
 use parts::From;

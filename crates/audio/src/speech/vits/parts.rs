@@ -1,9 +1,10 @@
 //! The parts of which VITS is built, with weights found in the graph by the name of their bias.
 
-use crate::speech::layers::size;
+use crate::speech::layers::{Norm, Separate, size};
 use crate::speech::onnx::Graph;
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::{Compute, Conv1d, ConvShape, Depthwise, Finish, LayerNorm, Rows};
+use parasol_kernels::{Compute, Conv1d, ConvShape, Enter, Exactness, Finish, Rows};
+use std::ops::Range;
 
 /// What says where a layer's weights are.
 pub(super) struct From<'a, 'g> {
@@ -16,6 +17,15 @@ impl From<'_, '_> {
     /// together and give them new names, so the node that reads the bias tells; it also tells dilation and padding. Weights are
     /// multiplied by `scale`.
     pub(super) fn conv(&self, name: &str, scale: f32) -> Result<Conv1d> {
+        self.filter(name, scale, Exactness::Single)
+    }
+
+    /// The same where 16 bits of each number are enough: what comes after it is heard and decides nothing.
+    pub(super) fn near(&self, name: &str, scale: f32) -> Result<Conv1d> {
+        self.filter(name, scale, Exactness::Near)
+    }
+
+    fn filter(&self, name: &str, scale: f32, exactness: Exactness) -> Result<Conv1d> {
         let bias_name = format!("{name}.bias");
         let with_bias = self.graph.has(&bias_name);
         let read = if with_bias { bias_name.clone() } else { format!("{name}.weight") };
@@ -36,7 +46,7 @@ impl From<'_, '_> {
         let bias = if with_bias { self.graph.floats(&bias_name, &[outputs])? } else { Vec::new() };
         // Whatever pads the rows, here or in a node before, keeps their number.
         let shape = ConvShape::centred(inputs, outputs, taps, dilation);
-        Ok(Conv1d::new(self.compute.isa(), shape, &bias, |output, input, tap| {
+        Ok(Conv1d::exact(self.compute.isa(), exactness, shape, &bias, |output, input, tap| {
             values[(output * inputs + input) * taps + tap] * scale
         }))
     }
@@ -44,23 +54,14 @@ impl From<'_, '_> {
     /// The norm called `NAME.gamma` and `NAME.beta`.
     pub(super) fn norm(&self, name: &str) -> Result<Norm> {
         let channels = size(self.graph, &format!("{name}.gamma"), 0)?;
-        Ok(Norm {
-            gamma: self.graph.floats(&format!("{name}.gamma"), &[channels])?,
-            beta: self.graph.floats(&format!("{name}.beta"), &[channels])?,
-        })
+        Norm::of(self.graph, &format!("{name}.gamma"), &format!("{name}.beta"), channels)
     }
 
     /// Filters of one channel each, (taps, channels).
     fn depthwise(&self, name: &str, dilation: usize) -> Result<Separate> {
         let weights = format!("{name}.weight");
         let (channels, taps) = (size(self.graph, &weights, 0)?, size(self.graph, &weights, 2)?);
-        let stored = self.graph.floats(&weights, &[channels, 1, taps])?;
-        Ok(Separate {
-            weights: (0..taps * channels).map(|i| stored[i % channels * taps + i / channels]).collect(),
-            bias: self.graph.floats(&format!("{name}.bias"), &[channels])?,
-            taps,
-            dilation,
-        })
+        Separate::open(self.graph, name, (channels, taps, dilation))
     }
 
     /// A filter that makes `stride` rows of one: see [`Upsample`]. Weights are multiplied by `scale`.
@@ -90,31 +91,13 @@ impl From<'_, '_> {
         let taps = kernel.div_ceil(stride);
         let shape = ConvShape { inputs, outputs: stride * outputs, taps, dilation: 1, before: taps - 1 };
         let bias: Vec<f32> = bias.iter().cycle().take(stride * outputs).copied().collect();
-        let conv = Conv1d::new(self.compute.isa(), shape, &bias, |output, input, tap| {
+        let conv = Conv1d::exact(self.compute.isa(), Exactness::Near, shape, &bias, |output, input, tap| {
             // Tap 0 sees the oldest row, whose share lies furthest into the kernel.
             let at = output / outputs + (taps - 1 - tap) * stride;
             let weight = (at < kernel).then(|| values[(input * outputs + output % outputs) * kernel + at]);
             weight.unwrap_or(0.0) * scale
         });
         Ok(Upsample { conv, stride, pad, kernel, outputs })
-    }
-}
-
-/// A layer norm over channels.
-pub(super) struct Norm {
-    gamma: Vec<f32>,
-    beta: Vec<f32>,
-}
-
-impl Norm {
-    fn view(&self) -> LayerNorm<'_> {
-        LayerNorm { weight: &self.gamma, bias: &self.beta, eps: 1e-5 }
-    }
-
-    pub(super) fn run(&self, compute: &Compute, x: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; x.len()];
-        compute.filtered_norm(None, self.view(), x, &mut out);
-        out
     }
 }
 
@@ -130,13 +113,6 @@ pub(super) fn run(
     let mut out = vec![0.0; x.len() / shape.inputs * shape.outputs];
     compute.conv1d(conv, Rows::new(x, shape.inputs), leaky, finish, &mut out);
     out
-}
-
-struct Separate {
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-    taps: usize,
-    dilation: usize,
 }
 
 /// Dilated filters of one channel each, with products between (the duration predictor's "DDSConv").
@@ -172,15 +148,11 @@ impl Dilated {
     pub(super) fn run(&self, compute: &Compute, x: &mut [f32]) {
         let mut y = vec![0.0; x.len()];
         for (separate, norm1, product, norm2) in &self.layers {
-            let filter = Depthwise {
-                weights: &separate.weights,
-                bias: &separate.bias,
-                taps: separate.taps,
-                dilation: separate.dilation,
-            };
-            compute.filtered_norm(Some(filter), norm1.view(), x, &mut y);
+            compute.filtered_norm(Some(separate.view()), norm1.view(), x, &mut y);
             compute.gelu(&mut y);
-            let mut z = norm2.run(compute, &run(product, compute, &y, None, Finish::default()));
+            let product = run(product, compute, &y, None, Finish::default());
+            let mut z = Vec::new();
+            norm2.run(compute, &product, &mut z);
             compute.gelu(&mut z);
             compute.add(x, &z);
         }
@@ -203,24 +175,40 @@ impl Upsample {
         self.stride
     }
 
+    /// Channels that come in.
+    pub(super) fn inputs(&self) -> usize {
+        self.conv.shape().inputs
+    }
+
     /// Channels that go out.
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// (rows, inputs) to (rows · stride, outputs), negative inputs times `leaky`.
-    pub(super) fn run(&self, compute: &Compute, x: &[f32], leaky: f32) -> Vec<f32> {
-        let inputs = self.conv.shape().inputs;
-        let rows = x.len() / inputs;
-        if rows == 0 {
-            return Vec::new();
+    /// Rows that go out where `values` numbers come in.
+    pub(super) fn length(&self, values: usize) -> usize {
+        match values / self.conv.shape().inputs {
+            0 => 0,
+            rows => ((rows - 1) * self.stride + self.kernel).saturating_sub(2 * self.pad),
         }
-        let reach = rows + self.conv.shape().taps - 1;
-        let mut out = vec![0.0; reach * self.stride * self.outputs];
-        compute.conv1d(&self.conv, Rows::new(x, inputs), Some(leaky), Finish::default(), &mut out);
-        let length = ((rows - 1) * self.stride + self.kernel).saturating_sub(2 * self.pad);
-        out.truncate((self.pad + length) * self.outputs);
-        out.drain(..self.pad * self.outputs);
-        out
+    }
+
+    /// The rows `wanted` of (rows, outputs), of `x` (rows, inputs), which `enter` before.
+    pub(super) fn run(
+        &self,
+        compute: &Compute,
+        x: &[f32],
+        enter: Enter,
+        wanted: Range<usize>,
+        out: &mut Vec<f32>,
+    ) {
+        // The product's rows begin `pad` rows before the first.
+        let (from, to) = (wanted.start + self.pad, wanted.end + self.pad);
+        let rows = from / self.stride..to.div_ceil(self.stride);
+        out.resize(rows.len() * self.stride * self.outputs, 0.0);
+        let x = Rows::new(x, self.conv.shape().inputs);
+        compute.conv1d_from(&self.conv, x, rows.start, enter, Finish::default(), out);
+        out.truncate((to - rows.start * self.stride) * self.outputs);
+        out.drain(..(from - rows.start * self.stride) * self.outputs);
     }
 }
