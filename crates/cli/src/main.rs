@@ -57,6 +57,7 @@ fn dispatch(command: &Command, matches: &clap::ArgMatches) -> Outcome {
         Command::Run(args) => commands::run::run(args, matches),
         Command::Chat(args) => chat::chat(&commands::runtime()?, args),
         Command::Transcribe(args) => commands::transcribe::transcribe(&commands::runtime()?, args),
+        Command::Listen(args) => commands::listen::listen(&commands::runtime()?, args),
         Command::Speak(args) => commands::speak::speak(&commands::runtime()?, args),
         Command::Pull(args) => commands::pull::pull(&commands::runtime()?, args),
         Command::List(args) => commands::list::list(&commands::runtime()?, args),

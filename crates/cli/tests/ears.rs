@@ -83,3 +83,84 @@ fn a_speech_model_is_shown() {
     // As a language model it is refused, and the way out is named.
     fails(&home.run(&["run", &model, "hello"]), 10, &["parasol transcribe"]);
 }
+
+/// 16-bit numbers at 16 kHz of the fixture.
+fn numbers() -> Vec<u8> {
+    let sound = parasol_runtime::sound::open(&speech()).unwrap();
+    assert_eq!(sound.rate(), 16_000);
+    let samples: Vec<f32> = sound.flat_map(Result::unwrap).collect();
+    parasol_runtime::sound::wav::pcm(&samples)
+}
+
+#[test]
+fn what_is_piped_in_is_written_down_line_by_line() {
+    let (home, model) = (Home::new(), tiny());
+    let listen = |more: &[&str], bytes: &[u8]| {
+        home.run_with(&[&["listen", "-", "--model", &model, "--pause", "300"], more].concat(), bytes)
+    };
+    // Twice, with a second of silence between.
+    let numbers = [numbers(), vec![0; 32_000], numbers()].concat();
+    let text = listen(&["--raw", "16000"], &numbers);
+    let lines: Vec<&str> = works(&text).lines().collect();
+    assert_eq!(lines.len(), 2, "{text:?}");
+    assert!(lines.iter().all(|line| line.to_lowercase().contains("sister")), "{text:?}");
+    // A file with a head is the same sound.
+    let flac = listen(&[], &std::fs::read(speech()).unwrap());
+    assert!(works(&flac).lines().count() == 1 && flac.out.to_lowercase().contains("sister"), "{flac:?}");
+    let events: Vec<Value> =
+        works(&listen(&["--raw", "16000", "--format", "json"], &numbers)).lines().map(json).collect();
+    let said: Vec<&str> =
+        events.iter().filter(|e| e["event"] == "line").map(|e| e["text"].as_str().unwrap()).collect();
+    assert!(said.len() == 2 && said.iter().all(|line| line.to_lowercase().contains("sister")), "{said:?}");
+    let times: Vec<f64> = events
+        .iter()
+        .filter(|e| e["event"] == "line")
+        .flat_map(|e| [e["start"].as_f64().unwrap(), e["end"].as_f64().unwrap()])
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let srt = listen(&["--raw", "16000", "--format", "srt"], &numbers);
+    assert!(works(&srt).starts_with("1\n00:00:0") && srt.out.contains("\n2\n"), "{srt:?}");
+}
+
+#[test]
+fn words_come_while_a_line_is_said() {
+    use std::io::Write;
+    let (home, model) = (Home::new(), tiny());
+    let mut child = home
+        .parasol(&["listen", "-", "--raw", "16000", "--format", "json", "--model", &model])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = child.stdin.take().unwrap();
+    let numbers = numbers();
+    let feed = std::thread::spawn(move || {
+        // As from a microphone, at twice the pace.
+        for piece in numbers.chunks(3200) {
+            if to.write_all(piece).is_err() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    });
+    let out = child.wait_with_output().unwrap();
+    feed.join().unwrap();
+    let out = String::from_utf8(out.stdout).unwrap();
+    let events: Vec<Value> = out.lines().map(json).collect();
+    assert_eq!(events.first().map(|e| e["event"].clone()), Some(Value::from("partial")), "{out}");
+    assert_eq!(events.last().map(|e| e["event"].clone()), Some(Value::from("line")), "{out}");
+}
+
+#[test]
+fn what_cannot_be_listened_to_is_said() {
+    let (home, model) = (Home::new(), tiny());
+    let listen = |more: &[&str], bytes: &[u8]| {
+        home.run_with(&[&["listen", "-", "--model", &model], more].concat(), bytes)
+    };
+    fails(&listen(&["--raw", "16000"], b"abc"), 5, &["16 bits"]);
+    fails(&listen(&["--raw", "0"], b"ab"), 2, &["--raw 0"]);
+    fails(&listen(&[], b"no sound at all"), 10, &["stdin"]);
+    assert_eq!(works(&listen(&["--raw", "16000"], &[0; 64_000])), "", "silence is no line");
+    #[cfg(not(feature = "microphone"))]
+    fails(&home.run(&["listen", "--model", &model]), 10, &["--features microphone", "parasol listen -"]);
+}

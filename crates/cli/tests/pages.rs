@@ -8,10 +8,12 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "run",
     "chat",
     "transcribe",
+    "listen",
+    "speak",
     "pull",
     "list",
     "show",

@@ -12,6 +12,7 @@ pub mod machine;
 mod model;
 mod models;
 mod runtime;
+pub mod talk;
 mod voice;
 
 pub use any::AnyModel;

@@ -12,6 +12,7 @@ mod door;
 mod effect;
 mod gemini;
 mod generate;
+mod hear;
 mod json;
 mod keys;
 mod listen;

@@ -92,7 +92,8 @@ impl Spoken {
         self.rate
     }
 
-    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SpeechEvent>>> {
+    /// What comes next of it.
+    pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SpeechEvent>>> {
         if let Some(event) = self.first.take() {
             return Poll::Ready(Some(Ok(event)));
         }

@@ -22,6 +22,7 @@ struct Inner {
     keys: Keys,
     storage: Storage,
     answers: AtomicUsize,
+    talks: AtomicUsize,
     limits: Limits,
     throttle: Throttle,
     metrics: Metrics,
@@ -43,6 +44,7 @@ impl AppState {
             keys,
             storage,
             answers: AtomicUsize::new(0),
+            talks: AtomicUsize::new(0),
             limits: Limits::default(),
             throttle: Throttle::default(),
             metrics: Metrics::new(),
@@ -100,6 +102,11 @@ impl AppState {
     /// Sessions, pulls and measurements of the studio.
     pub(crate) fn house(&self) -> &House {
         &self.0.house
+    }
+
+    /// Open sessions in which people talk.
+    pub(crate) fn talks(&self) -> &AtomicUsize {
+        &self.0.talks
     }
 
     /// Answers that are being made or wait to be.

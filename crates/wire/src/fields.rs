@@ -101,6 +101,16 @@ impl Fields {
         found.filter(|v| !v.is_null())
     }
 
+    /// Whether a field is there, and is null: where that means something else than its absence.
+    pub(crate) fn is_null(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(Value::is_null)
+    }
+
+    /// Whether a field is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Takes a field that has to be there.
     pub(crate) fn need(&mut self, name: &str) -> Result<Value> {
         self.take(name).ok_or_else(|| self.wrong(name, "is required"))

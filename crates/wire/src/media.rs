@@ -79,7 +79,11 @@ pub(crate) fn of_url(kind: MediaKind, url: String, path: &str) -> Result<Attachm
     Ok(Attachment { at: 0, kind, source: MediaSource::Url(url), media_type: None, name: None, cited: false })
 }
 
-fn check_base64(data: &str, path: &str) -> Result<()> {
+/// Whether a text is base64.
+///
+/// # Errors
+/// `InvalidRequest` naming `path` when it is none.
+pub(crate) fn check_base64(data: &str, path: &str) -> Result<()> {
     let body = data.trim_end_matches('=');
     let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
     if data.is_empty()

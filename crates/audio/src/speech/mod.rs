@@ -12,6 +12,7 @@ mod speaker;
 mod ssml;
 mod vits;
 
+pub use sentences::sentences;
 pub use speaker::Speaker;
 
 use parasol_core::{Result, Voice};

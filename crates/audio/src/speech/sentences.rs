@@ -8,7 +8,7 @@ const LONGEST: usize = 1000;
 
 /// The places of the sentences of `text`: at line breaks and at points, exclamation and question marks that end one. `titles` are words
 /// after which a point ends nothing.
-pub(crate) fn sentences(text: &str, titles: &dyn Fn(&str) -> bool) -> Vec<Range<usize>> {
+pub fn sentences(text: &str, titles: &dyn Fn(&str) -> bool) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive(['\n', '\r', '\u{2028}', '\u{2029}']) {

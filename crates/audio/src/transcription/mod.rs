@@ -15,12 +15,14 @@ mod rules;
 mod search;
 mod sound;
 mod tokens;
+mod turns;
 mod vad;
 mod window;
 mod words;
 
 pub use languages::language_name;
 pub use tokens::{Special, Vocabulary};
+pub use turns::{Turn, TurnSettings, Turns};
 
 use checkpoint::{Checkpoint, Config};
 use decoder::Decoder;
@@ -166,6 +168,11 @@ impl WhisperModel {
         mel.resize(engine.encoder.frames() * engine.config.mels, 0.0);
         let encoded = engine.encoder.encode(&mel, &mut EncoderWork::default());
         (mel, encoded)
+    }
+
+    /// Finds turns of speech in a sound as it comes; `None` without a detector.
+    pub fn turns(&self, settings: TurnSettings) -> Option<Turns> {
+        self.has_voice_activity().then(|| Turns::new(Arc::clone(&self.engine), settings))
     }
 
     /// The probability of speech in each 32 ms of a sound at 16 kHz; nothing without a detector.

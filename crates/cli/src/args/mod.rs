@@ -2,6 +2,7 @@
 //! man pages and `docs/cli.md` are made. What a command does lives in `commands`.
 
 mod generation;
+mod listen;
 mod model;
 mod providers;
 mod serve;
@@ -10,6 +11,7 @@ mod transcribe;
 mod units;
 
 pub(crate) use generation::GenerationArgs;
+pub(crate) use listen::{LineForm, ListenArgs};
 pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand, UsageArgs, UsageBy};
 pub(crate) use serve::{
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// Write down what is said in a sound file
     Transcribe(TranscribeArgs),
+    /// Write down what is said while it is said
+    Listen(ListenArgs),
     /// Read a text aloud into a sound file or a pipe
     Speak(SpeakArgs),
     /// Fetch models and check them

@@ -5,6 +5,9 @@ pub(crate) mod bench;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod listen;
+#[cfg(feature = "microphone")]
+mod microphone;
 pub(crate) mod pages;
 pub(crate) mod providers;
 pub(crate) mod pull;

@@ -4,9 +4,11 @@ use super::loaded::{Ears, Speaking, Text};
 use crate::chain::ChainModel;
 use crate::far_ears::FarEars;
 use futures_core::Stream;
+use parasol_audio::transcription::{TurnSettings, Turns};
 use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
-    SamplingChoice, Speak, Transcribe,
+    SamplingChoice, SoundStream, Speak, SpeakRequest, SpeechEvent, Transcribe, TranscribeRequest,
+    TranscriptEvent, Voice,
 };
 use parasol_remote::RemoteModel;
 use parasol_text::engine::EngineStats;
@@ -168,6 +170,31 @@ impl EarsLease {
     }
 }
 
+impl EarsLease {
+    /// Whether others compute it, for whom every attempt costs.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.0, Listening::Far(_))
+    }
+
+    /// Finds turns of speech in a sound as it comes; `None` where the model computes elsewhere or has no detector beside it.
+    pub fn turns(&self, settings: TurnSettings) -> Option<Turns> {
+        match &self.0 {
+            Listening::Local(ears) => ears.model().turns(settings),
+            Listening::Far(_) => None,
+        }
+    }
+}
+
+impl Transcribe for EarsLease {
+    fn transcribe(
+        &self,
+        sound: SoundStream,
+        request: TranscribeRequest,
+    ) -> Result<EventStream<TranscriptEvent>> {
+        self.model().transcribe(sound, request)
+    }
+}
+
 /// A capability, or a stream of its events, with the lease that it needs. The lease goes last.
 struct Kept<T> {
     inner: T,
@@ -269,5 +296,15 @@ impl VoiceLease {
             Voiced::Local(voice) => voice.model(),
             Voiced::Far(model) => &**model,
         }
+    }
+}
+
+impl Speak for VoiceLease {
+    fn speak(&self, request: SpeakRequest) -> Result<EventStream<SpeechEvent>> {
+        self.speaker().speak(request)
+    }
+
+    fn voices(&self) -> Vec<Voice> {
+        self.speaker().voices()
     }
 }

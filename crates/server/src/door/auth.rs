@@ -107,11 +107,17 @@ fn secret(request: &Request<Body>) -> Option<String> {
         let pairs = request.uri().query()?.split('&');
         pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "key").map(|(_, value)| value)
     };
+    // How pages send it with a WebSocket, for which they cannot set headers.
+    let protocol = || {
+        let offered = text("sec-websocket-protocol")?.split(',').map(str::trim);
+        offered.filter_map(|name| name.strip_prefix("openai-insecure-api-key.")).next()
+    };
     bearer
         .or_else(|| text("x-api-key"))
         .or_else(|| text("xi-api-key"))
         .or_else(|| text("x-goog-api-key"))
         .or_else(query)
+        .or_else(protocol)
         .filter(|key| !key.is_empty())
         .map(str::to_owned)
 }

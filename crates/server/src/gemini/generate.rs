@@ -1,5 +1,6 @@
 //! `POST /v1beta/models/MODEL:METHOD`.
 
+use super::speech;
 use super::stream::{Form, Frames, Several};
 use crate::AppState;
 use crate::context::RequestContext;
@@ -11,6 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parasol_core::{Error, ErrorKind, Result as Outcome};
+use parasol_wire::gemini::speech::asks_for_sound;
 use parasol_wire::gemini::{Collector, Encoder, GenerateRequest, token_count};
 use serde_json::Value;
 use std::future::poll_fn;
@@ -81,11 +83,17 @@ async fn generate(
     body: Value,
     stream: Option<Form>,
 ) -> Result<Response, Refused> {
+    if asks_for_sound(&body) {
+        return speech::speak(state, ctx, model, body, stream).await.map_err(|e| ctx.refuse(e));
+    }
     let request = GenerateRequest::parse(model, body).map_err(|e| ctx.refuse(e))?;
     let recommended = state.recommended(ctx, model).await.map_err(|e| ctx.refuse(e))?;
+    let mut heard = request.chat(&recommended, 0);
+    state.hear(ctx, model, &mut heard).await.map_err(|e| ctx.refuse(e))?;
     let mut several = Several::default();
     for candidate in 0..request.candidates {
-        let chat = request.chat(&recommended, candidate);
+        let mut chat = request.chat(&recommended, candidate);
+        chat.messages.clone_from(&heard.messages);
         several.add(state.chat(ctx, model, chat).await.map_err(|e| ctx.refuse(e))?);
     }
     let mut response = match stream {
@@ -122,7 +130,8 @@ async fn count(
     body: Value,
 ) -> Result<Response, Refused> {
     let request = GenerateRequest::parse_count(model, body).map_err(|e| ctx.refuse(e))?;
-    let chat = request.chat(&parasol_core::SamplingChoice::default(), 0);
+    let mut chat = request.chat(&parasol_core::SamplingChoice::default(), 0);
+    state.hear(ctx, model, &mut chat).await.map_err(|e| ctx.refuse(e))?;
     let tokens = state.count_tokens(ctx, model, chat).await.map_err(|e| ctx.refuse(e))?;
     let mut response = super::answer(StatusCode::OK, &token_count(tokens));
     effect::report(&mut response, &request.without_effect);

@@ -2,6 +2,7 @@
 
 mod generate;
 mod models;
+mod speech;
 mod stream;
 
 use crate::AppState;

@@ -5,9 +5,10 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// All connections of a server.
 pub(super) struct Connections {
@@ -32,6 +33,8 @@ struct Entry {
     connections: Arc<Connections>,
     evict: Arc<Notify>,
     stamp: Mutex<Option<u64>>,
+    /// What is being done on it: a request, or what goes on after its response.
+    works: AtomicUsize,
 }
 
 /// A request in progress on a connection.
@@ -50,7 +53,12 @@ impl Connections {
         }
         self.table().open += 1;
         let evict = Arc::new(Notify::new());
-        let entry = Arc::new(Entry { connections: self.clone(), evict, stamp: Mutex::default() });
+        let entry = Arc::new(Entry {
+            connections: self.clone(),
+            evict,
+            stamp: Mutex::default(),
+            works: AtomicUsize::new(0),
+        });
         entry.rest();
         Some(Place(entry))
     }
@@ -114,6 +122,7 @@ impl Place {
     /// Counts a request as being worked on. Its connection counts as idle until the whole of it is there: see [`Arriving`].
     pub(super) fn busy(&self) -> Busy {
         self.0.connections.table().busy += 1;
+        self.0.works.fetch_add(1, Ordering::SeqCst);
         Busy(self.0.clone())
     }
 
@@ -147,7 +156,45 @@ impl Drop for Busy {
         let mut table = self.0.connections.table();
         table.busy = table.busy.saturating_sub(1);
         drop(table);
-        self.0.rest();
+        // While something else goes on, it is not idle.
+        if self.0.works.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.rest();
+        }
+    }
+}
+
+/// The connection of a request, for who goes on speaking on it after the response, as WebSockets do.
+#[derive(Clone)]
+pub(crate) struct Line {
+    place: Arc<Place>,
+    closing: watch::Receiver<bool>,
+}
+
+/// A connection that is spoken on: it counts as one, and as being at work.
+pub(crate) struct HeldLine {
+    // The work ends before the place is given away.
+    _busy: Busy,
+    line: Line,
+}
+
+impl Line {
+    pub(super) fn new(place: Arc<Place>, closing: watch::Receiver<bool>) -> Self {
+        Self { place, closing }
+    }
+
+    /// Keeps the connection at work until what is returned is dropped.
+    pub(crate) fn hold(self) -> HeldLine {
+        let busy = self.place.busy();
+        self.place.0.work();
+        HeldLine { _busy: busy, line: self }
+    }
+}
+
+impl HeldLine {
+    /// Whether the server ends, as a task that is woken when it does.
+    pub(crate) async fn closing(&mut self) {
+        // A server that is gone has ended.
+        let _ = self.line.closing.wait_for(|closing| *closing).await;
     }
 }
 

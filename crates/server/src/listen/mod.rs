@@ -9,6 +9,7 @@ use crate::AppState;
 use crate::door::{self, Peer};
 use axum::Router;
 use connections::{Connections, Place};
+pub(crate) use connections::{HeldLine, Line};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -228,9 +229,11 @@ async fn converse(
     shared: &Shared,
 ) {
     let options = shared.state.options();
+    let place = Arc::new(place);
     let service = hyper::service::service_fn(|request: hyper::Request<Incoming>| {
         let busy = place.busy();
-        let request = request.map(|body| place.arriving(body));
+        let mut request = request.map(|body| place.arriving(body));
+        request.extensions_mut().insert(Line::new(place.clone(), shared.closing.clone()));
         let (state, router) = (shared.state.clone(), shared.router.clone());
         async move {
             let response = door::enter(state, router, peer, request).await;
@@ -246,7 +249,7 @@ async fn converse(
         .max_buf_size(options.max_header_bytes.max(8192))
         .half_close(false);
     let stream = TokioIo::new(Paced::new(stream, options.write_timeout));
-    let mut connection = std::pin::pin!(http.serve_connection(stream, service));
+    let mut connection = std::pin::pin!(http.serve_connection(stream, service).with_upgrades());
     let mut closing = shared.closing.clone();
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -3,6 +3,7 @@
 mod chat;
 mod completions;
 mod models;
+mod realtime;
 mod responses;
 pub(crate) mod several;
 mod speech;
@@ -21,7 +22,7 @@ use parasol_wire::openai::{encode::Head, error as wire};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What this protocol has and no engine offers yet.
-const NOT_OFFERED: [&str; 19] = [
+const NOT_OFFERED: [&str; 23] = [
     "/v1/embeddings",
     "/v1/moderations",
     "/v1/images",
@@ -37,7 +38,11 @@ const NOT_OFFERED: [&str; 19] = [
     "/v1/conversations",
     "/v1/containers",
     "/v1/evals",
-    "/v1/realtime",
+    "/v1/realtime/calls",
+    "/v1/realtime/client_secrets",
+    "/v1/realtime/sessions",
+    "/v1/realtime/transcription_sessions",
+    "/v1/realtime/translations",
     "/v1/chatkit",
     "/v1/skills",
     "/v1/responses/compact",
@@ -50,6 +55,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/models/{*id}", get(models::one))
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/completions", post(completions::create))
+        .merge(realtime::routes())
         .merge(responses::routes())
         .merge(speech::routes())
         .merge(transcription::routes());

@@ -95,6 +95,12 @@ const ITEMS: &[(&str, &str, &str)] = &[
     ("after", "string", "the page begins after this item"),
 ];
 
+/// What a session is with.
+const TALK: &[(&str, &str, &str)] = &[
+    ("model", "string", "the model that answers; with intent=transcription the one that listens"),
+    ("intent", "string", "transcription only writes down what is said"),
+];
+
 /// All operations.
 pub(super) const OPERATIONS: &[Operation] = &[
     get("/v1/models", "openaiModels", "OpenAI", "List the models", Answer::Object(&["object", "data"])),
@@ -186,6 +192,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "OpenAI",
             "Cancel a response that is made in the background",
             Answer::Object(&["id"]),
+        )
+    },
+    Operation {
+        query: TALK,
+        ..get(
+            "/v1/realtime",
+            "openaiRealtime",
+            "OpenAI",
+            "Talk over a WebSocket (status 101): OpenAI's Realtime protocol, without upgrade an error",
+            Answer::Nothing,
         )
     },
     post(

@@ -234,8 +234,21 @@ fn inline(mut f: Fields) -> Result<Part> {
     let (data, path) = (f.need_string("data")?, f.at("data"));
     let name = f.string("displayName")?;
     f.finish()?;
-    let attachment = media::of_base64(MediaKind::of(&media_type), &media_type, data, &path)?;
+    let attachment = media::of_base64(MediaKind::of(&media_type), &media_type, standard(data), &path)?;
     Ok(Part::Media(Box::new(Attachment { name, ..attachment })))
+}
+
+/// Base64 in the standard alphabet: protobuf's JSON mapping takes the one for addresses, too, which Google's own clients write, and
+/// either without its padding.
+fn standard(data: String) -> String {
+    let mut data = match data.contains(['-', '_']) {
+        true => data.replace('-', "+").replace('_', "/"),
+        false => data,
+    };
+    while !data.is_empty() && !data.len().is_multiple_of(4) && data.len() % 4 != 1 {
+        data.push('=');
+    }
+    data
 }
 
 /// Bytes at an address.

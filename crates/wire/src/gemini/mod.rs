@@ -11,6 +11,7 @@ mod models;
 mod request;
 mod response;
 mod schema;
+pub mod speech;
 #[cfg(test)]
 mod tests;
 mod tools;

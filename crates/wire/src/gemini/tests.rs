@@ -346,3 +346,18 @@ fn models_are_listed_in_pages() {
     assert_eq!((next["models"].as_array().unwrap().len(), next.get("nextPageToken")), (1, None));
     assert!(list(&[("pageToken", "9")]).is_err() && list(&[("x", "1")]).is_err());
 }
+
+#[test]
+fn base64_comes_in_both_alphabets() {
+    for (data, kept) in [("-_8=", "+/8="), ("-_8", "+/8="), ("AAAA", "AAAA"), ("AA", "AA==")] {
+        let part = json!({"inlineData": {"mimeType": "audio/wav", "data": data}});
+        let request = GenerateRequest::parse("m", json!({"contents": [{"parts": [part]}]})).unwrap();
+        let chat = request.chat(&SamplingChoice::default(), 0);
+        let source = &chat.messages[0].attachments[0].source;
+        assert_eq!(*source, parasol_core::MediaSource::Base64(kept.into()), "{data}");
+    }
+    for data in ["A", "A-+*", ""] {
+        let part = json!({"inlineData": {"mimeType": "audio/wav", "data": data}});
+        assert!(GenerateRequest::parse("m", json!({"contents": [{"parts": [part]}]})).is_err(), "{data}");
+    }
+}

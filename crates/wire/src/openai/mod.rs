@@ -13,6 +13,7 @@ pub mod logprobs;
 mod message;
 pub mod models;
 mod options;
+pub mod realtime;
 pub mod responses;
 mod seals;
 mod settings;

@@ -11,6 +11,11 @@ const THEIRS: [&str; 13] = [
     "verse",
 ];
 
+/// Whether a voice is one of the protocol's own models'.
+pub(crate) fn is_theirs(voice: &str) -> bool {
+    THEIRS.contains(&voice)
+}
+
 /// Speech as it was asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SpeechCall {
@@ -57,7 +62,7 @@ impl SpeechCall {
 
     /// The model is none of the protocol's makers: where one of their voices is named, the model's default voice speaks.
     pub fn at_home(&mut self) {
-        if self.request.voice.as_deref().is_some_and(|voice| THEIRS.contains(&voice)) {
+        if self.request.voice.as_deref().is_some_and(is_theirs) {
             self.request.voice = None;
             self.noted.insert(0, "voice".to_owned());
         }

@@ -1,0 +1,64 @@
+//! Which voice a name means.
+
+use crate::AppState;
+use crate::context::RequestContext;
+use crate::generate::{allow_model, fault};
+use parasol_core::{Error, ErrorKind, Result, Speak};
+use parasol_runtime::{Models, VoiceLease};
+use std::sync::Arc;
+
+/// A loaded model with the name of one of its voices; `None` is its default.
+pub(super) type Chosen = (VoiceLease, Option<String>);
+
+/// The voice of this name: one of the default model's, a model, or `MODEL/VOICE`; `None` is the default model's default.
+///
+/// # Errors
+/// `Denied` for a model that the key may not use; `NotFound` and those of loading.
+pub(super) async fn voice(state: &AppState, ctx: &RequestContext, name: Option<&str>) -> Result<Chosen> {
+    let (models, ctx, name) = (state.models().clone(), ctx.clone(), name.map(str::to_owned));
+    let find = move || find(&models, &ctx, name.as_deref());
+    tokio::task::spawn_blocking(find).await.unwrap_or_else(|_| Err(fault()))
+}
+
+fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Result<Chosen> {
+    let load = |model: &str| {
+        allow_model(ctx, model)?;
+        models.speaker(model)
+    };
+    let default = models.runtime().default_voice()?;
+    let Some(name) = name else { return Ok((load(&default)?, None)) };
+    if name == default {
+        return Ok((load(&default)?, None));
+    }
+    // A name that means a model goes before a voice of another's.
+    match load(name) {
+        Ok(lease) => Ok((lease, None)),
+        Err(error) if *error.kind() == ErrorKind::NotFound => {
+            let own = |lease: &VoiceLease, voice: &str| {
+                lease.voices().iter().find(|it| it.name.eq_ignore_ascii_case(voice)).map(|it| it.name.clone())
+            };
+            if let Some((model, voice)) = name.rsplit_once('/')
+                && let Ok(lease) = load(model)
+                && let Some(voice) = own(&lease, voice)
+            {
+                return Ok((lease, Some(voice)));
+            }
+            let lease = load(&default)?;
+            match own(&lease, name) {
+                Some(voice) => Ok((lease, Some(voice))),
+                None => Err(unknown(name, &lease)),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn unknown(name: &str, lease: &VoiceLease) -> Error {
+    let shown: String = name.chars().take(80).collect();
+    let voices: Vec<String> = lease.voices().into_iter().take(12).map(|voice| voice.name).collect();
+    let message = format!(
+        "voice: {shown:?} is no voice: {} are those of the default model; MODEL and MODEL/VOICE name others",
+        voices.join(", ")
+    );
+    Error::new(ErrorKind::InvalidRequest, message)
+}
