@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Ok(built) => built,
         Err(why) => {
             println!("cargo::warning=the studio is left out, the server works without it: {why}");
+            try_again(&out);
             None
         }
     };
@@ -42,6 +43,20 @@ fn main() -> ExitCode {
             println!("cargo::error=the studio cannot be packed: {e}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Has the next build of a user who did what the front page says try anew: once npm is installed, or whatever else it failed of may
+/// have passed.
+fn try_again(out: &Path) {
+    println!("cargo::rerun-if-env-changed=PATH");
+    let folders = npm::awaited(&std::env::var_os("PATH").unwrap_or_default());
+    for folder in &folders {
+        println!("cargo::rerun-if-changed={}", folder.display());
+    }
+    if folders.is_empty() {
+        // What is never there counts as changed each time.
+        println!("cargo::rerun-if-changed={}", out.join("never").display());
     }
 }
 

@@ -1,11 +1,23 @@
 //! Calls npm. The packages land in `web/node_modules`, which git ignores; nothing else is written into the source tree.
 
 use serde_json::Value;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// How npm is called.
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
+/// Where npm would appear if somebody installed it, out of a path to programs: the folders that are there and hold none. Empty when
+/// npm is there already: then another thing stood in its way.
+pub(crate) fn awaited(path: &OsStr) -> Vec<PathBuf> {
+    let folders: Vec<PathBuf> =
+        std::env::split_paths(path).filter(|folder| folder.is_absolute() && folder.is_dir()).collect();
+    match folders.iter().any(|folder| folder.join(NPM).exists()) {
+        true => Vec::new(),
+        false => folders,
+    }
+}
 
 /// Installs exactly what the lock file names, unless that is there already.
 pub(crate) fn install(web: &Path) -> Result<(), String> {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_core::Stream;
-use parasol_core::{Error, EventStream, Result, SpeakRequest, SpeechEvent};
+use parasol_core::{Error, EventStream, Result, SpeakRequest, SpeechEvent, Voice};
 use parasol_runtime::VoiceLease;
 use parasol_runtime::sound::{SoundFormat, SoundWriter};
 use parasol_wire::openai::speech;
@@ -86,13 +86,31 @@ impl AppState {
     }
 }
 
+impl AppState {
+    /// The voices of a model, which is loaded for that.
+    ///
+    /// # Errors
+    /// When it is not here or is no voice; `Denied`, `Overloaded`.
+    pub(crate) async fn voices(&self, ctx: &RequestContext, model: &str) -> Result<Vec<Voice>> {
+        allow_model(ctx, model)?;
+        let place = Place::take(self)?;
+        let (models, name) = (self.models().clone(), model.to_owned());
+        let look = move || {
+            // Also when nobody waits any more, the work takes its place.
+            let _place = place;
+            models.speaker(&name).map(|lease| lease.speaker().voices())
+        };
+        tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Err(fault()))
+    }
+}
+
 impl Spoken {
     /// Samples per second.
     pub(crate) fn rate(&self) -> u32 {
         self.rate
     }
 
-    /// What comes next of it.
+    /// What comes next; `None` after the end.
     pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SpeechEvent>>> {
         if let Some(event) = self.first.take() {
             return Poll::Ready(Some(Ok(event)));

@@ -83,7 +83,7 @@ impl AppState {
 }
 
 /// A sound that turns out to be damaged later is its sender's, too.
-fn of_client(error: Error) -> Error {
+pub(crate) fn of_client(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Corrupt => Error::new(ErrorKind::InvalidRequest, format!("file: {error}")),
         _ => error,
@@ -91,7 +91,8 @@ fn of_client(error: Error) -> Error {
 }
 
 impl Heard {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<TranscriptEvent>>> {
+    /// What comes next; `None` after the end.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<TranscriptEvent>>> {
         if let Some(event) = self.first.take() {
             return Poll::Ready(Some(Ok(event)));
         }

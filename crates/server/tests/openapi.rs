@@ -24,8 +24,8 @@ fn operations(document: &Value) -> Vec<(String, String)> {
 }
 
 /// Where only a browser finds something, and only with the studio.
-const PAGES: [&str; 7] =
-    ["/c/{id}", "/models", "/models/{name}", "/system", "/usage", "/settings", "/studio/{path}"];
+const PAGES: [&str; 8] =
+    ["/c/{id}", "/models", "/models/{name}", "/system", "/usage", "/settings", "/voices", "/studio/{path}"];
 
 /// The path with `m` for everything that is named in it; a `:` after it stays.
 fn filled(path: &str) -> String {

@@ -44,6 +44,18 @@ fn without_npm_the_reason_is_one_line_and_no_failure() {
     }
 }
 
+/// What the front page promises: after installing npm, building again adds the studio.
+#[test]
+fn an_npm_that_is_missing_is_waited_for_where_it_would_be_installed() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let gone = first.path().join("gone");
+    let folders = [first.path(), &gone, Path::new("relative"), second.path()];
+    let path = std::env::join_paths(folders).unwrap();
+    assert_eq!(npm::awaited(&path), [first.path(), second.path()]);
+    std::fs::write(second.path().join(if cfg!(windows) { "npm.cmd" } else { "npm" }), "").unwrap();
+    assert!(npm::awaited(&path).is_empty(), "it is there: something else is wrong");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_npm_that_fails_is_told_by_its_first_error() {

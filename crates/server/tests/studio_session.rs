@@ -232,7 +232,7 @@ fn the_page_is_open_and_tells_nothing() {
     if !studio {
         assert!(front.body.contains("npm") && front.body.contains("told to who sends an API key"));
     }
-    for path in ["/c/x", "/models", "/models/hf%3Aa%2Fb", "/system", "/usage", "/settings"] {
+    for path in ["/c/x", "/models", "/models/hf%3Aa%2Fb", "/system", "/usage", "/settings", "/voices"] {
         assert_eq!(server.get(path, &browser).status, if studio { 200 } else { 404 }, "{path}");
         assert_eq!(server.get(path, &["accept: application/json"]).status, 404, "{path}");
         assert_eq!(server.send("POST", path, &browser, "").status, 401, "{path}");

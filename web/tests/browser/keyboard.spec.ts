@@ -63,7 +63,7 @@ test("Tab goes through the chat in the order in which one reads it, and one sees
     expect(stop.seen, JSON.stringify(stop)).toBe(true);
   }
   const names = stops.map((stop) => stop.name);
-  const order = ["Skip to the content", "Chat", "Models", "Find", "System", "Settings", "New chat", "Search conversations", "Rename", "Instructions and settings", "Messages", "Copy", "Answer again", "Message", "Model: far"];
+  const order = ["Skip to the content", "Chat", "Voices", "Models", "Find", "System", "Settings", "New chat", "Search conversations", "Rename", "Instructions and settings", "Messages", "Copy", "Read aloud", "Answer again", "Message", "Model: far", "Dictate", "Talk"];
   let at = -1;
   for (const name of order.filter((one) => one !== "Rename")) {
     const next = names.findIndex((stop, index) => index > at && stop.startsWith(name));

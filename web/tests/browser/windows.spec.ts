@@ -182,7 +182,7 @@ test("pages look right with the largest text, on the smallest phone, and turned 
   const server = await another();
   await prepare(server);
   await page.setViewportSize({ width: 320, height: 568 });
-  for (const path of ["/", "/models", "/models/smollm2", "/system", "/settings"]) {
+  for (const path of ["/", "/models", "/models/smollm2", "/voices", "/system", "/settings"]) {
     await page.goto(server.url + path);
     await page.evaluate(() => (document.documentElement.style.fontSize = "20px"));
     await page.waitForTimeout(600);

@@ -3,7 +3,6 @@
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::effect;
-use crate::generate::{Place, allow_model};
 use crate::json::{Json, Refused};
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -107,17 +106,11 @@ async fn converted(
 
 /// The voices of the default model.
 async fn voices(State(state): State<AppState>, ctx: RequestContext) -> Result<Response, Refused> {
-    let models = state.models().clone();
-    let model = models.runtime().default_voice().map_err(|e| ctx.refuse(e))?;
-    allow_model(&ctx, &model).map_err(|e| ctx.refuse(e))?;
-    let place = Place::take(&state).map_err(|e| ctx.refuse(e))?;
-    let look = move || {
-        // Also when nobody waits any more, the work takes its place.
-        let _place = place;
-        let lease = models.speaker(&model)?;
-        let all: Vec<_> = lease.speaker().voices().into_iter().map(|voice| (model.clone(), voice)).collect();
-        Ok(elevenlabs::voices(&all))
+    let find = async {
+        let model = state.models().runtime().default_voice()?;
+        let found = state.voices(&ctx, &model).await?;
+        let all: Vec<_> = found.into_iter().map(|voice| (model.clone(), voice)).collect();
+        Ok(axum::Json(elevenlabs::voices(&all)).into_response())
     };
-    let done = tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Err(crate::generate::fault()));
-    done.map(|voices| axum::Json(voices).into_response()).map_err(|e| ctx.refuse(e))
+    find.await.map_err(|e| ctx.refuse(e))
 }

@@ -140,16 +140,19 @@ fn answer(answer: Answer) -> Value {
             json!({ "application/json": object(required), "application/x-ndjson": text() })
         }
         Answer::Text(kind) => json!({ kind: text() }),
-        Answer::Sound => {
-            let kinds = parasol_runtime::sound::SoundFormat::ALL.iter().map(|format| format.media_type());
-            let bytes = json!({ "schema": { "type": "string", "format": "binary" } });
-            let mut content: Map<_, _> = kinds.map(|kind| (kind.to_owned(), bytes.clone())).collect();
-            content.insert("text/event-stream".to_owned(), events());
-            content.into()
-        }
+        Answer::Sound => sounds(),
         Answer::Nothing => return json!({ "description": "Done" }),
     };
     json!({ "description": "The answer", "content": content })
+}
+
+/// A sound in any format that is written, or as events.
+fn sounds() -> Value {
+    let kinds = parasol_runtime::sound::SoundFormat::ALL.iter().map(|format| format.media_type());
+    let bytes = json!({ "schema": { "type": "string", "format": "binary" } });
+    let mut content: Map<_, _> = kinds.map(|kind| (kind.to_owned(), bytes.clone())).collect();
+    content.insert("text/event-stream".to_owned(), events());
+    content.into()
 }
 
 /// A stream of events: before OpenAPI 3.2 the schema of `text/event-stream` is that of each event, as its fields are named in the

@@ -374,6 +374,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get("/models/{name}", "modelPage", "Parasol", "A model on the studio's page, to browsers", STUDIO),
     get("/system", "systemPage", "Parasol", "The system on the studio's page, to browsers", STUDIO),
     get("/usage", "usagePage", "Parasol", "What was spent on the studio's page, to browsers", STUDIO),
+    get("/voices", "voicesPage", "Parasol", "The studio's voices, to browsers", STUDIO),
     get("/settings", "settingsPage", "Parasol", "The settings on the studio's page, to browsers", STUDIO),
     get("/studio/{path}", "studioFile", "Parasol", "A file of the studio's page", Answer::Text("*/*")),
     get("/docs", "docs", "Parasol", "This document as a page", Answer::Text("text/html; charset=utf-8")),

@@ -1,6 +1,8 @@
 //! The studio's routes in the document. Their bodies and answers are described by the types that the handlers use; the page's own
 //! types in TypeScript are generated from that.
 
+mod sound;
+
 use crate::studio::described as it;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -19,11 +21,22 @@ struct Route {
     /// Name, JSON type, meaning.
     query: &'static [(&'static str, &'static str, &'static str)],
     body: Option<Make>,
-    /// Whether the body may as well be a zip archive.
-    packed: bool,
+    /// What else than JSON the body may be.
+    takes: Takes,
     reply: Reply,
     /// Statuses of what can be refused, besides those that every route has.
     refusals: &'static [u16],
+}
+
+/// What a body is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// JSON.
+    Json,
+    /// JSON, or a zip archive.
+    Archive,
+    /// A sound in any format that is read.
+    Sound,
 }
 
 /// What comes back when all goes well.
@@ -37,6 +50,8 @@ enum Reply {
     Events,
     /// A file: JSON of this shape, or Markdown.
     File(Make),
+    /// Server-sent events, or a sound.
+    Sound,
 }
 
 /// What any route may refuse with: a malformed request, no key, a page or host that may not, too many requests.
@@ -47,7 +62,17 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 const fn get(path: &'static str, id: &'static str, summary: &'static str, reply: Reply) -> Route {
-    Route { method: "get", path, id, summary, query: &[], body: None, packed: false, reply, refusals: &[] }
+    Route {
+        method: "get",
+        path,
+        id,
+        summary,
+        query: &[],
+        body: None,
+        takes: Takes::Json,
+        reply,
+        refusals: &[],
+    }
 }
 
 const fn post(path: &'static str, id: &'static str, summary: &'static str, reply: Reply) -> Route {
@@ -264,7 +289,7 @@ const TALK: &[Route] = &[
     Route {
         // Any program's file.
         body: Some(of::<serde_json::Value>),
-        packed: true,
+        takes: Takes::Archive,
         refusals: &[500],
         ..post(
             "/api/parasol/conversations/import",
@@ -335,7 +360,7 @@ const TALK: &[Route] = &[
 ];
 
 fn routes() -> impl Iterator<Item = &'static Route> {
-    HOUSE.iter().chain(TALK)
+    HOUSE.iter().chain(TALK).chain(sound::ROUTES)
 }
 
 /// Adds the studio's operations to `paths` and their types to `schemas`.
@@ -354,11 +379,14 @@ pub(super) fn describe(paths: &mut Map<String, Value>, schemas: &mut Map<String,
         if let Some(body) = body {
             it["requestBody"] =
                 json!({ "required": true, "content": { "application/json": { "schema": body } } });
-            if route.packed {
+            if route.takes == Takes::Archive {
                 it["requestBody"]["content"]["application/zip"] =
                     json!({ "schema": { "type": "string", "contentMediaType": "application/zip" } });
             }
             bodies.push((route.path, route.method));
+        } else if route.takes == Takes::Sound {
+            let sound = json!({ "schema": { "type": "string", "format": "binary" } });
+            it["requestBody"] = json!({ "required": true, "content": { "application/octet-stream": sound } });
         }
         let path = paths.entry(route.path.to_owned()).or_insert_with(|| json!({}));
         path[route.method] = it;
@@ -413,6 +441,11 @@ fn operation(
         Reply::Events => {
             (200, json!({ "description": "The events", "content": { "text/event-stream": super::events() } }))
         }
+        Reply::Sound => (
+            200,
+            json!({ "description": "The sound as it is made: started, audio, at last done or error; or a file",
+                    "content": super::sounds() }),
+        ),
         Reply::File(make) => (
             200,
             json!({ "description": "The file", "content": {
@@ -422,7 +455,7 @@ fn operation(
     };
     responses.insert(status.to_string(), answer);
     let mut refusals: Vec<u16> = ALWAYS.iter().chain(route.refusals).copied().collect();
-    if route.body.is_some() {
+    if route.body.is_some() || route.takes == Takes::Sound {
         refusals.extend([408, 413]);
     }
     refusals.sort_unstable();

@@ -28,9 +28,14 @@ const INDEX: &str = "index.html";
 /// Where files lie whose names change with their contents.
 const HASHED: &str = "assets/";
 
-/// No inline script or style, nothing from other servers, no frames, no forms.
+/// No inline script or style, nothing from other servers, no frames, no forms; sound only from what the page itself holds.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-                      font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                      font-src 'self'; media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// Of what a browser guards, the page may ask for the microphone, for itself alone.
+const PERMISSIONS: &str = "microphone=(self), camera=(), display-capture=(), geolocation=(), payment=(), usb=(), \
+                           serial=(), hid=(), midi=()";
 
 /// The routes of the page. Its own places (`/models` …) are routes here, so that an address can be opened and reloaded; `/`
 /// is `pages`'.
@@ -41,6 +46,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/models", place())
         .route("/models/{name}", place())
         .route("/system", place())
+        .route("/voices", place())
         .route("/usage", place())
         .route("/settings", place())
         .route("/studio/{*path}", get(file))
@@ -51,7 +57,7 @@ pub(crate) fn is_page(method: &Method, path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let place = matches!(
         parts.as_slice(),
-        [""] | ["models" | "system" | "usage" | "settings"] | ["c" | "models", _] | ["studio", ..]
+        [""] | ["models" | "system" | "usage" | "settings" | "voices"] | ["c" | "models", _] | ["studio", ..]
     );
     place && (method == Method::GET || method == Method::HEAD)
 }
@@ -96,12 +102,13 @@ fn send(asset: &Asset, headers: &HeaderMap) -> Response {
     if let Some(encoding) = encoding.filter(|_| out.contains_key(header::CONTENT_TYPE)) {
         out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    let more: [(HeaderName, &'static str); 6] = [
+    let more: [(HeaderName, &'static str); 7] = [
         (header::CACHE_CONTROL, caching),
         (header::ETAG, asset.etag),
         (header::VARY, "accept-encoding"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     for (name, value) in more {
@@ -197,6 +204,8 @@ mod tests {
         assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"));
         assert_eq!(of(&page, "referrer-policy"), "no-referrer");
+        let permissions = of(&page, "permissions-policy");
+        assert!(permissions.starts_with("microphone=(self), camera=()") && !permissions.contains('*'));
     }
 
     #[test]
@@ -214,6 +223,7 @@ mod tests {
             "/system",
             "/usage",
             "/settings",
+            "/voices",
             "/studio/assets/x.js",
         ] {
             assert!(is_page(&Method::GET, path) && !is_page(&Method::POST, path), "{path}");

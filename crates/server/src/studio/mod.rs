@@ -11,6 +11,7 @@ mod models;
 mod presets;
 mod pulls;
 pub(crate) mod session;
+mod sound;
 mod stats;
 mod store;
 mod system;
@@ -36,6 +37,7 @@ pub(crate) mod described {
     pub(crate) use super::presets::{NewPreset, PresetList};
     pub(crate) use super::pulls::{NewPull, Pull, PullList};
     pub(crate) use super::session::{Session, SignIn};
+    pub(crate) use super::sound::{NewSpeech, SoundModels, VoiceList};
     pub(crate) use super::stats::Stats;
     pub(crate) use super::store::{Conversation, Message, Preset};
     pub(crate) use super::system::System;
@@ -55,6 +57,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(presets::routes())
         .merge(pulls::routes())
         .merge(session::routes())
+        .merge(sound::routes())
         .merge(stats::routes())
         .merge(system::routes())
         .merge(transfer::routes())

@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 f94df68d0147690d158356f95d7e78bc9ff00e200dd6fce2bd4b6a848b56664b): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 c437faf29a375d2294efd22b5e793ba75fc57b3efd762bad3ece88efb0c01ef7): do not edit.
 
 export interface paths {
     "/session": {
@@ -498,6 +498,74 @@ export interface paths {
         post?: never;
         /** Delete settings */
         delete: operations["deletePreset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sound": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models that speak and listen when none is named */
+        get: operations["soundModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/voices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The voices of a model */
+        get: operations["modelVoices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/speech": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a text aloud */
+        post: operations["speakText"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write down what is said, with the time of each word: started, progress, segment, at last done or error */
+        post: operations["writeDown"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1134,6 +1202,38 @@ export interface components {
              */
             accept_licence?: boolean;
         };
+        /** @description A text to be read aloud. */
+        NewSpeech: {
+            /** @description What is said. */
+            text: string;
+            /**
+             * @description The model; the default one without.
+             * @default null
+             */
+            model?: string | null;
+            /**
+             * @description One of its voices.
+             * @default null
+             */
+            voice?: string | null;
+            /**
+             * Format: float
+             * @description 1 is the voice's own pace.
+             * @default 1
+             */
+            speed?: number;
+            /**
+             * Format: uint64
+             * @description The same seed gives the same sound.
+             * @default null
+             */
+            seed?: number | null;
+            /**
+             * @description `wav`, `flac`, `opus` or `pcm` for a file; without it events tell the sound as it is made.
+             * @default null
+             */
+            format?: string | null;
+        };
         /** @description How answers are asked for. What is left out is what is recommended for the model. */
         Parameters: {
             /** Format: float */
@@ -1272,6 +1372,13 @@ export interface components {
             title: string;
             /** @description What is missing, and why. */
             why: string;
+        };
+        /** @description The models that speak and listen when none is named. They may not be here yet. */
+        SoundModels: {
+            /** @description The one that speaks; null when the catalogue has none. */
+            speak: string | null;
+            /** @description The one that listens. */
+            listen: string | null;
         };
         /** @description A sum over answers. */
         Spent: {
@@ -1464,6 +1571,21 @@ export interface components {
              * @description Answers whose price is not known.
              */
             unpriced_answers: number;
+        };
+        /** @description The voices of a model. */
+        VoiceList: {
+            /** @description The model. */
+            model: string;
+            /** @description Its voices; the first is its default. */
+            voices: components["schemas"]["VoiceName"][];
+        };
+        /** @description A voice. */
+        VoiceName: {
+            name: string;
+            /** @description The language that it speaks, as a tag such as `en-US`. */
+            language: string;
+            /** @description What it sounds like; may be empty. */
+            description: string;
         };
         /** @description A conversation and all that was said in it. */
         WholeConversation: {
@@ -4195,6 +4317,378 @@ export interface operations {
             };
             /** @description Too many requests, or too many wrong keys */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    soundModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SoundModels"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    modelVoices: {
+        parameters: {
+            query?: {
+                /** @description the model; the default one without */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoiceList"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no room, or too much runs already */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    speakText: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSpeech"];
+            };
+        };
+        responses: {
+            /** @description The sound as it is made: started, audio, at last done or error; or a file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                    "audio/flac": string;
+                    "audio/ogg; codecs=opus": string;
+                    "audio/pcm": string;
+                    "text/event-stream": components["schemas"]["ServerSentEvent"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description It failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no room, or too much runs already */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description It took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    writeDown: {
+        parameters: {
+            query?: {
+                /** @description the model; the default one without */
+                model?: string;
+                /** @description what is spoken, such as en; found out without */
+                language?: string;
+                /** @description transcribe, or translate into English */
+                task?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ServerSentEvent"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description It failed */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no room, or too much runs already */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description It took too long */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -36,6 +36,9 @@ export type Message = Schemas["Message"];
 export type Preset = Schemas["Preset"];
 export type ContextCount = Schemas["ContextCount"];
 export type ImportReport = Schemas["ImportReport"];
+export type SoundModels = Schemas["SoundModels"];
+export type VoiceList = Schemas["VoiceList"];
+export type VoiceName = Schemas["VoiceName"];
 
 /** What GET /events tells of, by event name. */
 export interface HubEvents {
@@ -43,4 +46,37 @@ export interface HubEvents {
   answer: { conversation: string; message: string; state: MessageState };
   pull: Pull;
   models: Record<string, never>;
+}
+
+/** What POST /speech tells of, by event name. */
+export interface SpeechEvents {
+  started: { rate: number; total: number };
+  /** 16-bit numbers as base64, and how many bytes of the text are said with them. */
+  audio: { pcm: string; done: number };
+  done: { seconds: number; unspoken: string };
+  error: { message: string };
+}
+
+/** A word that was heard, with its space and punctuation; times in seconds. */
+export interface SpokenWord {
+  word: string;
+  start: number;
+  end: number;
+}
+
+/** Words that belong together. */
+export interface SpokenSegment {
+  start: number;
+  end: number;
+  text: string;
+  words: SpokenWord[];
+}
+
+/** What POST /transcriptions tells of, by event name. */
+export interface TranscriptEvents {
+  started: { language: string | null; duration: number | null };
+  progress: { done: number; total: number | null };
+  segment: SpokenSegment;
+  done: { seconds: number };
+  error: { message: string };
 }

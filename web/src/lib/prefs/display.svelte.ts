@@ -1,4 +1,5 @@
 // How large the text is and how much moves; kept in this browser.
+import { keep, readAmong } from "./kept";
 
 export type TextSize = "small" | "medium" | "large" | "larger";
 export type Motion = "system" | "less";
@@ -7,8 +8,8 @@ export type Motion = "system" | "less";
 const SIZES: Record<TextSize, string> = { small: "93.75%", medium: "", large: "112.5%", larger: "125%" };
 
 class Display {
-  text = $state<TextSize>(stored("parasol.text", ["small", "medium", "large", "larger"]) ?? "medium");
-  motion = $state<Motion>(stored("parasol.motion", ["system", "less"]) ?? "system");
+  text = $state<TextSize>(readAmong("parasol.text", ["small", "medium", "large", "larger"]) ?? "medium");
+  motion = $state<Motion>(readAmong("parasol.motion", ["system", "less"]) ?? "system");
 
   setText(size: TextSize): void {
     this.text = size;
@@ -27,29 +28,6 @@ class Display {
     root.style.fontSize = SIZES[this.text];
     if (this.motion === "less") root.dataset.motion = "less";
     else delete root.dataset.motion;
-  }
-}
-
-function read(key: string): string | null {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    // A browser without storage starts with what is usual.
-    return null;
-  }
-}
-
-function stored<T extends string>(key: string, among: readonly T[]): T | null {
-  const value = read(key);
-  return among.find((known) => known === value) ?? null;
-}
-
-function keep(key: string, value: string | null): void {
-  try {
-    if (value === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, value);
-  } catch {
-    // The choice lasts until the page goes.
   }
 }
 

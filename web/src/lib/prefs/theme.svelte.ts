@@ -1,19 +1,15 @@
 // Light, dark or as the system says; kept in this browser.
+import { keep, readAmong } from "./kept";
 
 export type Theme = "system" | "light" | "dark";
 const KEY = "parasol.theme";
 
 class ThemeStore {
-  choice = $state<Theme>(read());
+  choice = $state<Theme>(readAmong(KEY, ["light", "dark"]) ?? "system");
 
   set(theme: Theme): void {
     this.choice = theme;
-    try {
-      if (theme === "system") localStorage.removeItem(KEY);
-      else localStorage.setItem(KEY, theme);
-    } catch {
-      // A browser without storage keeps the choice until the page goes.
-    }
+    keep(KEY, theme === "system" ? null : theme);
     this.apply();
   }
 
@@ -21,15 +17,6 @@ class ThemeStore {
     const root = document.documentElement;
     if (this.choice === "system") delete root.dataset.theme;
     else root.dataset.theme = this.choice;
-  }
-}
-
-function read(): Theme {
-  try {
-    const stored = localStorage.getItem(KEY);
-    return stored === "light" || stored === "dark" ? stored : "system";
-  } catch {
-    return "system";
   }
 }
 

@@ -7,7 +7,7 @@ import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-const BIN = resolve(process.env.PARASOL_BIN ?? new URL("../../../../target/release/parasol", import.meta.url).pathname);
+export const BIN = resolve(process.env.PARASOL_BIN ?? new URL("../../../../target/release/parasol", import.meta.url).pathname);
 /** The user's own store, from which the default model is linked. */
 const STORE = process.env.PARASOL_HOME ?? join(process.env.XDG_DATA_HOME ?? join(homedir(), ".local/share"), "parasol");
 const MODEL = "smollm2";
@@ -19,6 +19,10 @@ export interface ServerOptions {
   models?: unknown[];
   /** Without the default model, as on a first day. */
   empty?: boolean;
+  /** More models that lie in it from the start. */
+  also?: string[];
+  /** Whether it may fetch models from packages; otherwise no test reaches a network. */
+  fetches?: boolean;
 }
 
 export class Server {
@@ -32,7 +36,7 @@ export class Server {
     if (!existsSync(BIN)) throw new Error(`${BIN} is missing: run \`cargo build --release\`, or name the program by PARASOL_BIN`);
     const server = new Server(options);
     server.port = await freePort();
-    if (!options.empty) await server.#provide();
+    for (const model of [...(options.empty ? [] : [MODEL]), ...(options.also ?? [])]) await server.#provide(model);
     await server.run();
     return server;
   }
@@ -109,7 +113,7 @@ export class Server {
     return {
       ...kept,
       PARASOL_HOME: this.home,
-      PARASOL_PIP: "/nonexistent",
+      ...(this.options.fetches ? {} : { PARASOL_PIP: "/nonexistent" }),
       XDG_CONFIG_HOME: join(this.home, "config"),
       HF_ENDPOINT: this.options.hub,
       HF_HUB_CACHE: join(this.home, "cache"),
@@ -125,14 +129,14 @@ export class Server {
     await ended;
   }
 
-  /** The default model, linked from the user's store, or pulled when it is not there. */
-  async #provide(): Promise<void> {
-    const from = join(STORE, "models", MODEL);
-    const to = join(this.home, "models", MODEL);
+  /** A model, linked from the user's store, or pulled when it is not there. */
+  async #provide(model: string): Promise<void> {
+    const from = join(STORE, "models", model);
+    const to = join(this.home, "models", model);
     if (!existsSync(join(from, "model.json"))) {
-      const child = spawn(BIN, ["pull", MODEL], { env: { ...process.env, PARASOL_HOME: this.home }, stdio: "inherit" });
+      const child = spawn(BIN, ["pull", model], { env: { ...process.env, PARASOL_HOME: this.home }, stdio: "inherit" });
       const [code] = (await once(child, "exit")) as [number];
-      if (code !== 0) throw new Error(`the default model could not be pulled`);
+      if (code !== 0) throw new Error(`${model} could not be pulled`);
       return;
     }
     mkdirSync(to, { recursive: true });
