@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_core::Stream;
-use parasol_core::{Error, EventStream, Result, SpeakRequest, SpeechEvent, Voice};
+use parasol_core::{Error, ErrorKind, EventStream, Result, SpeakRequest, SpeechEvent, Voice};
 use parasol_runtime::VoiceLease;
 use parasol_runtime::sound::{SoundFormat, SoundWriter};
 use parasol_wire::openai::speech;
@@ -31,6 +31,14 @@ pub(crate) struct Spoken {
     too_long: Option<Error>,
     _lease: VoiceLease,
     _place: Place,
+}
+
+/// A model that cannot do what `field` asks of it is the wrong one to ask, and nothing that a server may offer later.
+pub(crate) fn wrong_model(field: &'static str) -> impl Fn(Error) -> Error {
+    move |error| match error.kind() {
+        ErrorKind::Unsupported => Error::new(ErrorKind::InvalidRequest, format!("{field}: {error}")),
+        _ => error,
+    }
 }
 
 impl AppState {

@@ -98,7 +98,7 @@ fn what_is_wrong_is_said_with_a_status() {
     for (body, status, part) in [
         (json!({ "model": toy }), 400, "text"),
         (json!({ "text": "Hello", "model": "no-such-voice" }), 404, "no-such-voice"),
-        (json!({ "text": "Hello", "model": toy }), 501, "no voice"),
+        (json!({ "text": "Hello", "model": toy }), 400, "no voice"),
         (json!({ "text": "Hello", "format": "mp3" }), 400, "mp3"),
         (json!({ "text": "Hello", "pitch": 1 }), 400, "pitch"),
         (json!({ "text": "x".repeat(20_000) }), 413, "max-body"),
@@ -121,6 +121,8 @@ fn what_is_wrong_is_said_with_a_status() {
     assert_eq!(defaults, json!({ "speak": "hibari", "listen": "whisper-base" }));
     // It is not here, and says so.
     assert_eq!(server.get("/api/parasol/voices", &[]).status, 404);
+    let answer = server.get(&format!("/api/parasol/voices?model={toy}"), &[]);
+    assert!(answer.status == 400 && answer.body.contains("no voice"), "{}", answer.body);
 }
 
 #[test]

@@ -4,14 +4,14 @@ use super::stream::Form;
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::effect;
-use crate::speak::Spoken;
+use crate::speak::{Spoken, wrong_model};
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_core::Stream;
-use parasol_core::{Error, ErrorKind, Result as Outcome, SpeechEvent};
+use parasol_core::{Error, Result as Outcome, SpeechEvent};
 use parasol_runtime::sound::wav;
 use parasol_wire::gemini::{error_body, speech};
 use serde_json::Value;
@@ -29,12 +29,7 @@ pub(super) async fn speak(
     stream: Option<Form>,
 ) -> Outcome<Response> {
     let call = speech::SpeechCall::read(body)?;
-    // A model that does not speak is the wrong one to ask, and nothing that a server may offer later.
-    let wrong = |e: Error| match e.kind() {
-        ErrorKind::Unsupported => Error::new(ErrorKind::InvalidRequest, format!("responseModalities: {e}")),
-        _ => e,
-    };
-    let spoken = state.speak(ctx, model, call.request).await.map_err(wrong)?;
+    let spoken = state.speak(ctx, model, call.request).await.map_err(wrong_model("responseModalities"))?;
     let mut response = match stream {
         Some(form) => {
             let kind = match form {

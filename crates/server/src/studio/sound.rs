@@ -7,7 +7,7 @@ use crate::AppState;
 use crate::context::RequestContext;
 use crate::dialect::Dialect;
 use crate::json::{self, Json as Body, Refused};
-use crate::speak::Spoken;
+use crate::speak::{Spoken, wrong_model};
 use crate::transcribe::{Heard, of_client};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -129,7 +129,7 @@ async fn voices(
             Some(model) => model,
             None => state.models().runtime().default_voice()?,
         };
-        let found = state.voices(&ctx, &model).await?;
+        let found = state.voices(&ctx, &model).await.map_err(wrong_model("model"))?;
         let named = |voice: parasol_core::Voice| VoiceName {
             name: voice.name,
             language: voice.language,
@@ -163,7 +163,7 @@ async fn say(state: &AppState, ctx: &RequestContext, asked: NewSpeech) -> Result
         seed: asked.seed,
         ..SpeakRequest::default()
     };
-    let spoken = state.speak(ctx, &model, request).await?;
+    let spoken = state.speak(ctx, &model, request).await.map_err(wrong_model("model"))?;
     match format {
         Some(format) => spoken.response(format, false),
         None => Ok(told(state, move |send| tell_speech(spoken, total, send))),
@@ -233,7 +233,8 @@ async fn transcribe(
     let most = options.max_body.saturating_mul(LARGER);
     let patience = options.body_timeout.saturating_mul(LONGER);
     let file = json::read(&head.headers, body, most, patience, Dialect::Parasol).await?;
-    let heard = state.transcribe(&ctx, &call, file).await.map_err(|e| ctx.refuse(e))?;
+    let heard = state.transcribe(&ctx, &call, file).await.map_err(wrong_model("model"));
+    let heard = heard.map_err(|e| ctx.refuse(e))?;
     Ok(told(&state, move |send| async move {
         let _turn = turn;
         tell_transcript(heard, send).await;
