@@ -3,23 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/talk.rs"]
+mod talk;
 
 use common::{Answer, Running};
-use parasol_hub::{Cancel, Hub, Licence};
 use parasol_server::KeyTerms;
 use serde_json::{Value, json};
 use std::io::Write;
-
-/// A model's folder as its name; `None` (said aloud) where it is neither here nor within reach.
-fn model(name: &str) -> Option<String> {
-    match Hub::open().unwrap().pull(name, Licence::Refuse, &Cancel::new(), &mut |_| {}) {
-        Ok(located) => Some(located.model.path().to_str().unwrap().to_owned()),
-        Err(e) => {
-            eprintln!("SKIPPED: {name} is not on this machine ({e})");
-            None
-        }
-    }
-}
+use talk::model;
 
 fn speak(server: &Running, body: &Value) -> Answer {
     server.send("POST", "/api/parasol/speech", &[], &body.to_string())
@@ -75,11 +66,8 @@ fn speech_is_told_as_it_is_made_and_comes_back_as_words() {
     assert!((seconds - done["seconds"].as_f64().unwrap()).abs() < 0.001, "{seconds} {done}");
 
     // The same as a file, heard again.
-    let mut file =
-        b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0\xc0\x5d\0\0\x80\xbb\0\0\x02\0\x10\0data"
-            .to_vec();
-    file.extend(u32::try_from(samples.len()).unwrap().to_le_bytes());
-    file.extend(samples);
+    let numbers = samples.as_chunks::<2>().0.iter().map(|two| f32::from(i16::from_le_bytes(*two)) / 32_767.0);
+    let file = parasol_runtime::sound::wav::encode(24_000, &numbers.collect::<Vec<_>>());
     let answer = write_down(&server, &format!("model={}&language=en", ears.replace('/', "%2F")), &file);
     assert_eq!(answer.status, 200, "{}", answer.body);
     let told = events(&answer.body);
@@ -140,4 +128,14 @@ fn with_keys_nobody_speaks_without_one_nor_with_a_model_that_the_key_may_not_use
     let answer = server.send("POST", "/api/parasol/speech", &[&bearer], "{\"text\": \"Hello\"}");
     assert_eq!(answer.status, 403, "{}", answer.body);
     assert_eq!(server.get("/api/parasol/voices", &[&bearer]).status, 403);
+    // A large recording is not waited for first: none of it is ever sent.
+    let mut stream = server.connect();
+    write!(
+        stream,
+        "POST /api/parasol/transcriptions HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{bearer}\r\ncontent-length: 99000000\r\n\r\n",
+        server.address
+    )
+    .unwrap();
+    let answer = common::read(&mut stream);
+    assert_eq!(answer.status, 403, "{}", answer.body);
 }

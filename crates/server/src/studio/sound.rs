@@ -6,6 +6,7 @@ use super::events::response;
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::dialect::Dialect;
+use crate::generate::allow_model;
 use crate::json::{self, Json as Body, Refused};
 use crate::speak::{Spoken, wrong_model};
 use crate::transcribe::{Heard, of_client};
@@ -17,15 +18,18 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use parasol_core::{Error, Result, Segment, SpeakRequest, SpeechEvent, TranscribeTask, TranscriptEvent};
-use parasol_runtime::sound::SoundFormat;
+use parasol_core::{
+    Error, ErrorKind, Result, Segment, SpeakRequest, SpeechEvent, TranscribeTask, TranscriptEvent,
+};
+use parasol_runtime::sound::{SoundFormat, wav};
 use parasol_wire::openai::transcription::TranscriptionCall;
 use parasol_wire::sse::SseEvent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::future::poll_fn;
-use tokio::sync::{Semaphore, mpsc};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 /// How much larger than any other request a sound may be, and how much longer it may take: recordings last hours.
 const LARGER: usize = 16;
@@ -199,7 +203,7 @@ async fn tell_speech(mut spoken: Spoken, total: usize, to: mpsc::Sender<Bytes>) 
         let (name, data) = match event {
             Ok(SpeechEvent::Started { .. }) => continue,
             Ok(SpeechEvent::Audio { samples, done }) => {
-                ("audio", json!({ "pcm": STANDARD.encode(pcm(&samples)), "done": done }))
+                ("audio", json!({ "pcm": STANDARD.encode(wav::pcm(&samples)), "done": done }))
             }
             Ok(SpeechEvent::Finished { usage, .. }) => {
                 let (seconds, unspoken) = (usage.audio.as_secs_f64(), usage.unspoken);
@@ -213,12 +217,6 @@ async fn tell_speech(mut spoken: Spoken, total: usize, to: mpsc::Sender<Bytes>) 
     }
 }
 
-/// 16-bit numbers, little-endian.
-fn pcm(samples: &[f32]) -> Vec<u8> {
-    // Within ±1 by the engine's promise, and held there: the conversion saturates.
-    samples.iter().flat_map(|s| ((s * 32_767.0).round() as i16).to_le_bytes()).collect()
-}
-
 async fn transcribe(
     State(state): State<AppState>,
     ctx: RequestContext,
@@ -226,10 +224,13 @@ async fn transcribe(
     request: Request,
 ) -> Result<Response, Refused> {
     let call = read(&state, query).map_err(|e| ctx.refuse(e))?;
+    // Before a large sound is waited for.
+    allow_model(&ctx, &call.model).map_err(|e| ctx.refuse(e))?;
     let (head, body) = request.into_parts();
     let options = state.options();
     let small = axum::body::HttpBody::size_hint(&body).upper().is_some_and(|n| n <= options.max_body as u64);
-    let turn = if small { None } else { LARGE.acquire().await.ok() };
+    let turn =
+        if small { None } else { Some(turn(options.request_timeout).await.map_err(|e| ctx.refuse(e))?) };
     let most = options.max_body.saturating_mul(LARGER);
     let patience = options.body_timeout.saturating_mul(LONGER);
     let file = json::read(&head.headers, body, most, patience, Dialect::Parasol).await?;
@@ -239,6 +240,15 @@ async fn transcribe(
         let _turn = turn;
         tell_transcript(heard, send).await;
     }))
+}
+
+/// Waits until no other large sound is here.
+async fn turn(most: Duration) -> Result<SemaphorePermit<'static>> {
+    let busy = || {
+        Error::new(ErrorKind::Overloaded, "other large recordings are being written down: try again later")
+    };
+    // The semaphore is never closed.
+    tokio::time::timeout(most, LARGE.acquire()).await.ok().and_then(|turn| turn.ok()).ok_or_else(busy)
 }
 
 /// What is asked for beside the sound.
@@ -289,15 +299,4 @@ fn shown(segment: &Segment) -> Value {
         .map(|word| json!({ "word": word.word, "start": word.start, "end": word.end }))
         .collect();
     json!({ "start": segment.start, "end": segment.end, "text": segment.text, "words": words })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_become_numbers_and_stay_within_them() {
-        assert_eq!(pcm(&[0.0, 1.0, -1.0, 2.0]), [0, 0, 0xff, 0x7f, 0x01, 0x80, 0xff, 0x7f]);
-        assert_eq!(pcm(&[f32::NAN]), [0, 0]);
-    }
 }
