@@ -1,7 +1,10 @@
 // The parts of speech that need no browser: samples, subtitles, what of an answer is read aloud, which word is heard.
 import { describe, expect, test } from "vitest";
 import { speakable } from "$lib/markdown/speakable";
+import { models } from "$lib/chat/models.svelte";
+import type { Model } from "$lib/api";
 import { clock } from "$lib/sound/clock";
+import { sound } from "$lib/sound/models.svelte";
 import { floats, samplesOf, wav } from "$lib/sound/pcm";
 import { slug } from "$lib/sound/save";
 import { written } from "$lib/sound/subtitles";
@@ -74,4 +77,30 @@ test("places and names of files", () => {
   expect([clock(7.9), clock(750), clock(3723), clock(Number.NaN), clock(-1)]).toEqual(["0:07", "12:30", "1:02:03", "0:00", "0:00"]);
   expect(slug("Grüße, Welt! 1 2", "x")).toBe("grüße-welt-1-2");
   expect(slug("?!", "speech")).toBe("speech");
+});
+
+describe("models that speak", () => {
+  const model = (name: string, remote: boolean) => ({ name, title: name, remote, installed: !remote, capabilities: ["speak"] }) as unknown as Model;
+
+  test("on another server are asked only when they were chosen, and say where they are", () => {
+    models.all = [model("elsewhere", true)];
+    expect(sound.model("speak")).toBeNull();
+    expect(sound.options("speak")).toEqual([{ value: "elsewhere", label: "elsewhere (on another server)" }]);
+    sound.choose("speak", "elsewhere");
+    expect(sound.model("speak")?.name).toBe("elsewhere");
+    sound.choose("speak", null);
+    models.all = [model("elsewhere", true), model("here", false)];
+    expect(sound.model("speak")?.name).toBe("here");
+  });
+
+  test("keep the voice that was chosen of them, and give it to no other", () => {
+    models.all = [model("one", false), model("two", false)];
+    sound.choose("speak", "one");
+    sound.chooseVoice("ann");
+    expect(sound.voice).toBe("ann");
+    models.all = [model("two", false)];
+    expect(sound.model("speak")?.name).toBe("two");
+    expect(sound.voice).toBeNull();
+    sound.choose("speak", null);
+  });
 });

@@ -101,6 +101,51 @@ test("talking is interrupted, and the answer stops", async ({ page, ground, anot
   await expect(answersOf(page).last()).not.toContainText("number 50");
 });
 
+test("a microphone that is given up before it is asked for stays off", async ({ page, another }) => {
+  const server = await another(VOICES);
+  await page.addInitScript(() => {
+    const own = window as unknown as { asked: number };
+    own.asked = 0;
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (wanted) => {
+      own.asked += 1;
+      return ask(wanted);
+    };
+  });
+  // Which models there are is told late.
+  let tell = (): void => {};
+  const told = new Promise<void>((done) => (tell = done));
+  await page.route("**/api/parasol/sound", async (route) => {
+    await told;
+    await route.continue();
+  });
+  await page.goto(server.url);
+  await chooseModel(page, "far");
+  await page.getByRole("button", { name: "Talk", exact: true }).click();
+  await expect(page.locator("[data-talk=starting]")).toBeVisible();
+  await page.getByRole("button", { name: "End", exact: true }).click();
+  await expect(page.locator("[data-talk]")).toHaveCount(0);
+  await page.getByRole("button", { name: "Dictate" }).click();
+  // Leaving the page of the field gives the dictation up.
+  await page.getByRole("link", { name: "Models" }).first().click();
+  const answer = page.waitForResponse("**/api/parasol/sound");
+  tell();
+  await answer;
+  await page.waitForTimeout(500);
+  expect(await page.evaluate(() => (window as unknown as { asked: number }).asked)).toBe(0);
+});
+
+test("talking says why there is no answer, and listens again", async ({ page, another }) => {
+  const server = await another(VOICES);
+  await page.goto(server.url);
+  await chooseModel(page, "far");
+  await page.route("**/api/parasol/conversations/*/answers", (route) =>
+    route.fulfill({ status: 503, contentType: "application/json", body: JSON.stringify({ error: { code: "overloaded", message: "Nobody is free." } }) }),
+  );
+  await page.getByRole("button", { name: "Talk", exact: true }).click();
+  await expect(page.locator("[data-talk] [role=alert]")).toContainText(/no answer|could not be sent/i, { timeout: 60_000 });
+});
+
 test("without the models both offer to fetch them", async ({ page, ground }) => {
   ground.far.script = () => ({ pieces: ["Shade is free."], every: 0 });
   await newChat(page, "far");

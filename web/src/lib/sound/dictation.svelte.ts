@@ -13,15 +13,16 @@ export class Dictation {
   /** What screen readers say. */
   announcement = $state("");
   #gone: AbortController | null = null;
-
-  constructor() {
-    this.recorder.onlost = () => void this.finish();
-  }
+  #turn = 0;
 
   async begin(): Promise<void> {
+    if (this.state !== "idle") return;
+    const turn = ++this.#turn;
     this.trouble = null;
     this.needs = false;
     await sound.read();
+    // Given up, or begun again, meanwhile.
+    if (turn !== this.#turn) return;
     if (!sound.model("listen")) {
       this.needs = true;
       return;
@@ -59,6 +60,7 @@ export class Dictation {
   }
 
   cancel(): void {
+    this.#turn += 1;
     this.#gone?.abort();
     this.#gone = null;
     this.recorder.cancel();

@@ -8,6 +8,7 @@ export type Kind = "speak" | "listen";
 const CAPABILITY: Record<Kind, string> = { speak: "speak", listen: "transcribe" };
 const CHOSEN: Record<Kind, string> = { speak: "parasol.voice.model", listen: "parasol.ears.model" };
 const VOICE = "parasol.voice.name";
+const VOICE_OF = "parasol.voice.of";
 const PACE = "parasol.voice.speed";
 
 /** The paces that are offered; the server takes any from a quarter to four times. */
@@ -16,10 +17,12 @@ export const PACES = { least: 0.5, most: 2, step: 0.05 } as const;
 class Sound {
   #defaults = $state.raw<SoundModels | null>(null);
   #chosen = $state<Record<Kind, string | null>>({ speak: read(CHOSEN.speak), listen: read(CHOSEN.listen) });
-  voice = $state<string | null>(read(VOICE));
+  #voice = $state<string | null>(read(VOICE));
+  #voiceOf = $state<string | null>(read(VOICE_OF));
+  #unread = $state(false);
   speed = $state(pace(read(PACE)));
   readonly ready = $derived(this.#defaults !== null && models.state === "ready");
-  readonly failed = $derived(models.state === "failed");
+  readonly failed = $derived(models.state === "failed" || this.#unread);
 
   /** Reads what there is, and again when that changes. */
   start(): () => void {
@@ -30,9 +33,11 @@ class Sound {
   async read(): Promise<void> {
     try {
       this.#defaults ??= await api.get<SoundModels>("/sound");
+      this.#unread = false;
       if (models.state !== "ready") await models.read();
     } catch {
       // Whoever needs it says that nothing is known; the next opening asks again.
+      this.#unread = this.#defaults === null;
     }
   }
 
@@ -41,11 +46,18 @@ class Sound {
     return models.all.filter((model) => (model.installed || model.remote) && model.capabilities.includes(CAPABILITY[kind]));
   }
 
+  /** The same, to choose from; those of other servers say so. */
+  options(kind: Kind): { value: string; label: string }[] {
+    return this.all(kind).map(({ name, title, remote }) => ({ value: name, label: remote ? `${title} (on another server)` : title }));
+  }
+
   /** The one that is asked. */
   model(kind: Kind): Model | null {
     const all = this.all(kind);
     const named = (name: string | null | undefined) => all.find((model) => model.name === name);
-    return named(this.#chosen[kind]) ?? named(this.#defaults?.[kind]) ?? all[0] ?? null;
+    // Somebody else's server hears or reads only what a person gives it by choosing it.
+    const here = all.find((model) => !model.remote);
+    return named(this.#chosen[kind]) ?? named(this.#defaults?.[kind]) ?? here ?? null;
   }
 
   /** What may be fetched when there is none. */
@@ -59,9 +71,16 @@ class Sound {
     if (kind === "speak") this.chooseVoice(null);
   }
 
+  /** The voice that was chosen, where the model that it is of is the one that speaks. */
+  get voice(): string | null {
+    return this.#voice !== null && this.#voiceOf === this.model("speak")?.name ? this.#voice : null;
+  }
+
   chooseVoice(name: string | null): void {
-    this.voice = name;
-    keep(VOICE, name);
+    this.#voice = name;
+    this.#voiceOf = name === null ? null : (this.model("speak")?.name ?? null);
+    keep(VOICE, this.#voice);
+    keep(VOICE_OF, this.#voiceOf);
   }
 
   setSpeed(speed: number): void {

@@ -92,6 +92,8 @@ export class Speech extends Playback {
       this.file = wav(this.#pieces, this.#rate);
       this.open(this.file);
       this.state = "ready";
+      // All of it was heard before the end was known.
+      if (this.#sources.size === 0 && this.#live) this.#handOver(this.duration);
       return true;
     }
     return false;

@@ -12,8 +12,8 @@ import { textOf, transcribe } from "./transcribe";
 export interface Partner {
   /** Takes what was said; false when it could not be sent. */
   say: (text: string) => Promise<boolean>;
-  /** The answer to it, as far as it is written. */
-  answer: () => { text: string; running: boolean } | null;
+  /** The answer to it, as far as it is written, and why there is none; null until it begins. */
+  answer: () => { text: string; running: boolean; error: string | null } | null;
   /** Ends an answer that is still being written. */
   stop: () => void;
 }
@@ -54,6 +54,7 @@ export class Talk {
     this.trouble = null;
     this.error = null;
     await sound.read();
+    if (this.#over) return;
     if (!sound.model("listen") || !sound.model("speak")) {
       this.state = "needs";
       return;
@@ -99,6 +100,7 @@ export class Talk {
       if (this.#over || this.recorder.state !== "recording") return;
       if (!said) continue;
       this.heard = said;
+      this.error = null;
       this.state = "thinking";
       if (!(await this.#partner.say(said))) throw new Error("It could not be sent. Is the server still there?");
       speaking = await this.#read();
@@ -116,8 +118,10 @@ export class Talk {
       const loud = this.#loud(0.25, 0.2);
       if (this.state === "listening") {
         voice = loud ? voice + 1 : 0;
-        if (voice >= BEGINS) this.state = "hearing";
-        else if (ticks > IDLE && voice === 0) {
+        if (voice >= BEGINS) {
+          this.state = "hearing";
+          ticks = 0;
+        } else if (ticks > IDLE && voice === 0) {
           await this.recorder.take();
           ticks = 0;
         }
@@ -157,7 +161,10 @@ export class Talk {
         const text = speakable(answer.text.slice(done, to));
         done = to;
         if (text) this.#say(text);
-      } else if (!answer.running) break;
+      } else if (!answer.running) {
+        this.error = answer.error ?? this.error;
+        break;
+      }
     }
     this.speech = null;
     if (!spoke && !this.#over && this.recorder.state === "recording") await this.recorder.take();
