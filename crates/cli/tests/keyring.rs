@@ -134,4 +134,16 @@ fn where_there_is_no_keyring_that_is_said_with_the_other_ways() {
     // Nobody asks it who was not told to.
     works(&finish(without(&["providers", "login", "openai"]), Some(MARKER.as_bytes())));
     assert_eq!(works(&finish(without(&["run", "--model", "gpt-5", "hi"]), None)), "gpt here\n");
+    // Nor is it needed to have done with it: what stays in it is said, and the file goes.
+    let file = home.path("store/provider-keys.toml");
+    let note = || std::fs::write(&file, "openai = { keyring = \"parasol\" }\n").unwrap();
+    note();
+    fails(&finish(without(&["run", "--model", "gpt-5", "hi"]), None), 7, &["parasol providers login"]);
+    let done = finish(without(&["providers", "login", "openai"]), Some(MARKER.as_bytes()));
+    fails(&done, 7, &["provider-keys.toml is changed", "still in the keyring"]);
+    assert!(!done.err.contains(MARKER), "{done:?}");
+    assert_eq!(works(&finish(without(&["run", "--model", "gpt-5", "hi"]), None)), "gpt here\n");
+    note();
+    fails(&finish(without(&["providers", "logout", "openai"]), None), 7, &["provider-keys.toml is changed"]);
+    fails(&finish(without(&["run", "--model", "gpt-5", "hi"]), None), 7, &["OPENAI_API_KEY"]);
 }
