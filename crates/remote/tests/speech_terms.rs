@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::speech::{PROTOCOLS, all, asked, end, entry, head, next, say, send, sound, whole};
-use common::{Server, eventually, respond};
+use common::speech::{PROTOCOLS, all, asked, end, entry, head, say, send, sound, whole};
+use common::{Server, eventually, next, redirect, respond};
 use parasol_core::{ErrorKind, Money, Speak, SpeakRequest, SpeechEvent};
 use parasol_remote::{Budget, Key, Ledger, Price, RemoteModel, Remotes};
 use parasol_wire::client::{Manner, Protocol};
@@ -123,13 +123,7 @@ fn a_key_is_in_one_header_and_nowhere_else() {
                         send(stream, format!("{MARKER} is no sound").as_bytes());
                         end(stream);
                     }
-                    _ => respond(
-                        stream,
-                        302,
-                        "text/plain",
-                        &format!("location: http://127.0.0.1:9/{MARKER}\r\n"),
-                        "",
-                    ),
+                    _ => redirect(stream, 302, MARKER),
                 }
             });
             let mut entry = entry(protocol, &server, |_| {});
