@@ -57,7 +57,7 @@ fn an_answer_may_come_byte_by_byte() {
 #[test]
 fn whatever_breaks_is_an_error_within_a_moment() {
     type Fault = fn(&mut TcpStream);
-    let faults: [(&str, Fault); 11] = [
+    let faults: [(&str, Fault); 12] = [
         ("nothing at all", |_| {}),
         ("silence", |_| std::thread::sleep(Duration::from_secs(3))),
         ("cut in the middle", |stream| {
@@ -70,6 +70,16 @@ fn whatever_breaks_is_an_error_within_a_moment() {
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"text\":";
             let _ = stream.write_all(head.as_bytes());
             std::thread::sleep(Duration::from_secs(3));
+        }),
+        ("late twice", |stream| {
+            std::thread::sleep(Duration::from_millis(500));
+            let length = ANSWER.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            );
+            let _ = stream.write_all(head.as_bytes());
+            std::thread::sleep(Duration::from_millis(500));
+            let _ = stream.write_all(ANSWER.as_bytes());
         }),
         ("broken UTF-8", |stream| {
             let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\nconnection: close\r\n\r\n{\"text\":\"\xff\xc3(\"}";
