@@ -150,7 +150,7 @@ impl<'a> Rounds<'a> {
 /// for nothing.
 async fn account(inner: &Arc<Inner>, ask: &Ask) -> Result<Tally, Error> {
     let reckoned = ask.reckoned();
-    let refused = match Tally::open(inner, &reckoned) {
+    let refused = match Tally::open(inner, &reckoned).await {
         Err(error) if matches!(error.kind(), ErrorKind::RateLimited { .. }) => error,
         opened => return opened,
     };
@@ -160,7 +160,9 @@ async fn account(inner: &Arc<Inner>, ask: &Ask) -> Result<Tally, Error> {
         return Err(refused);
     }
     match count::tokens(inner, request).await {
-        Ok(Some(tokens)) => Tally::open(inner, &Reckoned { most_prompt: tokens, counted: true, ..reckoned }),
+        Ok(Some(tokens)) => {
+            Tally::open(inner, &Reckoned { most_prompt: tokens, counted: true, ..reckoned }).await
+        }
         Ok(None) => Err(refused),
         Err(error) => {
             tracing::info!(

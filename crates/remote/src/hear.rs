@@ -79,7 +79,7 @@ async fn transcript(
 ) -> Result<Vec<TranscriptEvent>> {
     let price = inner.entry.price.as_ref();
     let cost = price.and_then(|price| price.sound(sound.seconds));
-    let mut tally = Tally::open_for(inner, &request.client, cost, cost)?;
+    let mut tally = Tally::open_for(inner, &request.client, cost, cost).await?;
     let _place = inner.rate.enter(&inner.entry.name, 0).await?;
     let once = once();
     let mut rounds = Rounds::new(inner);

@@ -10,7 +10,8 @@ use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Who asks when nobody is named.
 pub const NOBODY: &str = "local";
@@ -59,6 +60,8 @@ pub struct Ledger {
     folder: PathBuf,
     budget: Budget,
     open: Mutex<Open>,
+    /// Whether it is known to be open, so that nobody waits for that.
+    ready: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +83,20 @@ impl Ledger {
     /// The book in this folder, which is made when there is something to write.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, budget: Budget) -> Self {
-        Self { folder: folder.into(), budget, open: Mutex::default() }
+        Self { folder: folder.into(), budget, open: Mutex::default(), ready: AtomicBool::new(false) }
+    }
+
+    /// Opens the book that is there, on a thread where nothing else waits: lines of earlier versions may have to be taken over, and
+    /// another process may be about to do so. What goes wrong is told to who needs it.
+    pub(crate) async fn ready(self: &Arc<Self>) {
+        if self.ready.load(Ordering::Acquire) || !Book::is_in(&self.folder) {
+            return;
+        }
+        let it = Arc::clone(self);
+        let open = move || opened(&mut it.lock().book, &it.folder).is_ok();
+        if tokio::task::spawn_blocking(open).await.unwrap_or(false) {
+            self.ready.store(true, Ordering::Release);
+        }
     }
 
     /// Promises an answer the most that it can cost, if that leaves every budget kept, whatever other processes have promised by

@@ -173,6 +173,30 @@ fn what_could_not_be_taken_back_is_taken_back_as_soon_as_that_can_be_done() {
 }
 
 #[test]
+fn opening_the_book_keeps_no_connection_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let book = Arc::new(ledger(folder.path(), None, None));
+    runtime.block_on(book.ready());
+    assert!(!book.folder.exists() && book.lock().book.is_none(), "there is none, and none is made");
+    ledger(folder.path(), None, None).write(&line("a", 0.1)).unwrap();
+    // Somebody is at it for as long as the only thread that serves connections does nothing else.
+    let (busy, begun) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel();
+    let held = Arc::clone(&book);
+    let holder = std::thread::spawn(move || {
+        let _open = held.lock();
+        busy.send(()).unwrap();
+        wait.recv_timeout(Duration::from_secs(10)).is_ok()
+    });
+    begun.recv().unwrap();
+    runtime.spawn(async move { go.send(()).unwrap() });
+    runtime.block_on(book.ready());
+    assert!(holder.join().unwrap(), "the thread was held up");
+    assert!(book.lock().book.is_some());
+}
+
+#[test]
 fn absurd_numbers_of_a_provider_do_not_spoil_the_book() {
     let folder = tempfile::tempdir().unwrap();
     let book = ledger(folder.path(), Some(1.0), None);

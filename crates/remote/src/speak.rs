@@ -123,7 +123,7 @@ impl<'a> Speech<'a> {
         let parts = pieces(text, known.unwrap_or(usize::MAX));
         let most = self.cost(all, self.seconds(all, parts.len(), SLOWEST));
         let likely = self.cost(all, self.usual(all));
-        let mut tally = Tally::open_for(inner, &self.request.client, most, likely)?;
+        let mut tally = Tally::open_for(inner, &self.request.client, most, likely).await?;
         let _place = inner.rate.enter(&inner.entry.name, 0).await?;
         let mut asked = 0usize;
         for (number, part) in parts.into_iter().enumerate() {

@@ -46,9 +46,9 @@ impl Tally {
     ///
     /// # Errors
     /// When a budget would be passed: [`Ledger::promise`].
-    pub(crate) fn open(inner: &Arc<Inner>, request: &Reckoned<'_>) -> Result<Self> {
+    pub(crate) async fn open(inner: &Arc<Inner>, request: &Reckoned<'_>) -> Result<Self> {
         let (asked, likely) = promised(inner, request);
-        Self::promised(inner, &asked, likely)
+        Self::promised(inner, &asked, likely).await
     }
 
     /// Whether a budget could be kept with this request if its prompt were nothing.
@@ -64,20 +64,23 @@ impl Tally {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub(crate) fn open_for(
+    pub(crate) async fn open_for(
         inner: &Arc<Inner>,
         client: &str,
         most: Option<Money>,
         likely: Option<Money>,
     ) -> Result<Self> {
         let asked = Promised { most, cost: likely.unwrap_or_default(), ..nothing(inner, client) };
-        Self::promised(inner, &asked, 0)
+        Self::promised(inner, &asked, 0).await
     }
 
-    fn promised(inner: &Arc<Inner>, asked: &Promised<'_>, likely: usize) -> Result<Self> {
+    async fn promised(inner: &Arc<Inner>, asked: &Promised<'_>, likely: usize) -> Result<Self> {
         let ledger = inner.ledger.clone();
         let promise = match &ledger {
-            Some(ledger) => ledger.promise(asked)?,
+            Some(ledger) => {
+                ledger.ready().await;
+                ledger.promise(asked)?
+            }
             None => None,
         };
         Ok(Self {
