@@ -197,6 +197,19 @@ fn opening_the_book_keeps_no_connection_waiting() {
 }
 
 #[test]
+fn a_book_that_another_process_does_not_let_go_is_waited_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = ledger(folder.path(), None, None);
+    std::fs::create_dir_all(&book.folder).unwrap();
+    let other = rusqlite::Connection::open(book.folder.join("book.sqlite3")).unwrap();
+    other.execute_batch("CREATE TABLE something (else_ TEXT); BEGIN EXCLUSIVE").unwrap();
+    let begun = Instant::now();
+    let error = book.write(&line("a", 0.1)).unwrap_err();
+    assert!(error.message().contains("another process holds it"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn absurd_numbers_of_a_provider_do_not_spoil_the_book() {
     let folder = tempfile::tempdir().unwrap();
     let book = ledger(folder.path(), Some(1.0), None);

@@ -153,6 +153,15 @@ impl<'a> Speech<'a> {
         Ok(())
     }
 
+    /// The most seconds of sound that are taken for a piece, and whether that is because no more were promised: sound is paid for
+    /// where characters are not.
+    fn most(&self, piece: &Piece<'_>, tally: &Tally) -> (f64, bool) {
+        let paid = self.inner.entry.price.as_ref().is_some_and(|price| price.characters.is_none());
+        let promised = paid && tally.is_promised();
+        let each = if promised { SLOWEST } else { BEYOND };
+        (self.seconds(piece.text.chars().count(), 1, each), promised)
+    }
+
     /// Seconds of sound that came.
     fn heard(&self) -> f64 {
         self.samples as f64 / f64::from(self.rate.unwrap_or(1))
@@ -219,11 +228,7 @@ impl<'a> Speech<'a> {
         let mut reader = SoundReader::new(backend.protocol);
         let (first, idle) = (seconds(limits.first_token), seconds(limits.idle));
         let mut alarm = Alarm::new(first);
-        // Sound is paid for where characters are not.
-        let paid = self.inner.entry.price.as_ref().is_some_and(|price| price.characters.is_none());
-        let kept = paid && tally.is_promised();
-        let each = if kept { SLOWEST } else { BEYOND };
-        let most = self.seconds(piece.text.chars().count(), 1, each);
+        let (most, promised) = self.most(piece, tally);
         let mut heard = 0usize;
         loop {
             let fresh = heard == 0;
@@ -250,18 +255,26 @@ impl<'a> Speech<'a> {
             };
             let samples = reader.push(&bytes).map_err(|e| broken(&e))?;
             let Some(rate) = reader.rate().filter(|_| !samples.is_empty()) else { continue };
-            heard = heard.saturating_add(samples.len());
-            if heard as f64 / f64::from(rate) > most {
-                let why = match kept {
-                    true => "which is all that the budget has promised to the text",
-                    false => "which is more than the text could be",
-                };
-                let much = format!("it has sent {most:.0} s of sound, {why}");
-                return Err(broken(&Error::new(ErrorKind::Network, much)).into());
-            }
             if let Some(before) = self.rate.filter(|before| *before != rate) {
                 let message = format!("its sound has {rate} Hz now and had {before} before");
                 return Err(broken(&Error::new(ErrorKind::Network, message)).into());
+            }
+            heard = heard.saturating_add(samples.len());
+            if heard as f64 / f64::from(rate) > most {
+                let much = |why: &str| {
+                    Error::new(ErrorKind::Network, format!("it has sent {most:.0} s of sound, {why}"))
+                };
+                if !promised {
+                    return Err(broken(&much("which is more than the text could be")).into());
+                }
+                // So much was made, whoever hears it, and nobody is to be paid for the rest.
+                tally.piece();
+                let earlier = (self.samples + samples.len()).saturating_sub(heard) as f64 / f64::from(rate);
+                tally.so_far(self.cost(piece.asked, earlier + most));
+                let failure = broken(&much("which is all that the budget has promised to the text"));
+                return Err(
+                    Failure { verdict: Verdict::Good, elsewhere: false, again: false, ..failure }.into()
+                );
             }
             self.samples = self.samples.saturating_add(samples.len());
             self.begin(rate).await?;
