@@ -183,6 +183,27 @@ def clients(url, model):
     return done
 
 
+def each(entries, check):
+    """Checks every entry, and tells how many failed: `check` is given what stands in it and prints what it found."""
+    failed = 0
+    for entry in entries:
+        try:
+            check(*entry)
+        except Exception as error:  # the others are to be seen, too
+            failed += 1
+            print(f"{entry[0]}: FAILED: {type(error).__name__}: {str(error)[:600]}")
+    return failed
+
+
+def usage(folder):
+    """Prints what the gateway wrote down of what it passed on, which has to have cost something."""
+    settings = os.environ | {"PARASOL_HOME": str(folder / "front")}
+    used = subprocess.run([PARASOL, "usage", "--json"], env=settings, capture_output=True, check=True)
+    total = json.loads(used.stdout)["total"]
+    assert total["answers"] > 0 and total["cost_usd"] > 0, total
+    print(f"usage: {total}")
+
+
 def main():
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -203,20 +224,14 @@ def main():
         else:
             print("skipped: llama-cpp-python's server (PARASOL_LLAMA_PYTHON names no interpreter)")
         front = stack.enter_context(gateway(folder, "front", entries))
-        failed = 0
-        for entry, *_ in entries:
-            try:
-                print(f"{entry}: " + "; ".join(check_chat(front, f"by-{entry}")))
-                print(f"{entry}, official clients: " + ", ".join(clients(front, f"by-{entry}")))
-            except Exception as error:  # the others are to be seen, too
-                failed += 1
-                print(f"{entry}: FAILED: {type(error).__name__}: {str(error)[:600]}")
-        used = subprocess.run(
-            [PARASOL, "usage", "--json"], env=os.environ | {"PARASOL_HOME": str(folder / "front")}, capture_output=True, check=True
-        )
-        total = json.loads(used.stdout)["total"]
-        assert not entries or total["answers"] > 0 and total["cost_usd"] > 0, total
-        print(f"usage: {total}")
+
+        def check(entry, *_):
+            print(f"{entry}: " + "; ".join(check_chat(front, f"by-{entry}")))
+            print(f"{entry}, official clients: " + ", ".join(clients(front, f"by-{entry}")))
+
+        failed = each(entries, check)
+        if entries:
+            usage(folder)
         raise SystemExit(failed)
 
 

@@ -5,19 +5,14 @@ official `openai` and `elevenlabs` libraries ask for through it is heard back. V
 hibari and whisper-tiny."""
 
 import contextlib
-import io
 import json
 import os
-import subprocess
 import tempfile
 import urllib.request
-import wave
 from pathlib import Path
 
-from gateway import KEY, LITELLM, PARASOL, free_port, parasol, post, process
-
-TEXT = "The boat was tied to the old wooden bridge. Nobody had seen the sailor since Monday."
-WORDS = ("boat", "wooden", "bridge", "sailor", "monday")
+from gateway import KEY, LITELLM, each, free_port, parasol, post, process, usage
+from sound import TEXT, WORDS, wav
 
 
 def litellm(folder, far):
@@ -62,17 +57,6 @@ def heard(url, model, sound):
     assert not missing, (missing, text)
 
 
-def packed(samples):
-    """Plain samples as a WAV file."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(24_000)
-        file.writeframes(samples)
-    return out.getvalue()
-
-
 def check(front, far, speaks):
     import openai
     from elevenlabs.client import ElevenLabs
@@ -86,11 +70,11 @@ def check(front, far, speaks):
         model=speaks, voice="heart", input=TEXT, response_format="pcm"
     ) as answer:
         pieces = list(answer.iter_bytes())
-    heard(far, "whisper-tiny", packed(b"".join(pieces)))
+    heard(far, "whisper-tiny", wav(b"".join(pieces)))
     done.append(f"openai, streamed in {len(pieces)} pieces")
     eleven = ElevenLabs(base_url=front, api_key="none")
     pieces = list(eleven.text_to_speech.stream("heart", text=TEXT, model_id=speaks, output_format="pcm_24000"))
-    heard(far, "whisper-tiny", packed(b"".join(pieces)))
+    heard(far, "whisper-tiny", wav(b"".join(pieces)))
     done.append(f"elevenlabs, streamed in {len(pieces)} pieces")
     status, text = post(f"{front}/v1/audio/speech", {"model": speaks, "input": TEXT, "voice": "nobody"})
     assert status >= 400 and "nobody" in text, (status, text)
@@ -109,26 +93,19 @@ def main():
         else:
             print("skipped: the LiteLLM proxy (PARASOL_LITELLM names no command)")
         front = stack.enter_context(gateway(folder, entries))
-        failed = 0
-        for entry, _, _, models in entries:
-            try:
-                print(f"{entry}: " + "; ".join(check(front, far, f"speak-by-{entry}")))
-                if "transcribe" in models:
-                    body = {"model": "hibari", "voice": "heart", "input": TEXT}
-                    request = urllib.request.Request(
-                        f"{far}/v1/audio/speech", json.dumps(body).encode(), {"content-type": "application/json"}
-                    )
-                    heard(front, f"transcribe-by-{entry}", urllib.request.urlopen(request, timeout=120).read())
-                    print(f"{entry}: transcribed through it")
-            except Exception as error:  # the others are to be seen, too
-                failed += 1
-                print(f"{entry}: FAILED: {type(error).__name__}: {str(error)[:600]}")
-        used = subprocess.run(
-            [PARASOL, "usage", "--json"], env=os.environ | {"PARASOL_HOME": str(folder / "front")}, capture_output=True, check=True
-        )
-        total = json.loads(used.stdout)["total"]
-        assert total["answers"] > 0 and total["cost_usd"] > 0, total
-        print(f"usage: {total}")
+
+        def checked(entry, _protocol, _url, models):
+            print(f"{entry}: " + "; ".join(check(front, far, f"speak-by-{entry}")))
+            if "transcribe" in models:
+                body = {"model": "hibari", "voice": "heart", "input": TEXT}
+                request = urllib.request.Request(
+                    f"{far}/v1/audio/speech", json.dumps(body).encode(), {"content-type": "application/json"}
+                )
+                heard(front, f"transcribe-by-{entry}", urllib.request.urlopen(request, timeout=120).read())
+                print(f"{entry}: transcribed through it")
+
+        failed = each(entries, checked)
+        usage(folder)
         raise SystemExit(failed)
 
 

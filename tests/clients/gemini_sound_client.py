@@ -1,10 +1,6 @@
 """The official `google-genai` library asks for speech, and has it heard: PARASOL_URL is the server's base address."""
 
 import base64
-import io
-import os
-import subprocess
-import wave
 
 import httpx
 import pytest
@@ -12,15 +8,14 @@ from google import genai
 from google.genai import errors, types
 
 from running_server import KEY, MODEL, URL, assert_idle
+from sound import TEXT, WORDS, pull, wav
 
 VOICE, EARS = "hibari", "whisper-base"
-TEXT = "The boat was tied to the old wooden bridge. Nobody had seen the sailor since Monday."
 
 
 @pytest.fixture(scope="module")
 def client():
-    for model in (VOICE, EARS):
-        subprocess.run([os.environ["PARASOL_BIN"], "pull", model], check=True)
+    pull(VOICE, EARS)
     return genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=URL))
 
 
@@ -28,14 +23,6 @@ def spoken(voice="Kore", **fields):
     built = types.PrebuiltVoiceConfig(voice_name=voice)
     speech = types.SpeechConfig(voice_config=types.VoiceConfig(prebuilt_voice_config=built))
     return types.GenerateContentConfig(response_modalities=["AUDIO"], speech_config=speech, seed=7, **fields)
-
-
-def wav(pcm):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setparams((1, 2, 24_000, 0, "NONE", ""))
-        out.writeframes(pcm)
-    return file.getvalue()
 
 
 def heard(sound):
@@ -49,7 +36,7 @@ def test_a_text_is_read_aloud(client):
     part = answer.candidates[0].content.parts[0].inline_data
     assert part.mime_type == "audio/L16;codec=pcm;rate=24000"
     said = heard(wav(part.data))
-    assert all(word in said for word in ("boat", "wooden", "bridge", "sailor", "monday")), said
+    assert all(word in said for word in WORDS), said
     assert answer.usage_metadata.candidates_token_count > 0
     pieces = list(client.models.generate_content_stream(model=VOICE, contents=TEXT, config=spoken("heart")))
     data = [p.inline_data.data for c in pieces for p in c.candidates[0].content.parts or [] if p.inline_data]

@@ -2,21 +2,17 @@
 
 import asyncio
 import base64
-import io
 import json
-import os
 import re
-import subprocess
 import time
-import wave
 
 import openai
 import pytest
 
 from running_server import KEY, MODEL, URL, assert_idle
+from sound import RATE, pull, wav
 
 VOICE, EARS = "hibari", "whisper-base"
-RATE = 24_000
 WEATHER = {
     "type": "function",
     "name": "weather",
@@ -27,8 +23,7 @@ WEATHER = {
 
 @pytest.fixture(scope="module")
 def client():
-    for model in (VOICE, EARS):
-        subprocess.run([os.environ["PARASOL_BIN"], "pull", model], check=True)
+    pull(VOICE, EARS)
     socket = f"{URL.replace('http', 'ws', 1)}/v1"
     with openai.OpenAI(base_url=f"{URL}/v1", websocket_base_url=socket, api_key=KEY, max_retries=0) as client:
         yield client
@@ -92,11 +87,7 @@ def test_voice_to_voice(client):
     said = response.output[0].content[0].transcript
     assert said == "".join(e.delta for e in events if e.type == "response.output_audio_transcript.delta")
     sound = b"".join(base64.b64decode(e.delta) for e in events if e.type == "response.output_audio.delta")
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setparams((1, 2, RATE, 0, "NONE", ""))
-        out.writeframes(sound)
-    back = set(words(client.audio.transcriptions.create(model=EARS, file=("a.wav", file.getvalue())).text))
+    back = set(words(client.audio.transcriptions.create(model=EARS, file=("a.wav", wav(sound))).text))
     wanted = words(said)
     assert sum(word in back for word in wanted) >= 0.7 * len(wanted), (said, back)
 

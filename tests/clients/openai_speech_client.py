@@ -3,8 +3,6 @@
 import base64
 import io
 import json
-import os
-import subprocess
 import wave
 
 import httpx
@@ -12,15 +10,14 @@ import openai
 import pytest
 
 from running_server import KEY, URL
+from sound import TEXT, WORDS, pull
 
 VOICE, EARS = "hibari", "whisper-tiny"
-TEXT = "The boat was tied to the old wooden bridge. Nobody had seen the sailor since Monday."
 
 
 @pytest.fixture(scope="module")
 def client():
-    for model in (VOICE, EARS):
-        subprocess.run([os.environ["PARASOL_BIN"], "pull", model], check=True)
+    pull(VOICE, EARS)
     with openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=0) as client:
         yield client
 
@@ -38,7 +35,7 @@ def frames(sound):
 def test_what_is_said_is_heard(client):
     sound = say(client, response_format="wav")
     heard = client.audio.transcriptions.create(model=EARS, file=("a.wav", sound)).text.lower()
-    for word in ("boat", "wooden", "bridge", "sailor", "monday"):
+    for word in WORDS:
         assert word in heard, heard
 
 

@@ -1,13 +1,12 @@
 """The official `openai` library asks for transcriptions: PARASOL_URL is the server's base address."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import openai
 import pytest
 
 from running_server import KEY, URL
+from sound import pull
 
 EARS = "whisper-tiny"
 SPEECH = Path(__file__).resolve().parent.parent / "fixtures" / "whisper" / "speech.flac"
@@ -15,7 +14,7 @@ SPEECH = Path(__file__).resolve().parent.parent / "fixtures" / "whisper" / "spee
 
 @pytest.fixture(scope="module")
 def client():
-    subprocess.run([os.environ["PARASOL_BIN"], "pull", EARS], check=True)
+    pull(EARS)
     with openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=0) as client:
         yield client
 

@@ -5,11 +5,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod serving;
 
-use common::{Done, Home, fails, finish, signal, wait, works};
+use common::provider::Asked;
+use common::{Done, Home, fails, finish, works};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use serving::Serving;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,44 +21,27 @@ use std::time::{Duration, Instant};
 
 const KEY: &str = "sk-marker-51de0a77-never-to-be-seen";
 
-/// A request as it came: its first line and headers, and its body.
-struct Asked {
-    head: String,
-    body: String,
+/// Answers every request that holds the key.
+fn provider(answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    common::provider::provider(move |asked, stream| {
+        assert!(asked.head.contains(KEY), "{}", asked.head);
+        answer(asked, stream);
+    })
 }
 
-/// Answers every request that holds the key, each in a thread of its own.
-fn provider(answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, answer) = (listener.local_addr().unwrap(), Arc::new(answer));
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, answer) = (stream.unwrap(), Arc::clone(&answer));
-            std::thread::spawn(move || {
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") {
-                    if reader.read_line(&mut head).unwrap() == 0 {
-                        return;
-                    }
-                }
-                assert!(head.contains(KEY), "{head}");
-                let lower = head.to_lowercase();
-                let length = lower.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
-                let mut body = vec![0; length.unwrap_or(0)];
-                reader.read_exact(&mut body).unwrap();
-                answer(&Asked { head, body: String::from_utf8(body).unwrap() }, &mut stream);
-            });
-        }
-    });
-    address
+/// The key, and the addresses of providers.
+fn variables(at: SocketAddr) -> [(&'static str, String); 4] {
+    [
+        ("OPENAI_API_KEY", KEY.to_owned()),
+        ("ELEVENLABS_API_KEY", KEY.to_owned()),
+        ("PARASOL_OPENAI_URL", format!("http://{at}/v1")),
+        ("PARASOL_ELEVENLABS_URL", format!("http://{at}/v1")),
+    ]
 }
 
 fn keyed(home: &Home, at: SocketAddr, args: &[&str]) -> Command {
     let mut command = home.parasol(args);
-    command.env("OPENAI_API_KEY", KEY).env("ELEVENLABS_API_KEY", KEY);
-    command.env("PARASOL_OPENAI_URL", format!("http://{at}/v1"));
-    command.env("PARASOL_ELEVENLABS_URL", format!("http://{at}/v1"));
+    command.envs(variables(at));
     command
 }
 
@@ -63,22 +49,7 @@ fn ask(home: &Home, at: SocketAddr, args: &[&str]) -> Done {
     finish(keyed(home, at, args), None)
 }
 
-/// A server in front of the provider, and its address.
-fn serve(home: &Home, at: SocketAddr) -> (Child, String) {
-    let mut server =
-        keyed(home, at, &["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(server.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("Parasol listens at http://") {
-        line.clear();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server does not start");
-    }
-    // What it writes later must not fill the pipe.
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    (server, line.trim().rsplit("http://").next().unwrap().to_owned())
-}
-
-fn post(address: &str, path: &str, body: &Value) -> TcpStream {
+fn post(address: SocketAddr, path: &str, body: &Value) -> TcpStream {
     let body = body.to_string();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -185,7 +156,7 @@ fn the_server_passes_speech_on_as_it_is_made() {
         });
     });
     let home = Home::new();
-    let (mut server, address) = serve(&home, at);
+    let server = Serving::start(&home, &[], &variables(at));
     let openai =
         json!({ "model": "tts-1", "input": "Hello there.", "voice": "onyx", "response_format": "pcm" });
     let eleven = json!({ "model_id": "eleven_v3", "text": "Hello there." });
@@ -193,7 +164,7 @@ fn the_server_passes_speech_on_as_it_is_made() {
         ("/v1/audio/speech", openai),
         ("/v1/text-to-speech/EXAVITQu4vr4xnSDxMaL/stream?output_format=pcm_24000", eleven),
     ] {
-        let mut answer = post(&address, path, &body);
+        let mut answer = post(server.address, path, &body);
         let begun = Instant::now();
         let mut first = [0; 8_000];
         answer.read_exact(&mut first).unwrap();
@@ -206,14 +177,12 @@ fn the_server_passes_speech_on_as_it_is_made() {
         assert!(rest(answer).len() > 36_000);
     }
     let refused = rest(post(
-        &address,
+        server.address,
         "/v1/audio/speech",
         &json!({ "model": "tts-1", "input": "Hi", "voice": "onyx", "seed": 1 }),
     ));
-    assert!(refused.starts_with("HTTP/1.1 501") || refused.starts_with("HTTP/1.1 400"), "{refused}");
-    assert!(refused.contains("seed"), "{refused}");
-    signal(server.id(), "TERM");
-    wait(&mut server);
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("seed"), "{refused}");
+    server.end();
 }
 
 /// A chat's answer of a hundred tokens, after so long.
@@ -241,10 +210,11 @@ fn processes_that_run_at_once_keep_one_budget() {
     std::fs::create_dir_all(home.path("store")).unwrap();
     // A hundred tokens of gpt-5 are a tenth of a cent: two answers fit, and three do not.
     std::fs::write(home.path("store/remote.toml"), "[budget]\nday = 0.0025\n").unwrap();
-    let (mut server, address) = serve(&home, at);
+    let server = Serving::start(&home, &[], &variables(at));
     let body =
         json!({ "model": "gpt-5", "max_tokens": 100, "messages": [{ "role": "user", "content": "hi" }] });
-    let through: Vec<TcpStream> = (0..2).map(|_| post(&address, "/v1/chat/completions", &body)).collect();
+    let through: Vec<TcpStream> =
+        (0..2).map(|_| post(server.address, "/v1/chat/completions", &body)).collect();
     let spawn = || {
         let mut run = keyed(&home, at, &["run", "-m", "gpt-5", "-n", "100", "hi"]);
         run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
@@ -268,8 +238,7 @@ fn processes_that_run_at_once_keep_one_budget() {
     assert_eq!((answered, count.load(Ordering::SeqCst)), (2, 2), "of five at once");
     let usage: Value = serde_json::from_str(works(&home.run(&["usage", "--json"]))).unwrap();
     assert_eq!(usage["total"]["cost_usd"], 0.00202, "{usage}");
-    signal(server.id(), "TERM");
-    wait(&mut server);
+    server.end();
 }
 
 #[test]

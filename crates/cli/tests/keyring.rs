@@ -6,8 +6,8 @@
 mod common;
 
 use common::{Home, fails, finish, works};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,29 +16,17 @@ const MARKER: &str = "sk-marker-ke4149-never-to-be-seen";
 
 /// Answers a chat to whoever shows the marked key.
 fn provider() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
-            let length =
-                head.to_lowercase().lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
-            reader.read_exact(&mut vec![0; length.unwrap_or(0)]).unwrap();
-            let (status, text) = match head.contains(MARKER) {
-                true => ("200 OK", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"gpt here\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n".to_owned()),
-                false => ("401 Unauthorized", format!("{{\"error\":{{\"message\":\"not {MARKER}\"}}}}")),
-            };
-            let head = format!(
-                "HTTP/1.1 {status}\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                text.len()
-            );
-            let _ = stream.write_all(format!("{head}{text}").as_bytes());
-        }
-    });
-    address
+    common::provider::provider(|asked, stream| {
+        let (status, text) = match asked.head.contains(MARKER) {
+            true => ("200 OK", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"gpt here\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n".to_owned()),
+            false => ("401 Unauthorized", format!("{{\"error\":{{\"message\":\"not {MARKER}\"}}}}")),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            text.len()
+        );
+        let _ = stream.write_all(format!("{head}{text}").as_bytes());
+    })
 }
 
 fn plain(home: &Home, at: SocketAddr, args: &[&str]) -> Command {
@@ -146,4 +134,16 @@ fn where_there_is_no_keyring_that_is_said_with_the_other_ways() {
     // Nobody asks it who was not told to.
     works(&finish(without(&["providers", "login", "openai"]), Some(MARKER.as_bytes())));
     assert_eq!(works(&finish(without(&["run", "--model", "gpt-5", "hi"]), None)), "gpt here\n");
+    // Nor is it needed to have done with it: what stays in it is said, and the file goes.
+    let file = home.path("store/provider-keys.toml");
+    let note = || std::fs::write(&file, "openai = { keyring = \"parasol\" }\n").unwrap();
+    note();
+    fails(&finish(without(&["run", "--model", "gpt-5", "hi"]), None), 7, &["parasol providers login"]);
+    let done = finish(without(&["providers", "login", "openai"]), Some(MARKER.as_bytes()));
+    fails(&done, 7, &["provider-keys.toml is changed", "still in the keyring"]);
+    assert!(!done.err.contains(MARKER), "{done:?}");
+    assert_eq!(works(&finish(without(&["run", "--model", "gpt-5", "hi"]), None)), "gpt here\n");
+    note();
+    fails(&finish(without(&["providers", "logout", "openai"]), None), 7, &["provider-keys.toml is changed"]);
+    fails(&finish(without(&["run", "--model", "gpt-5", "hi"]), None), 7, &["OPENAI_API_KEY"]);
 }

@@ -5,11 +5,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod serving;
 
+use common::provider::Asked;
 use common::{Done, Home, fails, finish, signal, wait, works};
 use serde_json::{Value, json};
+use serving::Serving;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,28 +22,11 @@ const MARKER: &str = "sk-marker-7f3a91c2-never-to-be-seen";
 /// Answers in the protocol that it is asked in, and only to the marked key; a prompt that says `refuse` gets the key back
 /// in an error.
 fn provider() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            std::thread::spawn(move || answer(stream.unwrap()));
-        }
-    });
-    address
+    common::provider::provider(answer)
 }
 
-fn answer(mut stream: TcpStream) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).unwrap() == 0 {
-            return;
-        }
-    }
-    let length = head.to_lowercase().lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).unwrap();
-    let body = String::from_utf8_lossy(&body).into_owned();
+fn answer(asked: &Asked, stream: &mut TcpStream) {
+    let Asked { head, body } = asked;
     let events = if head.contains("/messages ") {
         vec![
             json!({ "type": "message_start", "message": { "model": "x", "usage": { "input_tokens": 1000 } } }),
@@ -93,11 +79,20 @@ fn plain(home: &Home, args: &[&str]) -> Command {
 
 fn keyed(home: &Home, at: SocketAddr, args: &[&str]) -> Command {
     let mut command = plain(home, args);
-    command.env("OPENAI_API_KEY", MARKER).env("ANTHROPIC_API_KEY", MARKER).env("GEMINI_API_KEY", MARKER);
-    command.env("PARASOL_OPENAI_URL", format!("http://{at}/v1"));
-    command.env("PARASOL_ANTHROPIC_URL", format!("http://{at}/v1"));
-    command.env("PARASOL_GOOGLE_URL", format!("http://{at}/v1beta"));
+    command.envs(variables(at));
     command
+}
+
+/// The marked key, and the addresses of providers.
+fn variables(at: SocketAddr) -> [(&'static str, String); 6] {
+    [
+        ("OPENAI_API_KEY", MARKER.to_owned()),
+        ("ANTHROPIC_API_KEY", MARKER.to_owned()),
+        ("GEMINI_API_KEY", MARKER.to_owned()),
+        ("PARASOL_OPENAI_URL", format!("http://{at}/v1")),
+        ("PARASOL_ANTHROPIC_URL", format!("http://{at}/v1")),
+        ("PARASOL_GOOGLE_URL", format!("http://{at}/v1beta")),
+    ]
 }
 
 fn ask(home: &Home, at: SocketAddr, args: &[&str]) -> Done {
@@ -188,15 +183,8 @@ fn models_of_providers_listen_like_local_ones() {
         &["OPENAI_API_KEY"],
     );
     // The same through the server.
-    let mut server =
-        keyed(&home, at, &["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(server.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("Parasol listens at http://") {
-        line.clear();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server does not start");
-    }
-    let address = line.trim().rsplit("http://").next().unwrap().to_owned();
+    let server = Serving::start(&home, &[], &variables(at));
+    let address = server.address.to_string();
     let mut body = b"--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nopenai/whisper-1\r\n\
         --x\r\ncontent-disposition: form-data; name=\"response_format\"\r\n\r\nverbose_json\r\n\
         --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n"
@@ -217,8 +205,7 @@ fn models_of_providers_listen_like_local_ones() {
             && answer.contains("\"end\":1.5"),
         "{answer}"
     );
-    signal(server.id(), "TERM");
-    wait(&mut server);
+    server.end();
 }
 
 #[test]

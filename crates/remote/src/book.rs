@@ -9,10 +9,12 @@ use parasol_core::{Error, ErrorKind, Money, Result, Usage};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, named_params, params};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The name of the file in the book's folder.
 const FILE: &str = "book.sqlite3";
+/// So long is another process waited for that holds it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sums are kept by a trigger, so that no row can be written without them. They stop where an integer would.
 const SCHEMA: &str = "
@@ -88,7 +90,7 @@ impl Book {
             .map_err(|e| Error::from(e).within(format!("cannot create {}", folder.display())))?;
         let open = || -> rusqlite::Result<Connection> {
             let db = Connection::open(&path)?;
-            db.busy_timeout(Duration::from_secs(5))?;
+            db.busy_timeout(PATIENCE)?;
             db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
             // A kill loses nothing; a power cut may lose the last answers, which is worth not waiting for the disk with each.
             db.pragma_update(None, "synchronous", "normal")?;
@@ -98,6 +100,7 @@ impl Book {
         let mut book = Self { folder: folder.to_owned(), db };
         book.prepare()?;
         book.within(|tx, folder| reclaim(tx, folder, ""))?;
+        holder::sweep(folder);
         Ok(book)
     }
 
@@ -144,6 +147,11 @@ impl Book {
 
     fn failed(&self, error: &rusqlite::Error) -> Error {
         failed(&self.folder.join(FILE), error)
+    }
+
+    /// What is spent on a day and what is promised, as far as it is written down now.
+    pub(crate) fn claimed(&self, day: Date, client: &str) -> Result<Claimed> {
+        claimed(&self.db, day, client).map_err(|e| self.failed(&e))
     }
 
     /// What each who asks has spent on a day.
@@ -224,17 +232,21 @@ impl Book {
     }
 }
 
-/// SQLite does not wait by itself for another process that is about to make the same file.
+/// SQLite does not always wait by itself for another process that is about to make the same file; where it does, that is waiting
+/// enough.
 fn patiently<T>(open: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-    for _ in 0..100 {
+    let begun = Instant::now();
+    loop {
         match open() {
-            Err(e) if e.sqlite_error_code() == Some(rusqlite::ffi::ErrorCode::DatabaseBusy) => {
+            Err(e)
+                if e.sqlite_error_code() == Some(rusqlite::ffi::ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < PATIENCE =>
+            {
                 std::thread::sleep(Duration::from_millis(20));
             }
             done => return done,
         }
     }
-    open()
 }
 
 /// Writes a line.
@@ -307,7 +319,9 @@ pub(crate) fn reclaim(db: &Connection, folder: &Path, own: &str) -> rusqlite::Re
         .prepare_cached("SELECT DISTINCT holder FROM promise WHERE holder <> ?")?
         .query_map([own], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    for holder in holders.iter().filter(|holder| !holder::lives(folder, holder)) {
+    let mut dead = holders.iter().filter(|holder| !holder::lives(folder, holder)).peekable();
+    let any = dead.peek().is_some();
+    for holder in dead {
         db.execute(
             "INSERT INTO answer SELECT at, substr(at, 1, 10), client, model, provider, prompt, 0, 0, 0, 0, cost, 1 \
              FROM promise WHERE holder = ?",
@@ -316,7 +330,10 @@ pub(crate) fn reclaim(db: &Connection, folder: &Path, own: &str) -> rusqlite::Re
         let gone = db.execute("DELETE FROM promise WHERE holder = ?", [holder])?;
         tracing::warn!(holder, gone, "a process ended without settling what it had asked for");
     }
-    holder::sweep(folder);
+    // What they left of themselves. Nothing is looked for where a request is only refused.
+    if any {
+        holder::sweep(folder);
+    }
     Ok(())
 }
 

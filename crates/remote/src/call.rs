@@ -12,7 +12,7 @@ use parasol_core::{ChatRequest, CompleteRequest, Error, ErrorKind};
 use parasol_wire::client::{self, Protocol, Written};
 use parasol_wire::openai::client::completion_request;
 use reqwest::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Body, RequestBuilder, Response};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,11 @@ use tokio::time::timeout;
 
 /// The first pause between two tries; doubled with each.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The kind of most bodies.
+pub(crate) const JSON: &str = "application/json";
+/// The header that [`once`] stands in.
+pub(crate) const ONCE: &str = "idempotency-key";
 
 /// What is asked.
 pub(crate) enum Ask {
@@ -145,7 +150,7 @@ impl<'a> Rounds<'a> {
 /// for nothing.
 async fn account(inner: &Arc<Inner>, ask: &Ask) -> Result<Tally, Error> {
     let reckoned = ask.reckoned();
-    let refused = match Tally::open(inner, &reckoned) {
+    let refused = match Tally::open(inner, &reckoned).await {
         Err(error) if matches!(error.kind(), ErrorKind::RateLimited { .. }) => error,
         opened => return opened,
     };
@@ -155,7 +160,9 @@ async fn account(inner: &Arc<Inner>, ask: &Ask) -> Result<Tally, Error> {
         return Err(refused);
     }
     match count::tokens(inner, request).await {
-        Ok(Some(tokens)) => Tally::open(inner, &Reckoned { most_prompt: tokens, counted: true, ..reckoned }),
+        Ok(Some(tokens)) => {
+            Tally::open(inner, &Reckoned { most_prompt: tokens, counted: true, ..reckoned }).await
+        }
         Ok(None) => Err(refused),
         Err(error) => {
             tracing::info!(
@@ -201,26 +208,27 @@ async fn attempt(
     let asked = Instant::now();
     let name = inner.entry.name.as_str();
     // Another backend may take fields that this one does not.
-    let Written { path, body, ignored } = written(backend, ask).map_err(|error| Failure {
-        error,
-        verdict: Verdict::Good,
-        elsewhere: true,
-        again: false,
-    })?;
-    let mut request = inner
-        .client(backend)
-        .post(backend.address.endpoint(&path))
-        .header(CONTENT_TYPE, "application/json")
+    let Written { path, body, ignored } = written(backend, ask).map_err(Failure::unwritable)?;
+    let request = post(inner, backend, &path, JSON, body.to_string())
         .header(ACCEPT, "text/event-stream")
-        .header("idempotency-key", once)
-        .body(body.to_string());
-    for (name, value) in backend.address.headers() {
-        request = request.header(name, value);
-    }
-    tally.asked();
+        .header(ONCE, once);
+    tally.asked(None);
     let response = sent(inner, backend, request).await?;
     let response = checked(backend, name, response).await?;
     Reading::new(inner, backend, events, tally, asked, ignored).read(response).await
+}
+
+/// A request to a backend, with the key that it wants.
+pub(crate) fn post(
+    inner: &Inner,
+    backend: &Backend,
+    path: &str,
+    kind: &str,
+    body: impl Into<Body>,
+) -> RequestBuilder {
+    let address = &backend.address;
+    let request = inner.client(backend).post(address.endpoint(path)).header(CONTENT_TYPE, kind).body(body);
+    address.headers().fold(request, |request, (name, value)| request.header(name, value))
 }
 
 /// Sends a request. A server may close a kept connection at the moment at which it is used again: what meets that, and gets not a

@@ -1,11 +1,11 @@
 //! Counting the tokens of a prompt where a provider publishes an endpoint for it.
 
 use crate::backend::seconds;
+use crate::call::{JSON, post};
 use crate::failure::{innermost, small_body};
 use crate::model::Inner;
 use parasol_core::{ChatRequest, Error, ErrorKind, Result};
 use parasol_wire::client;
-use reqwest::header::CONTENT_TYPE;
 use tokio::time::timeout;
 
 /// The tokens of a prompt; `None` where no address of the model can count.
@@ -14,14 +14,7 @@ pub(crate) async fn tokens(inner: &Inner, request: &ChatRequest) -> Result<Optio
     for backend in &inner.backends {
         let asked = client::count(backend.protocol, &backend.model, request, &backend.manner)?;
         let Some(asked) = asked else { continue };
-        let mut post = inner
-            .client(backend)
-            .post(backend.address.endpoint(&asked.path))
-            .header(CONTENT_TYPE, "application/json")
-            .body(asked.body.to_string());
-        for (name, value) in backend.address.headers() {
-            post = post.header(name, value);
-        }
+        let post = post(inner, backend, &asked.path, JSON, asked.body.to_string());
         let explain = |kind, message: &str| backend.address.explain(name, kind, message);
         let limit = seconds(inner.entry.limits.idle);
         let mut response = match timeout(limit, post.send()).await {

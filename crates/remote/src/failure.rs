@@ -22,6 +22,13 @@ pub(crate) struct Failure {
     pub(crate) again: bool,
 }
 
+impl Failure {
+    /// A request that a backend's protocol has no words for: another's may.
+    pub(crate) fn unwritable(error: Error) -> Self {
+        Self { error, verdict: Verdict::Good, elsewhere: true, again: false }
+    }
+}
+
 /// A response that is a stream, or what else it says.
 pub(crate) async fn checked(backend: &Backend, name: &str, response: Response) -> Result<Response, Failure> {
     let status = response.status();

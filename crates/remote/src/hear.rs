@@ -2,13 +2,12 @@
 
 use crate::answer;
 use crate::backend::{Backend, Verdict, seconds};
-use crate::call::{Rounds, once, sent};
+use crate::call::{ONCE, Rounds, once, post, sent};
 use crate::failure::{Failure, refusal, slow, transport};
 use crate::model::{Inner, RemoteModel};
 use crate::tally::Tally;
 use parasol_core::{Error, ErrorKind, EventStream, Result, TranscribeRequest, TranscriptEvent, Usage};
 use parasol_wire::openai::hearing;
-use reqwest::header::CONTENT_TYPE;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::Sender;
@@ -80,17 +79,19 @@ async fn transcript(
 ) -> Result<Vec<TranscriptEvent>> {
     let price = inner.entry.price.as_ref();
     let cost = price.and_then(|price| price.sound(sound.seconds));
-    let mut tally = Tally::open_for(inner, &request.client, cost, cost)?;
-    tally.so_far(cost);
+    let mut tally = Tally::open_for(inner, &request.client, cost, cost).await?;
     let _place = inner.rate.enter(&inner.entry.name, 0).await?;
     let once = once();
     let mut rounds = Rounds::new(inner);
     loop {
         let errand = rounds.next().await?;
-        tally.asked();
+        tally.asked(cost);
         match attempt(inner, &errand.backend, sound, request, &once).await {
-            Ok(told) => {
+            Ok(mut told) => {
                 errand.end(Verdict::Good, None);
+                if let Some(TranscriptEvent::Finished { usage, .. }) = told.last_mut() {
+                    usage.cost = cost;
+                }
                 tally.finished(Usage { cost, ..Usage::default() });
                 return Ok(told);
             }
@@ -111,19 +112,11 @@ async fn attempt(
 ) -> Result<Vec<TranscriptEvent>, Failure> {
     let name = inner.entry.name.as_str();
     let begun = Instant::now();
-    let elsewhere = |error| Failure { error, verdict: Verdict::Good, elsewhere: true, again: false };
     let form = hearing::form(&backend.model, request, &sound.wav, backend.manner.timestamps, once)
-        .map_err(elsewhere)?;
-    let mut post = inner
-        .client(backend)
-        .post(backend.address.endpoint(form.path))
-        .header(CONTENT_TYPE, form.content_type)
-        .header("idempotency-key", once)
-        .body(form.body);
-    for (name, value) in backend.address.headers() {
-        post = post.header(name, value);
-    }
+        .map_err(Failure::unwritable)?;
+    let post = post(inner, backend, form.path, &form.content_type, form.body).header(ONCE, once);
     let limit = seconds(inner.entry.limits.first_token);
+    let asked = Instant::now();
     let mut response = sent(inner, backend, post).await?;
     if !response.status().is_success() {
         return Err(refusal(backend, name, response).await);
@@ -138,7 +131,7 @@ async fn attempt(
         }
         Ok::<_, reqwest::Error>(body)
     };
-    let body = match tokio::time::timeout(limit, read).await {
+    let body = match tokio::time::timeout(limit.saturating_sub(asked.elapsed()), read).await {
         Err(_) => return Err(slow(backend, name, "sent no transcript", limit, true)),
         Ok(Err(e)) => return Err(transport(backend, name, &e, true)),
         Ok(Ok(body)) => body,
@@ -149,8 +142,7 @@ async fn attempt(
         elsewhere: true,
         again: false,
     })?;
-    if let Some(TranscriptEvent::Finished { usage, timings }) = told.last_mut() {
-        usage.cost = inner.entry.price.as_ref().and_then(|price| price.sound(sound.seconds));
+    if let Some(TranscriptEvent::Finished { timings, .. }) = told.last_mut() {
         // What of it was listening, and what writing, nobody tells.
         (timings.first_segment, timings.decode) = (begun.elapsed(), begun.elapsed());
     }

@@ -137,7 +137,8 @@ impl KeySources {
     /// Keeps a provider's key in the file; `None` forgets it, also where the keyring has it.
     ///
     /// # Errors
-    /// As for reading, and when the file cannot be written.
+    /// As for reading, and when the file cannot be written. `Denied` when the keyring has one that it did not give up: the file
+    /// is changed all the same, and what it says goes.
     pub fn store(&self, provider: &str, key: Option<&Key>) -> Result<()> {
         self.keep(provider, key.map(|key| Kept::Here(key.reveal().to_owned())))
     }
@@ -158,11 +159,18 @@ impl KeySources {
             Some(kept) => all.insert(provider.to_owned(), kept),
             None => all.remove(provider),
         };
+        // First, since a keyring that is locked or gone is the reason to keep a key elsewhere.
+        self.write(&all)?;
         // A key that is not used any more is not to stay behind.
         if let (Some(Kept::Keyring { keyring }), false) = (before, in_keyring) {
-            keyring::delete(&keyring, provider)?;
+            keyring::delete(&keyring, provider).map_err(|e| {
+                let name = self.file.display();
+                e.within(format!(
+                    "the key file {name} is changed, but the earlier key is still in the keyring"
+                ))
+            })?;
         }
-        self.write(&all)
+        Ok(())
     }
 
     fn write(&self, all: &BTreeMap<String, Kept>) -> Result<()> {

@@ -6,10 +6,12 @@ use crate::holder::Holder;
 use crate::report::{By, Report};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use parasol_core::{Error, ErrorKind, Money, Result, Usage};
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Who asks when nobody is named.
 pub const NOBODY: &str = "local";
@@ -58,6 +60,8 @@ pub struct Ledger {
     folder: PathBuf,
     budget: Budget,
     open: Mutex<Open>,
+    /// Whether it is known to be open, so that nobody waits for that.
+    ready: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +71,8 @@ struct Open {
     holder: Option<Holder>,
     /// What of a day could not be written down: its budgets know of it all the same.
     unwritten: (Date, BTreeMap<String, Money>),
+    /// Promises to answers that have ended which could not be taken back yet.
+    owed: Vec<i64>,
 }
 
 /// What was promised to an answer.
@@ -77,7 +83,20 @@ impl Ledger {
     /// The book in this folder, which is made when there is something to write.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, budget: Budget) -> Self {
-        Self { folder: folder.into(), budget, open: Mutex::default() }
+        Self { folder: folder.into(), budget, open: Mutex::default(), ready: AtomicBool::new(false) }
+    }
+
+    /// Opens the book that is there, on a thread where nothing else waits: lines of earlier versions may have to be taken over, and
+    /// another process may be about to do so. What goes wrong is told to who needs it.
+    pub(crate) async fn ready(self: &Arc<Self>) {
+        if self.ready.load(Ordering::Acquire) || !Book::is_in(&self.folder) {
+            return;
+        }
+        let it = Arc::clone(self);
+        let open = move || opened(&mut it.lock().book, &it.folder).is_ok();
+        if tokio::task::spawn_blocking(open).await.unwrap_or(false) {
+            self.ready.store(true, Ordering::Release);
+        }
     }
 
     /// Promises an answer the most that it can cost, if that leaves every budget kept, whatever other processes have promised by
@@ -89,14 +108,15 @@ impl Ledger {
     pub(crate) fn promise(&self, asked: &Promised<'_>) -> Result<Option<Promise>> {
         let Some(most) = self.most(asked)? else { return Ok(None) };
         let mut open = self.lock();
-        self.make(&mut open)?;
-        let Open { book: Some(book), holder, unwritten } = &mut *open else { return Err(unopened()) };
+        let Open { book, holder, unwritten, owed } = &mut *open;
+        let book = opened(book, &self.folder)?;
         let holder = match holder {
             Some(holder) => holder,
             none => none.insert(Holder::new(&self.folder)?),
         };
         let now = Timestamp::now();
         let written = book.within(|tx, folder| {
+            take_back(tx, owed)?;
             let claimed = |tx| book::claimed(tx, date(now), asked.client);
             let mut refused = self.passed(asked, most, with(claimed(tx)?, unwritten, now, asked.client));
             if refused.is_some() {
@@ -108,6 +128,7 @@ impl Ledger {
                 None => Ok(Promise(book::promise(tx, holder.name(), asked, most)?)),
             })
         })?;
+        owed.clear();
         written.map(Some).map_err(|message| {
             Error::new(ErrorKind::RateLimited { retry_after: until_midnight(now) }, message)
         })
@@ -120,10 +141,9 @@ impl Ledger {
     pub(crate) fn could_promise(&self, asked: &Promised<'_>) -> Result<bool> {
         let Some(most) = self.most(asked)? else { return Ok(true) };
         let mut open = self.lock();
-        self.make(&mut open)?;
-        let Open { book: Some(book), unwritten, .. } = &mut *open else { return Err(unopened()) };
+        let Open { book, unwritten, .. } = &mut *open;
         let now = Timestamp::now();
-        let claimed = book.within(|tx, _| book::claimed(tx, date(now), asked.client))?;
+        let claimed = opened(book, &self.folder)?.claimed(date(now), asked.client)?;
         Ok(self.passed(asked, most, with(claimed, unwritten, now, asked.client)).is_none())
     }
 
@@ -163,33 +183,35 @@ impl Ledger {
     pub(crate) fn release(&self, promise: Option<Promise>) {
         let Some(Promise(id)) = promise else { return };
         let mut open = self.lock();
-        let Some(book) = &mut open.book else { return };
-        if let Err(error) = book.within(|tx, _| book::take_back(tx, id)) {
-            // It counts until this process ends, which is on the safe side.
-            tracing::error!(error = error.message(), "a promise could not be taken back");
+        let Open { book: Some(book), owed, .. } = &mut *open else { return };
+        owed.push(id);
+        match book.within(|tx, _| take_back(tx, owed)) {
+            Ok(()) => owed.clear(),
+            // It counts until then, which is on the safe side.
+            Err(error) => tracing::error!(error = error.message(), "a promise is taken back later"),
         }
     }
 
     /// Writes a line, and takes back what had been promised, in one step.
     pub(crate) fn settle(&self, line: &Line, promise: Option<Promise>) {
         let mut open = self.lock();
-        let written = self.make(&mut open).and_then(|()| {
-            let book = open.book.as_mut().ok_or_else(unopened)?;
+        let Open { book, unwritten, owed, .. } = &mut *open;
+        owed.extend(promise.map(|Promise(id)| id));
+        let written = opened(book, &self.folder).and_then(|book| {
             book.within(|tx, _| {
-                promise.iter().try_for_each(|Promise(id)| book::take_back(tx, *id))?;
+                take_back(tx, owed)?;
                 book::insert(tx, line)
             })
         });
-        if let Err(error) = written {
-            // The answer is worth more than its line; what the budget knows of it is kept in memory.
-            tracing::error!(error = error.message(), "an answer could not be written down");
-            let today = date(line.at);
-            if open.unwritten.0 != today {
-                open.unwritten = (today, BTreeMap::new());
-            }
-            let spent = open.unwritten.1.entry(line.client.clone()).or_default();
-            *spent = spent.plus(line.usage.cost.unwrap_or_default());
+        let Err(error) = written else { return owed.clear() };
+        // The answer is worth more than its line; what the budget knows of it is kept in memory.
+        tracing::error!(error = error.message(), "an answer could not be written down");
+        let today = date(line.at);
+        if unwritten.0 != today {
+            *unwritten = (today, BTreeMap::new());
         }
+        let spent = unwritten.1.entry(line.client.clone()).or_default();
+        *spent = spent.plus(line.usage.cost.unwrap_or_default());
     }
 
     /// Writes a line.
@@ -197,21 +219,11 @@ impl Ledger {
     /// # Errors
     /// Those of the book.
     pub fn write(&self, line: &Line) -> Result<()> {
-        let mut open = self.lock();
-        self.make(&mut open)?;
-        open.book.as_mut().ok_or_else(unopened)?.within(|tx, _| book::insert(tx, line))
+        opened(&mut self.lock().book, &self.folder)?.within(|tx, _| book::insert(tx, line))
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Opens the book if it is not open, and makes it if it is not there.
-    fn make(&self, open: &mut Open) -> Result<()> {
-        if open.book.is_none() {
-            open.book = Some(Book::open(&self.folder)?);
-        }
-        Ok(())
     }
 
     /// Reads in the book, if there is one.
@@ -220,8 +232,7 @@ impl Ledger {
         if open.book.is_none() && !Book::is_in(&self.folder) {
             return Ok(T::default());
         }
-        self.make(&mut open)?;
-        what(open.book.as_ref().ok_or_else(unopened)?)
+        what(opened(&mut open.book, &self.folder)?)
     }
 
     /// What may be spent.
@@ -283,8 +294,17 @@ fn with(
     }
 }
 
-fn unopened() -> Error {
-    Error::new(ErrorKind::Internal, "the book of answers is not open")
+/// The book of a folder: opened if it is not open, made if it is not there.
+fn opened<'b>(slot: &'b mut Option<Book>, folder: &Path) -> Result<&'b mut Book> {
+    match slot {
+        Some(book) => Ok(book),
+        none => Ok(none.insert(Book::open(folder)?)),
+    }
+}
+
+/// Takes back what answers had been promised that have ended. They are owed no more when the transaction is done.
+fn take_back(tx: &Transaction<'_>, owed: &[i64]) -> rusqlite::Result<()> {
+    owed.iter().try_for_each(|id| book::take_back(tx, *id))
 }
 
 /// The first of so many days, of which today is the last.

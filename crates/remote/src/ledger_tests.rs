@@ -3,6 +3,7 @@
 use super::*;
 use crate::report::Sum;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 fn line(client: &str, dollars: f64) -> Line {
     let usage = Usage {
@@ -130,6 +131,85 @@ fn the_lines_of_earlier_versions_are_taken_over_once() {
 }
 
 #[test]
+fn what_could_not_be_taken_back_is_taken_back_as_soon_as_that_can_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = ledger(folder.path(), Some(1.0), None);
+    let held: Vec<_> = (0..3).map(|_| promise(&book, "a", 0.25).unwrap()).collect();
+    let other = rusqlite::Connection::open(folder.path().join("usage/book.sqlite3")).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER stuck BEFORE DELETE ON promise BEGIN SELECT raise(ABORT, 'stuck'); END",
+        )
+        .unwrap();
+    let mut held = held.into_iter();
+    book.settle(&line("a", 0.1), held.next().unwrap());
+    book.release(held.next().unwrap());
+    // Three promises of 25 cents, and the ten cents that could not be written down.
+    assert!(promise(&book, "a", 0.25).is_err());
+    other.execute_batch("DROP TRIGGER stuck").unwrap();
+    let all = || other.query_row("SELECT count(*) FROM promise", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(all(), 3);
+    assert!(promise(&book, "a", 0.66).is_err() && all() == 1, "only one answer is still on its way");
+    promise(&book, "a", 0.65).unwrap();
+    // Whatever is done next takes them back.
+    for last in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let book = ledger(folder.path(), Some(1.0), None);
+        let (one, two) = (promise(&book, "a", 0.25).unwrap(), promise(&book, "a", 0.25).unwrap());
+        let other = rusqlite::Connection::open(folder.path().join("usage/book.sqlite3")).unwrap();
+        other
+            .execute_batch("CREATE TRIGGER stuck BEFORE DELETE ON promise BEGIN SELECT raise(ABORT, ''); END")
+            .unwrap();
+        book.release(one);
+        other.execute_batch("DROP TRIGGER stuck").unwrap();
+        if last {
+            book.release(two)
+        } else {
+            book.settle(&line("a", 0.1), two)
+        }
+        let left = other.query_row("SELECT count(*) FROM promise", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(left, 0);
+    }
+}
+
+#[test]
+fn opening_the_book_keeps_no_connection_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let book = Arc::new(ledger(folder.path(), None, None));
+    runtime.block_on(book.ready());
+    assert!(!book.folder.exists() && book.lock().book.is_none(), "there is none, and none is made");
+    ledger(folder.path(), None, None).write(&line("a", 0.1)).unwrap();
+    // Somebody is at it for as long as the only thread that serves connections does nothing else.
+    let (busy, begun) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel();
+    let held = Arc::clone(&book);
+    let holder = std::thread::spawn(move || {
+        let _open = held.lock();
+        busy.send(()).unwrap();
+        wait.recv_timeout(Duration::from_secs(10)).is_ok()
+    });
+    begun.recv().unwrap();
+    runtime.spawn(async move { go.send(()).unwrap() });
+    runtime.block_on(book.ready());
+    assert!(holder.join().unwrap(), "the thread was held up");
+    assert!(book.lock().book.is_some());
+}
+
+#[test]
+fn a_book_that_another_process_does_not_let_go_is_waited_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = ledger(folder.path(), None, None);
+    std::fs::create_dir_all(&book.folder).unwrap();
+    let other = rusqlite::Connection::open(book.folder.join("book.sqlite3")).unwrap();
+    other.execute_batch("CREATE TABLE something (else_ TEXT); BEGIN EXCLUSIVE").unwrap();
+    let begun = Instant::now();
+    let error = book.write(&line("a", 0.1)).unwrap_err();
+    assert!(error.message().contains("another process holds it"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn absurd_numbers_of_a_provider_do_not_spoil_the_book() {
     let folder = tempfile::tempdir().unwrap();
     let book = ledger(folder.path(), Some(1.0), None);
@@ -177,10 +257,29 @@ fn child() {
     }
     std::fs::write(format!("{}/{}.done", folder.display(), std::process::id()), held.len().to_string())
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(60));
+    std::thread::sleep(Duration::from_secs(60));
 }
 
-fn processes(folder: &std::path::Path, count: usize) -> Vec<Child> {
+/// Processes that end with the test, however that ends.
+struct Processes(Vec<Child>);
+
+impl Processes {
+    fn kill(&mut self) {
+        for child in &mut self.0 {
+            // One that has ended by itself cannot be killed.
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn processes(folder: &std::path::Path, count: usize) -> Processes {
     let spawn = || {
         Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "ledger::tests::child", "--nocapture"])
@@ -190,11 +289,13 @@ fn processes(folder: &std::path::Path, count: usize) -> Vec<Child> {
             .spawn()
             .unwrap()
     };
-    let children: Vec<Child> = (0..count).map(|_| spawn()).collect();
-    for child in &children {
+    let children = Processes((0..count).map(|_| spawn()).collect());
+    let begun = Instant::now();
+    for child in &children.0 {
         let done = folder.join(format!("{}.done", child.id()));
-        while !done.exists() || std::fs::read_to_string(&done).unwrap().is_empty() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        while std::fs::read_to_string(&done).unwrap_or_default().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(50), "{} has not promised all", child.id());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
     children
@@ -203,20 +304,17 @@ fn processes(folder: &std::path::Path, count: usize) -> Vec<Child> {
 #[test]
 fn processes_share_a_budget_and_what_a_killed_one_promised_is_free_again() {
     let folder = tempfile::tempdir().unwrap();
-    let children = processes(folder.path(), 4);
+    let mut children = processes(folder.path(), 4);
     let told = |child: &Child| -> usize {
         let path = folder.path().join(format!("{}.done", child.id()));
         std::fs::read_to_string(path).unwrap().parse().unwrap()
     };
-    let each: Vec<usize> = children.iter().map(told).collect();
+    let each: Vec<usize> = children.0.iter().map(told).collect();
     // Ten times ten cents make the dollar, whoever promised them.
     assert_eq!(each.iter().sum::<usize>(), 10, "{each:?}");
     let book = ledger(folder.path(), Some(1.0), None);
     assert!(promise(&book, "a", 0.1).is_err(), "all four live");
-    for mut child in children {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    children.kill();
     // A cent of each may have been charged: nine tenths are free.
     let held: Vec<_> = std::iter::from_fn(|| promise(&book, "a", 0.1).ok()).collect();
     assert_eq!(held.len(), 9);

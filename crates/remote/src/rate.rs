@@ -89,6 +89,15 @@ impl Rate {
                 Some(got.ok().and_then(std::result::Result::ok).ok_or_else(full)?)
             }
         };
+        self.turn(name, tokens).await?;
+        Ok(place)
+    }
+
+    /// Waits for the turn of a further request for the same answer, which has its place.
+    ///
+    /// # Errors
+    /// `RateLimited` when it would take longer than the limits' longest wait.
+    pub(crate) async fn turn(&self, name: &str, tokens: usize) -> Result<()> {
         let wait = self.reserve(tokens, Instant::now()).map_err(|wait| {
             let retry_after = wait.as_secs().saturating_add(1);
             let message = format!(
@@ -99,7 +108,7 @@ impl Rate {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        Ok(place)
+        Ok(())
     }
 
     /// Takes a turn and tells how long it is to be waited for; nothing is taken when that is too long.

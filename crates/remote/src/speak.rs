@@ -4,15 +4,15 @@
 use crate::alarm::Alarm;
 use crate::answer;
 use crate::backend::{Backend, Verdict, seconds};
-use crate::call::{Rounds, once, sent};
+use crate::call::{JSON, ONCE, Rounds, once, post, sent};
 use crate::entry::RemoteVoice;
 use crate::failure::{Failure, refusal, slow, transport};
 use crate::model::{Inner, RemoteModel};
 use crate::reading::{Gone, Stop};
 use crate::tally::Tally;
 use parasol_core::{
-    Error, ErrorKind, EventStream, Result, Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage,
-    Usage, Voice,
+    Error, ErrorKind, EventStream, Money, Result, Speak, SpeakRequest, SpeechEvent, SpeechTimings,
+    SpeechUsage, Usage, Voice,
 };
 use parasol_wire::client::Protocol;
 use parasol_wire::sound::SoundReader;
@@ -25,11 +25,11 @@ use tokio::sync::mpsc::Sender;
 
 /// Seconds that a character takes as a rule …
 const USUAL: f64 = 1.0 / 15.0;
-/// … and at most, with what budgets are kept: a digit is a word.
+/// … and at most where they are paid for and a budget is kept: a digit is a word. So much is promised, and no more is taken.
 const SLOWEST: f64 = 0.5;
 /// More sound than this for a text of so many characters is not that text.
 const BEYOND: f64 = 3.0;
-/// Pauses around it.
+/// Pauses around it, or around each piece of it.
 const AROUND: f64 = 30.0;
 
 impl Speak for RemoteModel {
@@ -84,8 +84,10 @@ struct Speech<'a> {
 /// A part of the text, by its place in it.
 struct Piece<'t> {
     text: &'t str,
-    /// Bytes of the text up to its end.
+    /// Bytes of the text up to its end …
     end: usize,
+    /// … and characters.
+    asked: usize,
 }
 
 impl<'a> Speech<'a> {
@@ -98,31 +100,45 @@ impl<'a> Speech<'a> {
         Self { inner, request, voice, events, begun: Instant::now(), first: None, rate: None, samples: 0 }
     }
 
+    /// What so many characters cost that make so many seconds, where that is known.
+    fn cost(&self, characters: usize, seconds: f64) -> Option<Money> {
+        self.inner.entry.price.as_ref()?.speech(characters, seconds)
+    }
+
+    /// Seconds that a text makes in so many pieces if each of its characters takes `each`.
+    fn seconds(&self, characters: usize, pieces: usize, each: f64) -> f64 {
+        (AROUND * pieces as f64 + each * characters as f64) / f64::from(self.request.speed)
+    }
+
+    /// Seconds that a text usually makes.
+    fn usual(&self, characters: usize) -> f64 {
+        self.seconds(characters, 0, USUAL)
+    }
+
     /// Says the text, or tells why it could not be said.
     async fn run(mut self) -> Result<()> {
         let (inner, text) = (self.inner, self.request.text.as_str());
         let all = text.chars().count();
-        let pace = f64::from(self.request.speed);
-        let cost = |characters: usize, each: f64| {
-            let price = inner.entry.price.as_ref()?;
-            price.speech(characters, characters as f64 * each / pace)
-        };
-        let client = &self.request.client;
-        let mut tally = Tally::open_for(inner, client, cost(all, SLOWEST), cost(all, USUAL))?;
-        let _place = inner.rate.enter(&inner.entry.name, 0).await?;
         let known = inner.backends.iter().map(|backend| backend.manner.max_characters).min();
+        let parts = pieces(text, known.unwrap_or(usize::MAX));
+        let most = self.cost(all, self.seconds(all, parts.len(), SLOWEST));
+        let likely = self.cost(all, self.usual(all));
+        let mut tally = Tally::open_for(inner, &self.request.client, most, likely).await?;
+        let _place = inner.rate.enter(&inner.entry.name, 0).await?;
         let mut asked = 0usize;
-        for text_piece in pieces(text, known.unwrap_or(usize::MAX)) {
+        for (number, part) in parts.into_iter().enumerate() {
+            if number > 0 {
+                inner.rate.turn(&inner.entry.name, 0).await?;
+            }
             // Pieces lie within the text.
-            let end = (text_piece.as_ptr() as usize - text.as_ptr() as usize) + text_piece.len();
-            asked = asked.saturating_add(text_piece.chars().count());
-            tally.so_far(cost(asked, USUAL));
-            if self.piece(&Piece { text: text_piece, end }, &mut tally).await?.is_none() {
+            let end = (part.as_ptr() as usize - text.as_ptr() as usize) + part.len();
+            asked = asked.saturating_add(part.chars().count());
+            if self.piece(&Piece { text: part, end, asked }, &mut tally).await?.is_none() {
                 return Ok(());
             }
         }
-        let audio = self.samples as f64 / f64::from(self.rate.unwrap_or(1));
-        let cost = inner.entry.price.as_ref().and_then(|price| price.speech(all, audio));
+        let audio = self.heard();
+        let cost = self.cost(all, audio);
         tally.finished(Usage { cost, ..Usage::default() });
         let usage = SpeechUsage {
             characters: all,
@@ -137,6 +153,25 @@ impl<'a> Speech<'a> {
         Ok(())
     }
 
+    /// The most seconds of sound that are taken for a piece, and whether that is because no more were promised: sound is paid for
+    /// where characters are not.
+    fn most(&self, piece: &Piece<'_>, tally: &Tally) -> (f64, bool) {
+        let paid = self.inner.entry.price.as_ref().is_some_and(|price| price.characters.is_none());
+        let promised = paid && tally.is_promised();
+        let each = if promised { SLOWEST } else { BEYOND };
+        (self.seconds(piece.text.chars().count(), 1, each), promised)
+    }
+
+    /// Seconds of sound that came.
+    fn heard(&self) -> f64 {
+        self.samples as f64 / f64::from(self.rate.unwrap_or(1))
+    }
+
+    /// What is due if it ends with this piece: for what came, or what usually comes.
+    fn so_far(&self, piece: &Piece<'_>) -> Option<Money> {
+        self.cost(piece.asked, self.usual(piece.asked).max(self.heard()))
+    }
+
     /// Says a piece; `None` when nobody listens any more. Until its first sound another address may say it, or the same one again.
     async fn piece(&mut self, piece: &Piece<'_>, tally: &mut Tally) -> Result<Option<()>> {
         let inner = self.inner;
@@ -144,7 +179,7 @@ impl<'a> Speech<'a> {
         let mut rounds = Rounds::new(inner);
         loop {
             let errand = rounds.next().await?;
-            tally.asked();
+            tally.asked(self.so_far(piece));
             match self.attempt(&errand.backend, piece, &once, tally).await {
                 Ok(()) => {
                     errand.end(Verdict::Good, None);
@@ -168,18 +203,9 @@ impl<'a> Speech<'a> {
     ) -> Result<(), Stop> {
         let (inner, name) = (self.inner, self.inner.entry.name.as_str());
         let manner = &backend.manner;
-        let written =
-            speaking::request(backend.protocol, &backend.model, piece.text, self.request, manner)
-                .map_err(|error| Failure { error, verdict: Verdict::Good, elsewhere: true, again: false })?;
-        let mut post = inner
-            .client(backend)
-            .post(backend.address.endpoint(&written.path))
-            .header(CONTENT_TYPE, "application/json")
-            .header("idempotency-key", once)
-            .body(written.body.to_string());
-        for (name, value) in backend.address.headers() {
-            post = post.header(name, value);
-        }
+        let written = speaking::request(backend.protocol, &backend.model, piece.text, self.request, manner)
+            .map_err(Failure::unwritable)?;
+        let post = post(inner, backend, &written.path, JSON, written.body.to_string()).header(ONCE, once);
         let asked = Instant::now();
         let response = sent(inner, backend, post).await?;
         if !response.status().is_success() {
@@ -202,6 +228,7 @@ impl<'a> Speech<'a> {
         let mut reader = SoundReader::new(backend.protocol);
         let (first, idle) = (seconds(limits.first_token), seconds(limits.idle));
         let mut alarm = Alarm::new(first);
+        let (most, promised) = self.most(piece, tally);
         let mut heard = 0usize;
         loop {
             let fresh = heard == 0;
@@ -228,32 +255,40 @@ impl<'a> Speech<'a> {
             };
             let samples = reader.push(&bytes).map_err(|e| broken(&e))?;
             let Some(rate) = reader.rate().filter(|_| !samples.is_empty()) else { continue };
-            heard = heard.saturating_add(samples.len());
-            let most = (AROUND + BEYOND * piece.text.chars().count() as f64) / f64::from(self.request.speed);
-            if heard as f64 / f64::from(rate) > most {
-                let much = format!("it has sent {most:.0} s of sound, which is more than the text could be");
-                return Err(broken(&Error::new(ErrorKind::Network, much)).into());
+            if let Some(before) = self.rate.filter(|before| *before != rate) {
+                let message = format!("its sound has {rate} Hz now and had {before} before");
+                return Err(broken(&Error::new(ErrorKind::Network, message)).into());
             }
-            self.begin(rate).await.map_err(|stop| match stop {
-                Begun::Gone => Stop::Gone,
-                Begun::Otherwise(before) => {
-                    let message = format!("its sound has {rate} Hz now and had {before} before");
-                    broken(&Error::new(ErrorKind::Network, message)).into()
+            heard = heard.saturating_add(samples.len());
+            if heard as f64 / f64::from(rate) > most {
+                let much = |why: &str| {
+                    Error::new(ErrorKind::Network, format!("it has sent {most:.0} s of sound, {why}"))
+                };
+                if !promised {
+                    return Err(broken(&much("which is more than the text could be")).into());
                 }
-            })?;
+                // So much was made, whoever hears it, and nobody is to be paid for the rest.
+                tally.piece();
+                let earlier = (self.samples + samples.len()).saturating_sub(heard) as f64 / f64::from(rate);
+                tally.so_far(self.cost(piece.asked, earlier + most));
+                let failure = broken(&much("which is all that the budget has promised to the text"));
+                return Err(
+                    Failure { verdict: Verdict::Good, elsewhere: false, again: false, ..failure }.into()
+                );
+            }
+            self.samples = self.samples.saturating_add(samples.len());
+            self.begin(rate).await?;
             tally.piece();
+            tally.so_far(self.so_far(piece));
             self.tell(samples, heard, rate, piece).await?;
         }
     }
 
     /// Tells that sound begins, once.
-    async fn begin(&mut self, rate: u32) -> Result<(), Begun> {
-        match self.rate {
-            Some(before) if before != rate => return Err(Begun::Otherwise(before)),
-            Some(_) => return Ok(()),
-            None => {}
+    async fn begin(&mut self, rate: u32) -> Result<(), Gone> {
+        if self.rate.replace(rate).is_some() {
+            return Ok(());
         }
-        self.rate = Some(rate);
         self.first = Some(self.begun.elapsed());
         let started = SpeechEvent::Started {
             model: self.inner.entry.name.clone(),
@@ -262,7 +297,7 @@ impl<'a> Speech<'a> {
             total: self.request.text.len(),
             seed: self.request.seed.unwrap_or(0),
         };
-        self.events.send(Ok(started)).await.map_err(|_| Begun::Gone)
+        self.events.send(Ok(started)).await.map_err(|_| Gone)
     }
 
     async fn tell(
@@ -272,7 +307,6 @@ impl<'a> Speech<'a> {
         rate: u32,
         piece: &Piece<'_>,
     ) -> Result<(), Gone> {
-        self.samples = self.samples.saturating_add(samples.len());
         let volume = self.request.volume;
         if volume != 1.0 {
             samples.iter_mut().for_each(|sample| *sample = (*sample * volume).clamp(-1.0, 1.0));
@@ -283,11 +317,6 @@ impl<'a> Speech<'a> {
         let done = (piece.end - length).saturating_add((far as usize).min(length));
         self.events.send(Ok(SpeechEvent::Audio { samples, done })).await.map_err(|_| Gone)
     }
-}
-
-enum Begun {
-    Gone,
-    Otherwise(u32),
 }
 
 /// Whether what comes says of itself that it is no sound, or one of a form that was not asked for.

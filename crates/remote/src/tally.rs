@@ -32,6 +32,8 @@ pub(crate) struct Tally {
     promise: Option<Promise>,
     /// What it costs as far as it has come, where tokens do not tell.
     cost: Option<Money>,
+    /// What had come, and what that cost, before the try that is under way.
+    before: (usize, Option<Money>),
     /// Tokens that the prompt probably has.
     likely: usize,
     pieces: usize,
@@ -44,9 +46,9 @@ impl Tally {
     ///
     /// # Errors
     /// When a budget would be passed: [`Ledger::promise`].
-    pub(crate) fn open(inner: &Arc<Inner>, request: &Reckoned<'_>) -> Result<Self> {
+    pub(crate) async fn open(inner: &Arc<Inner>, request: &Reckoned<'_>) -> Result<Self> {
         let (asked, likely) = promised(inner, request);
-        Self::promised(inner, &asked, likely)
+        Self::promised(inner, &asked, likely).await
     }
 
     /// Whether a budget could be kept with this request if its prompt were nothing.
@@ -62,20 +64,23 @@ impl Tally {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub(crate) fn open_for(
+    pub(crate) async fn open_for(
         inner: &Arc<Inner>,
         client: &str,
         most: Option<Money>,
         likely: Option<Money>,
     ) -> Result<Self> {
         let asked = Promised { most, cost: likely.unwrap_or_default(), ..nothing(inner, client) };
-        Self::promised(inner, &asked, 0)
+        Self::promised(inner, &asked, 0).await
     }
 
-    fn promised(inner: &Arc<Inner>, asked: &Promised<'_>, likely: usize) -> Result<Self> {
+    async fn promised(inner: &Arc<Inner>, asked: &Promised<'_>, likely: usize) -> Result<Self> {
         let ledger = inner.ledger.clone();
         let promise = match &ledger {
-            Some(ledger) => ledger.promise(asked)?,
+            Some(ledger) => {
+                ledger.ready().await;
+                ledger.promise(asked)?
+            }
             None => None,
         };
         Ok(Self {
@@ -84,6 +89,7 @@ impl Tally {
             client: asked.client.to_owned(),
             promise,
             cost: None,
+            before: (0, None),
             likely,
             pieces: 0,
             asked: false,
@@ -96,15 +102,24 @@ impl Tally {
         self.likely
     }
 
-    /// The request went out.
-    pub(crate) fn asked(&mut self) {
+    /// Whether a budget is kept with it: it is not to cost more than was promised.
+    pub(crate) fn is_promised(&self) -> bool {
+        self.promise.is_some()
+    }
+
+    /// The request goes out, or that for a further part of the answer: what all costs with it, where tokens do not tell.
+    pub(crate) fn asked(&mut self, cost: Option<Money>) {
+        self.before = (self.pieces, self.cost);
+        self.cost = cost;
         self.asked = true;
     }
 
-    /// A try came to nothing that anybody charges for.
+    /// A try failed. If nothing came of it, nobody charges for it.
     pub(crate) fn failed(&mut self) {
-        if self.pieces == 0 {
-            self.asked = false;
+        let (pieces, cost) = self.before;
+        if self.pieces == pieces {
+            self.asked = pieces > 0;
+            self.cost = cost;
         }
     }
 

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Asked, Server, ask, begin, entry_of, open, respond, send};
+use common::{Asked, Server, ask, begin, entry_of, open, redirect, respond, send};
 use parasol_core::{Chat, ChatRequest, ErrorKind, Message, Role};
 use parasol_remote::{BackendEntry, Key, KeySources, RemoteModel, Remotes};
 use parasol_wire::client::Protocol;
@@ -160,9 +160,7 @@ fn whatever_breaks_is_an_error_within_a_moment() {
         }),
         ("a web page", |_, stream| respond(stream, 200, "text/html", "", "<html></html>")),
         ("JSON where a stream was due", |_, stream| respond(stream, 200, "application/json", "", "{}")),
-        ("a redirect", |_, stream| {
-            respond(stream, 307, "text/plain", "location: http://127.0.0.1:9/\r\n", "")
-        }),
+        ("a redirect", |_, stream| redirect(stream, 307, "")),
         ("an error in the stream", |protocol, stream| {
             begin(stream);
             let error = match protocol {
@@ -270,13 +268,7 @@ fn a_key_is_in_one_header_and_nowhere_else() {
                         );
                     }
                     2 => respond(stream, 200, &format!("text/{MARKER}"), "", ""),
-                    _ => respond(
-                        stream,
-                        302,
-                        "text/plain",
-                        &format!("location: http://127.0.0.1:9/{MARKER}\r\n"),
-                        "",
-                    ),
+                    _ => redirect(stream, 302, MARKER),
                 }
             });
             let key = Some(Key::new(MARKER, "x").unwrap());

@@ -4,16 +4,12 @@
 
 mod common;
 
-use common::{Asked, Server, begin, entry_of, respond};
-use futures_core::Stream;
+use common::{Asked, Server, all, begin, entry_of, redirect, respond};
 use parasol_core::{Error, ErrorKind, Money, TranscribeRequest, TranscriptEvent};
 use parasol_remote::{Budget, Key, Ledger, Price, Recording, RemoteEntry, RemoteModel, Remotes};
-use std::future::poll_fn;
 use std::io::Write;
 use std::net::TcpStream;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const ANSWER: &str = r#"{"text":"Grüße.","duration":60.0,"language":"german"}"#;
@@ -34,20 +30,12 @@ fn model(server: &Server) -> Arc<RemoteModel> {
 fn hear(model: &RemoteModel) -> (String, Vec<TranscriptEvent>, Option<Error>) {
     let recording = Recording { wav: b"RIFF and so on".to_vec(), seconds: 60.0 };
     let request = TranscribeRequest { client: "a".into(), ..TranscribeRequest::default() };
-    let mut stream = model.transcribe(recording, request).unwrap();
-    let (mut text, mut events) = (String::new(), Vec::new());
-    loop {
-        match pollster::block_on(poll_fn(|cx| Pin::new(&mut stream).poll_next(cx))) {
-            None => return (text, events, None),
-            Some(Err(error)) => return (text, events, Some(error)),
-            Some(Ok(event)) => {
-                if let TranscriptEvent::Segment(segment) = &event {
-                    text.push_str(&segment.text);
-                }
-                events.push(event);
-            }
-        }
-    }
+    let (events, error) = all(model.transcribe(recording, request).unwrap());
+    let text = |event: &TranscriptEvent| match event {
+        TranscriptEvent::Segment(segment) => Some(segment.text.clone()),
+        _ => None,
+    };
+    (events.iter().filter_map(text).collect(), events, error)
 }
 
 #[test]
@@ -69,7 +57,7 @@ fn an_answer_may_come_byte_by_byte() {
 #[test]
 fn whatever_breaks_is_an_error_within_a_moment() {
     type Fault = fn(&mut TcpStream);
-    let faults: [(&str, Fault); 11] = [
+    let faults: [(&str, Fault); 12] = [
         ("nothing at all", |_| {}),
         ("silence", |_| std::thread::sleep(Duration::from_secs(3))),
         ("cut in the middle", |stream| {
@@ -82,6 +70,16 @@ fn whatever_breaks_is_an_error_within_a_moment() {
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"text\":";
             let _ = stream.write_all(head.as_bytes());
             std::thread::sleep(Duration::from_secs(3));
+        }),
+        ("late twice", |stream| {
+            std::thread::sleep(Duration::from_millis(500));
+            let length = ANSWER.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            );
+            let _ = stream.write_all(head.as_bytes());
+            std::thread::sleep(Duration::from_millis(500));
+            let _ = stream.write_all(ANSWER.as_bytes());
         }),
         ("broken UTF-8", |stream| {
             let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\nconnection: close\r\n\r\n{\"text\":\"\xff\xc3(\"}";
@@ -101,7 +99,7 @@ fn whatever_breaks_is_an_error_within_a_moment() {
             let megabyte = "x".repeat(1 << 20);
             while common::send(stream, &megabyte) {}
         }),
-        ("a redirect", |stream| respond(stream, 307, "text/plain", "location: http://127.0.0.1:9/\r\n", "")),
+        ("a redirect", |stream| redirect(stream, 307, "")),
     ];
     for (name, fault) in faults {
         let server = Server::start(move |_: &Asked, stream: &mut TcpStream| fault(stream));
@@ -117,13 +115,8 @@ fn whatever_breaks_is_an_error_within_a_moment() {
 #[test]
 fn what_may_get_better_is_asked_again_and_paid_for_once() {
     for (status, again) in [(400, false), (401, false), (429, true), (500, true), (503, true), (529, true)] {
-        let times = AtomicUsize::new(0);
-        let server = Server::start(move |_, stream| {
-            if times.fetch_add(1, Ordering::SeqCst) == 0 {
-                respond(stream, status, "application/json", "", r#"{"error":{"message":"later"}}"#);
-            } else {
-                respond(stream, 200, "application/json", "", ANSWER);
-            }
+        let server = Server::failing_once(status, r#"{"error":{"message":"later"}}"#, |_, stream| {
+            respond(stream, 200, "application/json", "", ANSWER);
         });
         let folder = tempfile::tempdir().unwrap();
         let budget = Budget { day: Some(2.0), ..Budget::default() };

@@ -4,14 +4,13 @@
 
 mod common;
 
-use common::speech::{PROTOCOLS, all, asked, end, entry, head, kind, model, next, say, send, sound, whole};
-use common::{Asked, Server, begin, respond};
+use common::speech::{PROTOCOLS, all, asked, end, entry, head, kind, model, say, send, sound, whole};
+use common::{Asked, Server, begin, next, redirect, respond};
 use parasol_core::{ErrorKind, Speak, SpeakRequest, SpeechEvent};
 use parasol_remote::{Key, Remotes};
 use parasol_wire::client::Protocol;
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -178,9 +177,7 @@ fn whatever_breaks_is_an_error_within_a_moment() {
             begin(stream);
             common::send(stream, "data: {\"type\":\"speech.audio.delta\"}\n\n");
         }),
-        ("a redirect", |_, stream| {
-            respond(stream, 307, "text/plain", "location: http://127.0.0.1:9/\r\n", "")
-        }),
+        ("a redirect", |_, stream| redirect(stream, 307, "")),
         ("a refusal in the middle of a head", |_, stream| {
             let _ = stream.write_all(b"HTTP/1.1 500 X\r\ncontent-le");
         }),
@@ -242,25 +239,11 @@ fn refusals_are_told_in_the_providers_words_and_asked_again_where_that_may_help(
             (503, ErrorKind::Overloaded, true),
             (529, ErrorKind::Overloaded, true),
         ] {
-            let times = AtomicUsize::new(0);
-            let server = Server::start(move |_, stream| {
-                if times.fetch_add(1, Ordering::SeqCst) == 0 {
-                    respond(stream, status, "application/json", "", body);
-                } else {
-                    whole(stream, protocol, 10);
-                }
-            });
+            let server = Server::failing_once(status, body, move |_, stream| whole(stream, protocol, 10));
             let error = say(&model(protocol, &server), "Hi.").2.unwrap();
             assert_eq!(*error.kind(), kind, "{protocol:?}, {status}: {error}");
             assert!(error.message().contains("so it is"), "{protocol:?}, {status}: {error}");
-            let times = AtomicUsize::new(0);
-            let server = Server::start(move |_, stream| {
-                if times.fetch_add(1, Ordering::SeqCst) == 0 {
-                    respond(stream, status, "application/json", "", body);
-                } else {
-                    whole(stream, protocol, 10);
-                }
-            });
+            let server = Server::failing_once(status, body, move |_, stream| whole(stream, protocol, 10));
             let patient = entry(protocol, &server, |limits| {
                 (limits.retries, limits.failures) = (1, 9);
             });

@@ -92,9 +92,7 @@ impl AppState {
             }
         }
     }
-}
 
-impl AppState {
     /// The voices of a model, which is loaded for that.
     ///
     /// # Errors

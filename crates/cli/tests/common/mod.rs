@@ -3,6 +3,8 @@
 
 #![allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 
+pub mod provider;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

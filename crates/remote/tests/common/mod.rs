@@ -5,14 +5,16 @@
 pub(crate) mod speech;
 
 use futures_core::Stream;
-use parasol_core::{ChatRequest, Error, GenerationEvent, Message, Role};
+use parasol_core::{ChatRequest, Error, EventStream, GenerationEvent, Message, Role};
 use parasol_remote::{BackendEntry, Limits, RemoteEntry, RemoteModel, Remotes};
+use std::any::Any;
 use std::future::poll_fn;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A request as it came.
@@ -22,17 +24,42 @@ pub(crate) struct Asked {
     pub(crate) body: String,
 }
 
-/// A server; its threads end with the test's process, its port is closed by `stop`.
+/// A server; its threads end with the test's process, its port is closed by `stop`. What fails in answering fails the test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) chats: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
+    failed: Arc<Mutex<Option<Box<dyn Any + Send>>>>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let failed = self.failed.lock().unwrap().take();
+        if let Some(failed) = failed
+            && !std::thread::panicking()
+        {
+            resume_unwind(failed);
+        }
+    }
 }
 
 impl Server {
     /// Answers every POST with `chat`; `/models` lists `m` unless it was told to fail.
     pub(crate) fn start(chat: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), chat)
+    }
+
+    /// Fails once, in OpenAI's words or another provider's, and then answers.
+    pub(crate) fn failing_once(
+        status: u16,
+        body: &'static str,
+        chat: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
+    ) -> Self {
+        let times = AtomicUsize::new(0);
+        Self::start(move |asked, stream| match times.fetch_add(1, Ordering::SeqCst) {
+            0 => respond(stream, status, "application/json", "", body),
+            _ => chat(asked, stream),
+        })
     }
 
     pub(crate) fn on(
@@ -42,12 +69,15 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (chats, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, stop, chat) = (chats.clone(), stopped.clone(), Arc::new(chat));
+        let failed = Arc::new(Mutex::new(None));
+        let first = failed.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
                 let (mut stream, count, chat) = (stream.unwrap(), count.clone(), chat.clone());
+                let first = first.clone();
                 std::thread::spawn(move || {
                     let Some(asked) = read(&stream) else { return };
                     if asked.path.ends_with("/models") {
@@ -55,12 +85,15 @@ impl Server {
                         respond(&mut stream, 200, "application/json", "", list);
                     } else {
                         count.fetch_add(1, Ordering::SeqCst);
-                        chat(&asked, &mut stream);
+                        // Kept before the connection is closed, and so before the test goes on.
+                        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| chat(&asked, &mut stream))) {
+                            first.lock().unwrap().get_or_insert(panic);
+                        }
                     }
                 });
             }
         });
-        Self { address, chats, stopped }
+        Self { address, chats, stopped, failed }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -104,6 +137,11 @@ pub(crate) fn respond(stream: &mut TcpStream, status: u16, kind: &str, headers: 
     let head =
         format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{headers}");
     let _ = write!(stream, "{head}connection: close\r\n\r\n{body}");
+}
+
+/// Leads astray.
+pub(crate) fn redirect(stream: &mut TcpStream, status: u16, path: &str) {
+    respond(stream, status, "text/plain", &format!("location: http://127.0.0.1:9/{path}\r\n"), "");
 }
 
 /// The head of a stream that ends with the connection.
@@ -178,10 +216,20 @@ pub(crate) fn open(backends: Vec<BackendEntry>, change: impl FnOnce(&mut Limits)
 }
 
 /// The next event.
-pub(crate) fn next(
-    stream: &mut parasol_core::EventStream<GenerationEvent>,
-) -> Option<parasol_core::Result<GenerationEvent>> {
+pub(crate) fn next<E>(stream: &mut EventStream<E>) -> Option<parasol_core::Result<E>> {
     pollster::block_on(poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)))
+}
+
+/// All events, and the error that ended them.
+pub(crate) fn all<E>(mut stream: EventStream<E>) -> (Vec<E>, Option<Error>) {
+    let mut events = Vec::new();
+    loop {
+        match next(&mut stream) {
+            None => return (events, None),
+            Some(Err(error)) => return (events, Some(error)),
+            Some(Ok(event)) => events.push(event),
+        }
+    }
 }
 
 /// What came of asking as a client for so many tokens: the events, and the error that ended them.
@@ -197,36 +245,20 @@ pub(crate) fn ask_as(
         client: client.into(),
         ..ChatRequest::default()
     };
-    let mut stream = model.chat().unwrap().chat(request).unwrap();
-    let mut events = Vec::new();
-    loop {
-        match next(&mut stream) {
-            None => return (events, None),
-            Some(Err(error)) => return (events, Some(error)),
-            Some(Ok(event)) => events.push(event),
-        }
-    }
+    all(model.chat().unwrap().chat(request).unwrap())
 }
 
 /// What came of asking: the text, and the error that ended it.
 pub(crate) fn ask(model: &RemoteModel) -> (String, Vec<GenerationEvent>, Option<Error>) {
-    let mut stream = chat(model);
-    let (mut text, mut events) = (String::new(), Vec::new());
-    loop {
-        match pollster::block_on(poll_fn(|cx| Pin::new(&mut stream).poll_next(cx))) {
-            None => return (text, events, None),
-            Some(Err(error)) => return (text, events, Some(error)),
-            Some(Ok(event)) => {
-                if let GenerationEvent::Token(token) = &event {
-                    text.push_str(&token.text);
-                }
-                events.push(event);
-            }
-        }
-    }
+    let (events, error) = all(chat(model));
+    let text = |event: &GenerationEvent| match event {
+        GenerationEvent::Token(token) => Some(token.text.clone()),
+        _ => None,
+    };
+    (events.iter().filter_map(text).collect(), events, error)
 }
 
-pub(crate) fn chat(model: &RemoteModel) -> parasol_core::EventStream<GenerationEvent> {
+pub(crate) fn chat(model: &RemoteModel) -> EventStream<GenerationEvent> {
     let sampling = model.recommended().sampling();
     let messages = vec![Message::new(Role::User, "hello")];
     let request = ChatRequest { messages, sampling, ..ChatRequest::default() };

@@ -1,14 +1,11 @@
 //! A text spoken by a remote model, and sounds as a server of a test sends them.
 
 use super::{Server, entry_of};
-use futures_core::Stream;
 use parasol_core::{Error, EventStream, Speak, SpeakRequest, SpeechEvent};
 use parasol_remote::{BackendEntry, Limits, RemoteEntry, RemoteModel, RemoteVoice, Remotes};
 use parasol_wire::client::Protocol;
-use std::future::poll_fn;
 use std::io::Write;
 use std::net::TcpStream;
-use std::pin::Pin;
 use std::sync::Arc;
 
 /// The protocols that have speech.
@@ -76,21 +73,17 @@ pub(crate) fn model(protocol: Protocol, server: &Server) -> Arc<RemoteModel> {
     Remotes::new().unwrap().open(&entry(protocol, server, |_| {})).unwrap()
 }
 
-pub(crate) fn next(stream: &mut EventStream<SpeechEvent>) -> Option<parasol_core::Result<SpeechEvent>> {
-    pollster::block_on(poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)))
-}
-
 /// What came of it: the samples, the other events, and the error that ended it.
-pub(crate) fn all(mut stream: EventStream<SpeechEvent>) -> (Vec<f32>, Vec<SpeechEvent>, Option<Error>) {
+pub(crate) fn all(stream: EventStream<SpeechEvent>) -> (Vec<f32>, Vec<SpeechEvent>, Option<Error>) {
+    let (events, error) = super::all(stream);
     let (mut samples, mut others) = (Vec::new(), Vec::new());
-    loop {
-        match next(&mut stream) {
-            None => return (samples, others, None),
-            Some(Err(error)) => return (samples, others, Some(error)),
-            Some(Ok(SpeechEvent::Audio { samples: piece, .. })) => samples.extend(piece),
-            Some(Ok(event)) => others.push(event),
+    for event in events {
+        match event {
+            SpeechEvent::Audio { samples: piece, .. } => samples.extend(piece),
+            event => others.push(event),
         }
     }
+    (samples, others, error)
 }
 
 pub(crate) fn asked(text: &str) -> SpeakRequest {
