@@ -176,7 +176,7 @@ impl Pool {
     }
 
     /// Threads that a job begun here would have: one from inside a task.
-    pub fn at_hand(&self) -> usize {
+    pub(crate) fn at_hand(&self) -> usize {
         if INSIDE_JOB.get() { 1 } else { self.threads() }
     }
 
@@ -192,11 +192,13 @@ impl Pool {
         INSIDE_JOB.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| self.run_alone(tasks, &task)));
         INSIDE_JOB.set(false);
+        // Before another job may begin: the flag is this one's, also where the caller's own task panicked, too.
+        let panicked = self.shared.panicked.swap(false, Ordering::Relaxed);
         drop(busy);
         if let Err(panic) = result {
             resume_unwind(panic);
         }
-        assert!(!self.shared.panicked.swap(false, Ordering::Relaxed), "a task panicked in a worker thread");
+        assert!(!panicked, "a task panicked in a worker thread");
     }
 
     fn run_alone(&self, tasks: usize, task: Task<'_>) {
@@ -279,5 +281,20 @@ mod tests {
             sum.fetch_add(i, Ordering::Relaxed);
         });
         assert_eq!(sum.into_inner(), 6);
+    }
+
+    #[test]
+    fn panics_of_caller_and_worker_end_with_their_job() {
+        let pool = Pool::new(2);
+        let inside = std::sync::Barrier::new(2);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            pool.run(2, |_| {
+                // Each thread has one task, and neither panics before the other has begun.
+                inside.wait();
+                panic!("both");
+            });
+        }));
+        assert!(result.is_err());
+        pool.run(2, |_| {});
     }
 }
