@@ -88,8 +88,7 @@ impl Weights {
             // group of sums behind it.
             unsafe {
                 let sums = memory.add(rows * row).cast::<f32>();
-                let out = block.out.as_mut_ptr();
-                amx.enter(Filter { weights: self, block, seen: memory.cast(), row, sums, out });
+                amx.enter(Filter { weights: self, block, seen: memory.cast(), row, sums });
             }
         });
     }
@@ -121,7 +120,6 @@ struct Filter<'a> {
     row: usize,
     /// (GROUP, GROUP): sums that reach over the end of rows or outputs.
     sums: *mut f32,
-    out: *mut f32,
 }
 
 impl TileOp for Filter<'_> {
@@ -129,13 +127,14 @@ impl TileOp for Filter<'_> {
     #[inline(always)]
     unsafe fn run(self, amx: Amx) {
         self.gather(amx);
-        let Self { weights, block, seen, row, sums, out } = self;
+        let Self { weights, block, seen, row, sums } = self;
+        let all = block.out.as_mut_ptr();
         let (s, outputs) = (amx.avx512(), block.conv.shape.outputs);
         let size = weights.places.len() * STEP;
         let tiles = Tiles::new(amx);
         for first in (0..block.count).step_by(GROUP) {
             let rows = GROUP.min(block.count - first);
-            let out = out.add(first * outputs);
+            let out = all.add(first * outputs);
             for (panel, at) in (0..outputs).step_by(GROUP).enumerate() {
                 let columns = GROUP.min(outputs - at);
                 let walk = Walk {
