@@ -41,7 +41,7 @@ fn convolutions_of_any_shape() {
             let conv = Conv1d::new(compute.isa(), shape, &bias, weight);
             let want = reference::conv1d(shape, &bias, weight, &x);
             let mut out = vec![f32::NAN; rows * outputs];
-            compute.conv1d(&conv, Rows::new(&x, inputs), None, Finish::default(), &mut out);
+            compute.conv1d(&conv, Rows::new(&x, inputs), Finish::default(), &mut out);
             close(&out, &want, 1e-5, &format!("{shape:?}, {rows} rows on {compute:?}"));
 
             // The same with everything that may stand around it.
@@ -58,7 +58,7 @@ fn convolutions_of_any_shape() {
                 add: Some(Rows::new(&add, outputs)),
             };
             let mut out = vec![f32::NAN; rows * outputs];
-            compute.conv1d(&conv, Rows::new(&x, inputs), Some(0.1), finish, &mut out);
+            compute.conv1d_from(&conv, Rows::new(&x, inputs), 0, Enter::Leaky(0.1), finish, &mut out);
             close(&out, &want, 1e-5, &format!("finished {shape:?}, {rows} rows on {compute:?}"));
         }
     });
@@ -105,7 +105,7 @@ fn products_read_rows_with_gaps() {
             (0..rows).flat_map(|r| all[r * stride + 7..r * stride + 7 + inputs].to_vec()).collect();
         let conv = Conv1d::new(compute.isa(), shape, &[], weight);
         let mut out = vec![f32::NAN; rows * outputs];
-        compute.conv1d(&conv, Rows::strided(&all, 7, rows, stride), None, Finish::default(), &mut out);
+        compute.conv1d(&conv, Rows::strided(&all, 7, rows, stride), Finish::default(), &mut out);
         close(&out, &reference::conv1d(shape, &[], weight, &x), 1e-5, "with gaps");
     });
 }
@@ -115,7 +115,7 @@ fn products_read_rows_with_gaps() {
 fn rows_outside_are_refused() {
     let compute = Compute::new(Isa::detect(), 1);
     let conv = Conv1d::new(compute.isa(), ConvShape::product(4, 1), &[], |_, _, _| 1.0);
-    compute.conv1d(&conv, Rows::strided(&[0.0; 30], 0, 4, 9), None, Finish::default(), &mut [0.0; 4]);
+    compute.conv1d(&conv, Rows::strided(&[0.0; 30], 0, 4, 9), Finish::default(), &mut [0.0; 4]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn gelu_follows_a_faithful_erf() {
             (-3000..3000).map(|i| i as f32 * 0.004_1).chain([0.0, -0.0, 1e-30, 300.0, -300.0]).collect();
         let one = Conv1d::new(compute.isa(), ConvShape::product(1, 3), &[], |_, _, _| 1.0);
         let mut out = vec![f32::NAN; 3 * x.len()];
-        compute.conv1d(&one, Rows::new(&x, 1), None, Finish::with(Activation::Gelu), &mut out);
+        compute.conv1d(&one, Rows::new(&x, 1), Finish::with(Activation::Gelu), &mut out);
         for (x, y) in x.iter().zip(out.chunks(3)) {
             let want = reference::gelu(*x);
             assert!(y.iter().all(|y| (y - want).abs() <= 1.2e-7 * x.abs().max(1e-30)), "{x}: {y:?}, {want}");

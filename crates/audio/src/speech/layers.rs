@@ -150,7 +150,7 @@ impl Linear {
         match self {
             Self::Bytes(matrix) => compute.byte_product(matrix, x, range, finish, out),
             Self::Floats(conv) => {
-                compute.conv1d(conv, x, None, finish, out);
+                compute.conv1d(conv, x, finish, out);
                 Range::default()
             }
         }
@@ -356,7 +356,7 @@ impl Transformer {
             let keys =
                 Conv1d::new(compute.isa(), ConvShape::product(width, rows), &[], |row, i, _| of(row, 1, i));
             let queries = Rows::strided(qkv, at, rows, 3 * channels);
-            compute.conv1d(&keys, queries, None, Finish::default(), &mut work.scores);
+            compute.conv1d(&keys, queries, Finish::default(), &mut work.scores);
             compute.softmax(&mut work.scores, rows, (width as f32).sqrt());
             let mut more = vec![0.0; if rows > block { work.head.len() } else { 0 }];
             for from in (0..rows).step_by(block) {
@@ -364,10 +364,10 @@ impl Transformer {
                 let values = Conv1d::new(compute.isa(), shape, &[], |i, row, _| of(from + row, 2, i));
                 let scores = Rows::strided(&work.scores, from, rows, rows);
                 if from == 0 {
-                    compute.conv1d(&values, scores, None, Finish::default(), &mut work.head);
+                    compute.conv1d(&values, scores, Finish::default(), &mut work.head);
                 } else {
                     let add = Finish { add: Some(Rows::new(&work.head, width)), ..Finish::default() };
-                    compute.conv1d(&values, scores, None, add, &mut more);
+                    compute.conv1d(&values, scores, add, &mut more);
                     std::mem::swap(&mut work.head, &mut more);
                 }
             }

@@ -205,19 +205,12 @@ pub(crate) fn lanes(isa: Isa) -> usize {
 
 impl Compute {
     /// Filters `x` (rows × inputs) into `out` (rows × outputs, without gaps): row t sees the rows `t − before + tap · dilation`
-    /// of `x`, those outside being zero. With `leaky`, negative values of `x` are multiplied by it first.
+    /// of `x`, those outside being zero.
     ///
     /// # Panics
     /// When a slice is not of these shapes, or the filter was packed for another instruction set.
-    pub fn conv1d(
-        &self,
-        conv: &Conv1d,
-        x: Rows<'_>,
-        leaky: Option<f32>,
-        finish: Finish<'_>,
-        out: &mut [f32],
-    ) {
-        self.conv1d_from(conv, x, 0, leaky.map_or(Enter::Plain, Enter::Leaky), finish, out);
+    pub fn conv1d(&self, conv: &Conv1d, x: Rows<'_>, finish: Finish<'_>, out: &mut [f32]) {
+        self.conv1d_from(conv, x, 0, Enter::Plain, finish, out);
     }
 
     /// The same from row `from` on: row t of `out` sees what row `from + t` of the whole would see. `enter` is what happens to

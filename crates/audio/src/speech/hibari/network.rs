@@ -51,7 +51,7 @@ impl Entry {
         let rows = x.len() / channels;
         resize(&mut work.x, x.len());
         if channels <= block_of(rows) {
-            compute.conv1d(&self.whole, Rows::new(x, channels), None, Finish::default(), &mut work.x);
+            compute.conv1d(&self.whole, Rows::new(x, channels), Finish::default(), &mut work.x);
             return;
         }
         let mut before = Vec::new();
@@ -59,7 +59,7 @@ impl Entry {
             let from = i * self.blocks[0].shape().inputs; // there is one at least
             let add = (i > 0).then(|| Rows::new(&before, channels));
             let part = Rows::strided(x, from, rows, channels);
-            compute.conv1d(block, part, None, Finish { add, ..Finish::default() }, &mut work.x);
+            compute.conv1d(block, part, Finish { add, ..Finish::default() }, &mut work.x);
             if i + 1 < self.blocks.len() {
                 before.clone_from(&work.x);
             }
@@ -198,8 +198,8 @@ impl Network {
         let (mut hidden, mut logs) = (vec![0.0; prosody.len()], vec![0.0; prosody.len() / channels]);
         let [first, second] = &self.duration;
         let gelu = Finish::with(Activation::Gelu);
-        compute.conv1d(first, Rows::new(prosody, channels), None, gelu, &mut hidden);
-        compute.conv1d(second, Rows::new(&hidden, channels), None, Finish::default(), &mut logs);
+        compute.conv1d(first, Rows::new(prosody, channels), gelu, &mut hidden);
+        compute.conv1d(second, Rows::new(&hidden, channels), Finish::default(), &mut logs);
         compute.apply(Function::Exp, &mut logs);
         let mut owner = Vec::new();
         for (phoneme, e) in logs.iter().enumerate() {
@@ -232,7 +232,7 @@ impl Network {
         self.frames_in.run(compute, &gathered, work);
         self.frames.iter().for_each(|block| block.run(compute, work));
         let mut four = vec![0.0; owner.len() * 4];
-        compute.conv1d(&self.frames_out, Rows::new(&work.x, channels), None, Finish::default(), &mut four);
+        compute.conv1d(&self.frames_out, Rows::new(&work.x, channels), Finish::default(), &mut four);
         let halves = |from: usize, by: f32| {
             four.chunks_exact(4).flat_map(|row| [row[from] * by, row[from + 1] * by]).collect()
         };
@@ -258,7 +258,7 @@ impl Network {
         let wide = self.decoder_in.shape().outputs;
         resize(&mut work.x, pitch.len() * wide);
         let input = Rows::new(&input, channels + 2);
-        compute.conv1d(&self.decoder_in, input, None, Finish::default(), &mut work.x);
+        compute.conv1d(&self.decoder_in, input, Finish::default(), &mut work.x);
         self.decoder.iter().for_each(|block| block.run(compute, work));
         let mut normed = Vec::new();
         let range = self.decoder_norm.run(compute, &work.x, &mut normed);

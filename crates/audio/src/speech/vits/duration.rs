@@ -64,9 +64,9 @@ impl Durations {
 
     /// The logarithm of each phoneme's frames; `noise` has two numbers for each, scaled.
     pub(super) fn run(&self, compute: &Compute, rows: &[f32], noise: &[[f32; 2]]) -> Vec<f32> {
-        let mut x = run(&self.pre, compute, rows, None, Finish::default());
+        let mut x = run(&self.pre, compute, rows, Finish::default());
         self.convs.run(compute, &mut x);
-        let x = run(&self.project, compute, &x, None, Finish::default());
+        let x = run(&self.project, compute, &x, Finish::default());
         let mut z = noise.to_vec();
         for spline in &self.splines {
             z.iter_mut().for_each(|pair| pair.swap(0, 1));
@@ -82,9 +82,9 @@ impl Spline {
         let first: Vec<f32> = z.iter().map(|pair| pair[0]).collect();
         let width = self.pre.shape().outputs;
         let add = Finish { add: Some(Rows::new(x, width)), ..Finish::default() };
-        let mut h = run(&self.pre, compute, &first, None, add);
+        let mut h = run(&self.pre, compute, &first, add);
         self.convs.run(compute, &mut h);
-        let says = run(&self.project, compute, &h, None, Finish::default());
+        let says = run(&self.project, compute, &h, Finish::default());
         let by = 1.0 / (width as f32).sqrt();
         for (pair, says) in z.iter_mut().zip(says.chunks_exact(self.project.shape().outputs)) {
             let (widths, rest) = says.split_at(self.bins);

@@ -72,14 +72,14 @@ impl Encoder {
         for layer in &self.layers {
             let add = Finish { add: Some(Rows::new(&x, c)), ..Finish::default() };
             let attended = layer.attend(compute, &x, c);
-            let summed = run(&layer.out, compute, &attended, None, add);
+            let summed = run(&layer.out, compute, &attended, add);
             layer.norm1.run(compute, &summed, &mut x);
-            let hidden = run(&layer.wide, compute, &x, None, Finish::with(Activation::Relu));
+            let hidden = run(&layer.wide, compute, &x, Finish::with(Activation::Relu));
             let add = Finish { add: Some(Rows::new(&x, c)), ..Finish::default() };
-            let summed = run(&layer.narrow, compute, &hidden, None, add);
+            let summed = run(&layer.narrow, compute, &hidden, add);
             layer.norm2.run(compute, &summed, &mut x);
         }
-        let prior = run(&self.project, compute, &x, None, Finish::default());
+        let prior = run(&self.project, compute, &x, Finish::default());
         Encoded { rows: x, prior }
     }
 }
@@ -114,7 +114,7 @@ impl Layer {
     }
 
     fn attend(&self, compute: &Compute, x: &[f32], channels: usize) -> Vec<f32> {
-        let plain = |conv: &Conv1d| run(conv, compute, x, None, Finish::default());
+        let plain = |conv: &Conv1d| run(conv, compute, x, Finish::default());
         let (q, k, v) = (plain(&self.query), plain(&self.key), plain(&self.value));
         let (rows, width) = (x.len() / channels, self.width);
         let window = self.near_keys.len() / width / 2;
@@ -125,13 +125,7 @@ impl Layer {
             let keys = Conv1d::new(compute.isa(), ConvShape::product(width, rows), &[], |row, i, _| {
                 k[row * channels + at + i]
             });
-            compute.conv1d(
-                &keys,
-                Rows::strided(&q, at, rows, channels),
-                None,
-                Finish::default(),
-                &mut scores,
-            );
+            compute.conv1d(&keys, Rows::strided(&q, at, rows, channels), Finish::default(), &mut scores);
             let near = |i: usize, rows: usize| i.saturating_sub(window)..(i + window + 1).min(rows);
             for i in 0..rows {
                 let query = &q[i * channels + at..i * channels + at + width];
@@ -144,7 +138,7 @@ impl Layer {
             let values = Conv1d::new(compute.isa(), ConvShape::product(rows, width), &[], |i, row, _| {
                 v[row * channels + at + i]
             });
-            compute.conv1d(&values, Rows::new(&scores, rows), None, Finish::default(), &mut head);
+            compute.conv1d(&values, Rows::new(&scores, rows), Finish::default(), &mut head);
             for i in 0..rows {
                 let sum = &mut head[i * width..(i + 1) * width];
                 for j in near(i, rows) {

@@ -60,13 +60,13 @@ impl Coupling {
     fn run(&self, compute: &Compute, z: &[f32], channels: usize) -> Vec<f32> {
         let (rows, width) = (z.len() / channels, self.pre.shape().outputs);
         let mut x = vec![0.0; rows * width];
-        compute.conv1d(&self.pre, Rows::strided(z, 0, rows, channels), None, Finish::default(), &mut x);
+        compute.conv1d(&self.pre, Rows::strided(z, 0, rows, channels), Finish::default(), &mut x);
         let mut sum = vec![0.0; rows * width];
         for (gate, split) in &self.layers {
-            let gates = run(gate, compute, &x, None, Finish::default());
+            let gates = run(gate, compute, &x, Finish::default());
             let mut opened = vec![0.0; rows * width];
             compute.gates(&gates, width, &mut opened);
-            let both = run(split, compute, &opened, None, Finish::default());
+            let both = run(split, compute, &opened, Finish::default());
             match split.shape().outputs == width {
                 // The last has no next.
                 true => compute.add(&mut sum, &both),
@@ -79,6 +79,6 @@ impl Coupling {
                 }
             }
         }
-        run(&self.post, compute, &sum, None, Finish::default())
+        run(&self.post, compute, &sum, Finish::default())
     }
 }

@@ -82,7 +82,7 @@ impl Decoder {
 
     /// Samples for (frames, channels).
     pub(super) fn run(&self, compute: &Compute, frames: &[f32]) -> Vec<f32> {
-        let mut x = super::parts::run(&self.pre, compute, frames, None, Finish::default());
+        let mut x = super::parts::run(&self.pre, compute, frames, Finish::default());
         for (i, stage) in self.stages.iter().enumerate() {
             x = stage.run(compute, &x, (i + 1 == self.stages.len()).then_some(&self.post));
         }

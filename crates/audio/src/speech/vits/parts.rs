@@ -102,16 +102,10 @@ impl From<'_, '_> {
 }
 
 /// Rows through a filter.
-pub(super) fn run(
-    conv: &Conv1d,
-    compute: &Compute,
-    x: &[f32],
-    leaky: Option<f32>,
-    finish: Finish<'_>,
-) -> Vec<f32> {
+pub(super) fn run(conv: &Conv1d, compute: &Compute, x: &[f32], finish: Finish<'_>) -> Vec<f32> {
     let shape = conv.shape();
     let mut out = vec![0.0; x.len() / shape.inputs * shape.outputs];
-    compute.conv1d(conv, Rows::new(x, shape.inputs), leaky, finish, &mut out);
+    compute.conv1d(conv, Rows::new(x, shape.inputs), finish, &mut out);
     out
 }
 
@@ -150,7 +144,7 @@ impl Dilated {
         for (separate, norm1, product, norm2) in &self.layers {
             compute.filtered_norm(Some(separate.view()), norm1.view(), x, &mut y);
             compute.gelu(&mut y);
-            let product = run(product, compute, &y, None, Finish::default());
+            let product = run(product, compute, &y, Finish::default());
             let mut z = Vec::new();
             norm2.run(compute, &product, &mut z);
             compute.gelu(&mut z);
