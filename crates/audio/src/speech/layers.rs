@@ -1,11 +1,14 @@
 //! The layers of which voices are built, taken from an ONNX file by name: ConvNeXt blocks, transformer layers, and products
 //! with floats or bytes as weights.
 
-use super::onnx::Graph;
+use super::onnx::{Graph, Node};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{
     Activation, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Finish, LayerNorm, Range, Rows,
 };
+
+/// Rows from the first to the last that a filter sees: known voices reach 72.
+pub(crate) const MOST_REACH: usize = 1 << 10;
 
 /// The weights of a layer norm. ONNX files of these voices all say 1e-5.
 pub(crate) struct Norm {
@@ -161,22 +164,34 @@ impl Linear {
 /// filters of many.
 ///
 /// # Errors
-/// `Unsupported` when the filter leaves out rows of its output, or has another number of them than came in.
-fn dilation(graph: &Graph<'_>, name: &str, taps: usize) -> Result<usize> {
-    let node = graph.reader(&format!("{name}.weight"))?;
-    let of = |setting: &str, default: i64| node.ints(setting).first().copied().unwrap_or(default);
-    let dilation = usize::try_from(of("dilations", 1)).ok().filter(|d| (1..=64).contains(d));
-    let centred = |d: &usize| {
-        let pad = taps.saturating_sub(1) * d / 2;
-        node.operation == "Conv"
-            && of("strides", 1) == 1
-            && node.ints("pads").iter().all(|p| usize::try_from(*p) == Ok(pad))
-            && (pad == 0 || !node.ints("pads").is_empty())
-    };
-    dilation.filter(centred).ok_or_else(|| {
+/// `Unsupported` as [`dilation_of`] says.
+pub(crate) fn dilation(graph: &Graph<'_>, name: &str, taps: usize) -> Result<usize> {
+    dilation_of(graph.reader(&format!("{name}.weight"))?, taps, false).ok_or_else(|| {
         let message = format!("the voice's layer {name} is no filter that keeps the number of rows");
         Error::new(ErrorKind::Unsupported, message)
     })
+}
+
+/// The same of a filter's node. `None` when it leaves out rows of its output, or has another number of them than came in, or sees
+/// further than [`MOST_REACH`]. Where it is `padded` a node before it adds the rows, of which only that node knows how many.
+pub(crate) fn dilation_of(node: &Node<'_>, taps: usize, padded: bool) -> Option<usize> {
+    let dilation = match node.ints("dilations") {
+        [] => 1,
+        [dilation] => usize::try_from(*dilation).ok().filter(|d| (1..=64).contains(d))?,
+        _ => return None,
+    };
+    let reach = taps.saturating_sub(1).saturating_mul(dilation);
+    let pads = node.ints("pads");
+    let centred = match padded {
+        true => reach > 0 && pads.iter().all(|pad| *pad == 0),
+        false => {
+            let half =
+                |pad: &i64| usize::try_from(*pad).ok().and_then(|pad| pad.checked_mul(2)) == Some(reach);
+            pads.iter().all(half) && (reach == 0 || !pads.is_empty())
+        }
+    };
+    let whole = node.operation == "Conv" && matches!(node.ints("strides"), [] | [1]);
+    (whole && centred && reach <= MOST_REACH).then_some(dilation)
 }
 
 /// A filter from the weights (outputs, inputs, taps) and the bias of this name; its outputs lie in the middle of what they see.
@@ -201,7 +216,7 @@ pub(crate) struct Separate {
     /// (taps, channels)
     weights: Vec<f32>,
     bias: Vec<f32>,
-    pub(crate) taps: usize,
+    taps: usize,
     dilation: usize,
 }
 

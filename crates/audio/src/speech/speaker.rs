@@ -309,7 +309,7 @@ impl Output {
 impl Job {
     fn run(self, sender: Sender<Result<SpeechEvent>>) {
         let mut out = Output { sender, samples: 0, phonemes: 0, first: None, begun: self.begun };
-        // A panic is this project's fault, or a voice's whose parts do not fit each other: who listens is told.
+        // A panic is this project's fault: who listens is told.
         match catch_unwind(AssertUnwindSafe(|| self.speak(&mut out))) {
             Ok(Go::Continue(())) => {}
             Ok(Go::Break(())) => return,

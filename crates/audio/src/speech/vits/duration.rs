@@ -9,6 +9,9 @@ use parasol_kernels::{Compute, Conv1d, Finish, Rows};
 const BOUND: f32 = 5.0;
 const LEAST: f32 = 1e-3;
 
+/// More bins than this would leave them hardly more than the least: known voices have ten.
+const MOST_BINS: usize = 1 << 9;
+
 struct Spline {
     pre: Conv1d,
     convs: Dilated,
@@ -28,20 +31,24 @@ pub(super) struct Durations {
 }
 
 impl Durations {
-    pub(super) fn open(from: &From<'_, '_>) -> Result<Self> {
+    /// The predictor for rows of so many channels.
+    pub(super) fn open(from: &From<'_, '_>, channels: usize) -> Result<Self> {
+        let pre = from.conv("dp.pre", channels, None)?;
+        let width = pre.shape().outputs;
         let mut splines = Vec::new();
         // The forward pass has one more at its beginning, which the backward pass leaves out.
         for flow in [7, 5, 3] {
             let name = format!("dp.flows.{flow}");
-            let project = from.conv(&format!("{name}.proj"), 1.0)?;
+            let project = from.conv(&format!("{name}.proj"), width, None)?;
             let outputs = project.shape().outputs;
-            if outputs % 3 != 2 || outputs < 5 {
+            if outputs % 3 != 2 || !(5..3 * MOST_BINS).contains(&outputs) {
                 let message =
                     format!("the voice's splines have {outputs} numbers, which makes no whole bins");
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
-            let (pre, convs) =
-                (from.conv(&format!("{name}.pre"), 1.0)?, Dilated::open(from, &format!("{name}.convs"))?);
+            // What the phoneme says is added to what the first of a pair does.
+            let pre = from.conv(&format!("{name}.pre"), 1, width)?;
+            let convs = Dilated::open(from, &format!("{name}.convs"), width)?;
             splines.push(Spline { pre, convs, project, bins: outputs / 3 + 1 });
         }
         // Of the pair only the first is told as a duration.
@@ -53,9 +60,9 @@ impl Durations {
             first("/dp/flows.0/Exp_output_0")?
         };
         Ok(Self {
-            pre: from.conv("dp.pre", 1.0)?,
-            convs: Dilated::open(from, "dp.convs")?,
-            project: from.conv("dp.proj", 1.0)?,
+            pre,
+            convs: Dilated::open(from, "dp.convs", width)?,
+            project: from.conv("dp.proj", width, width)?,
             splines,
             shift: first("dp.flows.0.m")?,
             scale,

@@ -1,6 +1,6 @@
 //! The text encoder: phonemes to a row each, by attention that also sees how far rows are apart (Shaw et al., 2018), and filters.
 
-use super::parts::{From, run};
+use super::parts::{From, at_least_one, run};
 use crate::speech::layers::{Norm, size};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Activation, Compute, Conv1d, ConvShape, Finish, Rows};
@@ -44,18 +44,15 @@ impl Encoder {
         let (symbols, channels) = (size(from.graph, table, 0)?, size(from.graph, table, 1)?);
         let scale = (channels as f32).sqrt();
         let stored = from.graph.floats(table, &[symbols, channels])?;
-        let mut layers = Vec::new();
-        while from.graph.has(&format!("enc_p.encoder.attn_layers.{}.conv_q.bias", layers.len()))
-            && layers.len() < 64
-        {
-            layers.push(Layer::open(from, layers.len())?);
-        }
+        let attention = |i: usize| format!("enc_p.encoder.attn_layers.{i}.conv_q");
+        let count = at_least_one(from.count(attention)?, "enc_p.encoder")?;
+        let layers = (0..count).map(|i| Layer::open(from, i, channels)).collect::<Result<_>>()?;
         Ok(Self {
             embedding: stored.iter().map(|x| x * scale).collect(),
             symbols,
             channels,
             layers,
-            project: from.conv("enc_p.proj", 1.0)?,
+            project: from.conv("enc_p.proj", channels, 2 * channels)?,
         })
     }
 
@@ -85,31 +82,32 @@ impl Encoder {
 }
 
 impl Layer {
-    fn open(from: &From<'_, '_>, i: usize) -> Result<Self> {
+    fn open(from: &From<'_, '_>, i: usize, channels: usize) -> Result<Self> {
         let name = format!("enc_p.encoder.attn_layers.{i}");
-        let conv = |part: &str| from.conv(&format!("{name}.{part}"), 1.0);
+        let conv = |part: &str| from.conv(&format!("{name}.{part}"), channels, channels);
         let near = format!("{name}.emb_rel_k");
         let (distances, width) = (size(from.graph, &near, 1)?, size(from.graph, &near, 2)?);
-        let query = conv("conv_q")?;
-        let wide = query.shape().outputs;
-        if distances % 2 == 0 || width == 0 || wide % width != 0 {
-            let message =
-                format!("the voice's {name} has {wide} channels in heads of {width}, {distances} distances");
+        if distances % 2 == 0 || !channels.is_multiple_of(width) {
+            let message = format!(
+                "the voice's {name} has {channels} channels in heads of {width}, {distances} distances"
+            );
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
         let feed = format!("enc_p.encoder.ffn_layers.{i}");
+        let wide = from.conv(&format!("{feed}.conv_1"), channels, None)?;
+        let narrow = from.conv(&format!("{feed}.conv_2"), wide.shape().outputs, channels)?;
         Ok(Self {
-            query,
+            query: conv("conv_q")?,
             key: conv("conv_k")?,
             value: conv("conv_v")?,
             out: conv("conv_o")?,
             near_keys: from.graph.floats(&near, &[1, distances, width])?,
             near_values: from.graph.floats(&format!("{name}.emb_rel_v"), &[1, distances, width])?,
             width,
-            norm1: from.norm(&format!("enc_p.encoder.norm_layers_1.{i}"))?,
-            wide: from.conv(&format!("{feed}.conv_1"), 1.0)?,
-            narrow: from.conv(&format!("{feed}.conv_2"), 1.0)?,
-            norm2: from.norm(&format!("enc_p.encoder.norm_layers_2.{i}"))?,
+            norm1: from.norm(&format!("enc_p.encoder.norm_layers_1.{i}"), channels)?,
+            wide,
+            narrow,
+            norm2: from.norm(&format!("enc_p.encoder.norm_layers_2.{i}"), channels)?,
         })
     }
 

@@ -1,7 +1,7 @@
 //! A flow that is run backwards, from noise around the phonemes' means to what the sound is made of.
 
-use super::parts::{From, run};
-use parasol_core::Result;
+use super::parts::{From, at_least_one, run};
+use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Compute, Conv1d, Finish, Rows};
 
 /// One coupling: half of the channels says what is taken off the other half, through gated filters (WaveNet).
@@ -18,29 +18,17 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn open(from: &From<'_, '_>) -> Result<Self> {
-        let mut couplings = Vec::new();
-        // Between them channels are turned round, which counts as a flow of its own.
-        while from.graph.has(&format!("flow.flows.{}.pre.bias", 2 * couplings.len())) && couplings.len() < 64
-        {
-            let name = format!("flow.flows.{}", 2 * couplings.len());
-            let mut layers = Vec::new();
-            while from.graph.has(&format!("{name}.enc.in_layers.{}.bias", layers.len())) && layers.len() < 64
-            {
-                let i = layers.len();
-                layers.push((
-                    from.near(&format!("{name}.enc.in_layers.{i}"), 1.0)?,
-                    from.near(&format!("{name}.enc.res_skip_layers.{i}"), 1.0)?,
-                ));
-            }
-            couplings.push(Coupling {
-                pre: from.near(&format!("{name}.pre"), 1.0)?,
-                layers,
-                post: from.near(&format!("{name}.post"), 1.0)?,
-            });
+    /// The flow of rows of so many channels.
+    pub(super) fn open(from: &From<'_, '_>, channels: usize) -> Result<Self> {
+        if !channels.is_multiple_of(2) {
+            let message = format!("the voice's flow has {channels} channels, which have no halves");
+            return Err(Error::new(ErrorKind::Corrupt, message));
         }
-        couplings.reverse();
-        Ok(Self { couplings })
+        // Between them channels are turned round, which counts as a flow of its own.
+        let name = |i: usize| format!("flow.flows.{}", 2 * i);
+        let count = at_least_one(from.count(|i| format!("{}.pre", name(i)))?, "flow")?;
+        let couplings = (0..count).rev().map(|i| Coupling::open(from, &name(i), channels / 2));
+        Ok(Self { couplings: couplings.collect::<Result<_>>()? })
     }
 
     /// z (frames, channels) in place.
@@ -57,6 +45,25 @@ impl Flow {
 }
 
 impl Coupling {
+    fn open(from: &From<'_, '_>, name: &str, half: usize) -> Result<Self> {
+        let pre = from.near(&format!("{name}.pre"), 1.0, half, None)?;
+        let width = pre.shape().outputs;
+        let count = at_least_one(from.count(|i| format!("{name}.enc.in_layers.{i}"))?, name)?;
+        let layer = |i: usize| -> Result<_> {
+            // The last has no next.
+            let both = if i + 1 == count { width } else { 2 * width };
+            Ok((
+                from.near(&format!("{name}.enc.in_layers.{i}"), 1.0, width, 2 * width)?,
+                from.near(&format!("{name}.enc.res_skip_layers.{i}"), 1.0, width, both)?,
+            ))
+        };
+        Ok(Self {
+            layers: (0..count).map(layer).collect::<Result<_>>()?,
+            post: from.near(&format!("{name}.post"), 1.0, width, half)?,
+            pre,
+        })
+    }
+
     fn run(&self, compute: &Compute, z: &[f32], channels: usize) -> Vec<f32> {
         let (rows, width) = (z.len() / channels, self.pre.shape().outputs);
         let mut x = vec![0.0; rows * width];
@@ -68,7 +75,6 @@ impl Coupling {
             compute.gates(&gates, width, &mut opened);
             let both = run(split, compute, &opened, Finish::default());
             match split.shape().outputs == width {
-                // The last has no next.
                 true => compute.add(&mut sum, &both),
                 false => {
                     for (i, both) in both.chunks_exact(2 * width).enumerate() {

@@ -3,6 +3,7 @@
 //! second-level cache. Rows that two stretches see are computed by both.
 
 use super::parts::{From, Upsample};
+use crate::speech::layers::MOST_REACH;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Activation, Compute, Conv1d, Enter, Finish, Rows};
 use std::ops::Range;
@@ -20,6 +21,7 @@ const LARGEST_FRAME: usize = 1 << 14;
 
 /// Filters whose sum with what came in is kept, one after the other; in pairs where the voice is of the larger kind.
 struct Residual {
+    /// At least one.
     convs: Vec<(Conv1d, Option<Conv1d>)>,
 }
 
@@ -36,15 +38,16 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn open(from: &From<'_, '_>) -> Result<Self> {
-        let pieces =
-            |name: &dyn Fn(usize) -> String| (0..64).take_while(|i| from.graph.has(&name(*i))).count();
-        let ups = pieces(&|i| format!("dec.ups.{i}.weight"));
-        let small = |block: usize| format!("dec.resblocks.{block}.convs.0.weight");
-        let large = |block: usize| format!("dec.resblocks.{block}.convs1.0.bias");
-        let blocks = pieces(&small).max(pieces(&large));
-        if ups == 0 || blocks == 0 || blocks % ups != 0 {
-            let message = format!("the voice has {blocks} blocks for {ups} stages, which is no HiFi-GAN");
+    /// The decoder of frames of so many channels.
+    pub(super) fn open(from: &From<'_, '_>, channels: usize) -> Result<Self> {
+        let ups = from.count(|i| format!("dec.ups.{i}"))?;
+        let block = |i: usize| format!("dec.resblocks.{i}");
+        let small = from.count(|i| format!("{}.convs.0", block(i)))?;
+        let large = from.count(|i| format!("{}.convs1.0", block(i)))?;
+        let blocks = small.max(large);
+        if ups == 0 || blocks == 0 || blocks % ups != 0 || small.min(large) > 0 {
+            let message =
+                format!("the voice has {small} + {large} blocks for {ups} stages, which is no HiFi-GAN");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let each = blocks / ups;
@@ -52,31 +55,23 @@ impl Decoder {
         let share = 1.0 / each as f32;
         let mut stages = Vec::new();
         let mut grown = 1usize;
-        let pre = from.near("dec.conv_pre", 1.0)?;
+        let pre = from.near("dec.conv_pre", 1.0, channels, None)?;
         let mut channels = pre.shape().outputs;
-        let fits = |name: &str, inputs: usize, channels: usize| match inputs == channels {
-            true => Ok(()),
-            false => {
-                let message = format!("the voice's {name} takes {inputs} channels and gets {channels}");
-                Err(Error::new(ErrorKind::Corrupt, message))
-            }
-        };
         for stage in 0..ups {
-            let up = from.upsample(&format!("dec.ups.{stage}"), if stage == 0 { 1.0 } else { share })?;
-            fits(&format!("dec.ups.{stage}"), up.inputs(), channels)?;
+            let share = if stage == 0 { 1.0 } else { share };
+            let up = from.upsample(&format!("dec.ups.{stage}"), share, channels)?;
             channels = up.outputs();
             grown = grown.saturating_mul(up.stride());
-            if grown.saturating_mul(up.outputs()) > LARGEST_FRAME {
+            if grown.saturating_mul(channels) > LARGEST_FRAME {
                 let message = "the voice makes more of a frame than any HiFi-GAN does";
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
             let blocks = (stage * each..(stage + 1) * each)
-                .map(|block| Residual::open(from, &format!("dec.resblocks.{block}"), up.outputs()))
+                .map(|i| Residual::open(from, &block(i), channels))
                 .collect::<Result<_>>()?;
             stages.push(Stage { up, blocks });
         }
-        let post = from.near("dec.conv_post", share)?;
-        fits("dec.conv_post", post.shape().inputs, channels)?;
+        let post = from.near("dec.conv_post", share, channels, 1)?;
         Ok(Self { pre, stages, post })
     }
 
@@ -92,30 +87,27 @@ impl Decoder {
 
 impl Residual {
     fn open(from: &From<'_, '_>, name: &str, channels: usize) -> Result<Self> {
-        let mut convs = Vec::new();
-        let filter = |name: String| -> Result<Conv1d> {
-            let conv = from.near(&name, 1.0)?;
-            let shape = conv.shape();
-            match (shape.inputs, shape.outputs) == (channels, channels) {
-                true => Ok(conv),
-                false => {
-                    let (inputs, outputs) = (shape.inputs, shape.outputs);
-                    let message = format!(
-                        "the voice's {name} makes {outputs} channels of {inputs} where its stage has {channels}"
-                    );
-                    Err(Error::new(ErrorKind::Corrupt, message))
-                }
-            }
+        let filter = |part: &str, i: usize| from.near(&format!("{name}.{part}.{i}"), 1.0, channels, channels);
+        let count = |part: &str| from.count(|i| format!("{name}.{part}.{i}"));
+        let convs: Vec<_> = match (count("convs")?, count("convs1")?, count("convs2")?) {
+            (0, 0, _) => return Err(unlike(name, "has no filters")),
+            (small, 0, 0) => (0..small).map(|i| Ok((filter("convs", i)?, None))).collect::<Result<_>>()?,
+            (0, first, second) if first == second => (0..first)
+                .map(|i| Ok((filter("convs1", i)?, Some(filter("convs2", i)?))))
+                .collect::<Result<_>>()?,
+            _ => return Err(unlike(name, "has filters without their second")),
         };
-        for i in 0..64 {
-            if from.graph.has(&format!("{name}.convs.{i}.bias")) {
-                convs.push((filter(format!("{name}.convs.{i}"))?, None));
-            } else if from.graph.has(&format!("{name}.convs1.{i}.bias")) {
-                let second = filter(format!("{name}.convs2.{i}"))?;
-                convs.push((filter(format!("{name}.convs1.{i}"))?, Some(second)));
-            }
+        // Every stretch is computed with what its blocks see around it.
+        let reach: usize = convs
+            .iter()
+            .flat_map(|(first, second)| [Some(first), second.as_ref()])
+            .flatten()
+            .map(|conv| (conv.shape().taps - 1) * conv.shape().dilation)
+            .sum();
+        match reach <= MOST_REACH {
+            true => Ok(Self { convs }),
+            false => Err(unlike(name, "looks further along time than any HiFi-GAN's")),
         }
-        Ok(Self { convs })
     }
 
     /// The rows that have to come in for `rows` to go out, of `all` that there are.
@@ -157,15 +149,12 @@ impl Residual {
             std::mem::swap(&mut room.y, &mut room.next);
             now = Some(make);
         }
-        match now {
-            Some(_) => compute.add(&mut room.sum, &room.y),
-            None => {
-                let channels = room.x.len() / given.len().max(1);
-                let from = (wanted.start - given.start) * channels;
-                compute.add(&mut room.sum, &room.x[from..from + wanted.len() * channels]);
-            }
-        }
+        compute.add(&mut room.sum, &room.y);
     }
+}
+
+fn unlike(name: &str, what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("the voice's {name} {what}"))
 }
 
 /// The rows that a filter sees where it makes `rows` of `all`.

@@ -118,7 +118,7 @@ impl Vits {
         }
         let bytes = parasol_hub::MappedFile::open(file)?;
         let graph = Graph::parse(&bytes)?;
-        let from = From { graph: &graph, compute: &compute };
+        let from = From::new(&graph, &compute);
         let encoder = Encoder::open(&from)?;
         if config.phoneme_id_map.values().flatten().any(|id| *id >= encoder.symbols) {
             return unlike("has phonemes in its alphabet that its network does not know");
@@ -132,7 +132,8 @@ impl Vits {
             .filter_map(|(text, ids)| {
                 let mut chars = text.chars();
                 let c = chars.next()?;
-                chars.next().is_none().then(|| (c, ids.clone()))
+                // A phoneme without numbers is one that the voice does not have.
+                (chars.next().is_none() && !ids.is_empty()).then(|| (c, ids.clone()))
             })
             .collect();
         let language = config.language.as_ref().map_or(&config.espeak.voice, |language| &language.code);
@@ -143,9 +144,9 @@ impl Vits {
         };
         Ok(Self {
             ids,
-            durations: Durations::open(&from)?,
-            flow: Flow::open(&from)?,
-            decoder: Decoder::open(&from)?,
+            durations: Durations::open(&from, encoder.channels())?,
+            flow: Flow::open(&from, encoder.channels())?,
+            decoder: Decoder::open(&from, encoder.channels())?,
             voices: vec![voice],
             encoder,
             config,

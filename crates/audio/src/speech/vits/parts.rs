@@ -1,47 +1,115 @@
 //! The parts of which VITS is built, with weights found in the graph by the name of their bias.
 
-use crate::speech::layers::{Norm, Separate, size};
+use crate::speech::layers::{MOST_REACH, Norm, Separate, dilation, dilation_of, size};
 use crate::speech::onnx::Graph;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Compute, Conv1d, ConvShape, Enter, Exactness, Finish, Rows};
+use std::cell::Cell;
 use std::ops::Range;
+
+/// Channels of a filter: known voices have 768.
+const MOST_CHANNELS: usize = 1 << 12;
+
+/// Parts of one kind in a row: known voices have 12.
+const MOST_PARTS: usize = 64;
+
+/// Weights of a voice's filters, those that several share counted for each: known voices have 28 million.
+const MOST_WEIGHTS: usize = 1 << 26;
 
 /// What says where a layer's weights are.
 pub(super) struct From<'a, 'g> {
     pub(super) graph: &'g Graph<'a>,
     pub(super) compute: &'g Compute,
+    /// Weights that may still be asked for.
+    left: Cell<usize>,
 }
 
-impl From<'_, '_> {
+impl<'a, 'g> From<'a, 'g> {
+    pub(super) fn new(graph: &'g Graph<'a>, compute: &'g Compute) -> Self {
+        Self { graph, compute, left: Cell::new(MOST_WEIGHTS) }
+    }
+
+    /// Whether there is a filter of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.graph.has(&format!("{name}.bias")) || self.graph.has(&format!("{name}.weight"))
+    }
+
+    /// How many filters there are of the names that `name` tells.
+    ///
+    /// # Errors
+    /// `Corrupt` when one is missing between them, `Unsupported` when there are more than any voice has.
+    pub(super) fn count(&self, name: impl Fn(usize) -> String) -> Result<usize> {
+        let there = |i: &usize| self.has(&name(*i));
+        let count = (0..=MOST_PARTS).take_while(there).count();
+        if count > MOST_PARTS {
+            let message = format!("the voice has more than {MOST_PARTS} layers up to {}", name(MOST_PARTS));
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        match (count..=MOST_PARTS).find(there) {
+            None => Ok(count),
+            Some(after) => {
+                let message = format!("the voice has a layer {} and no {}", name(after), name(count));
+                Err(Error::new(ErrorKind::Corrupt, message))
+            }
+        }
+    }
+
     /// The filter with the bias `NAME.bias`, or with the weights `NAME.weight` where it has none. Exported files fold weights
-    /// together and give them new names, so the node that reads the bias tells; it also tells dilation and padding. Weights are
-    /// multiplied by `scale`.
-    pub(super) fn conv(&self, name: &str, scale: f32) -> Result<Conv1d> {
-        self.filter(name, scale, Exactness::Single)
+    /// together and give them new names, so the node that reads the bias tells; it also tells dilation and padding. It takes
+    /// `inputs` channels and makes `outputs`, where they are known before.
+    ///
+    /// # Errors
+    /// `Corrupt` when it has other channels, `Unsupported` when it filters in a way or of a size that no voice needs.
+    pub(super) fn conv(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: impl Into<Option<usize>>,
+    ) -> Result<Conv1d> {
+        self.filter(name, 1.0, (inputs, outputs.into()), Exactness::Single)
     }
 
-    /// The same where 16 bits of each number are enough: what comes after it is heard and decides nothing.
-    pub(super) fn near(&self, name: &str, scale: f32) -> Result<Conv1d> {
-        self.filter(name, scale, Exactness::Near)
+    /// The same where 16 bits of each number are enough: what comes after it is heard and decides nothing. Weights are multiplied
+    /// by `scale`.
+    ///
+    /// # Errors
+    /// As [`From::conv`].
+    pub(super) fn near(
+        &self,
+        name: &str,
+        scale: f32,
+        inputs: usize,
+        outputs: impl Into<Option<usize>>,
+    ) -> Result<Conv1d> {
+        self.filter(name, scale, (inputs, outputs.into()), Exactness::Near)
     }
 
-    fn filter(&self, name: &str, scale: f32, exactness: Exactness) -> Result<Conv1d> {
+    fn filter(
+        &self,
+        name: &str,
+        scale: f32,
+        wanted: (usize, Option<usize>),
+        exactness: Exactness,
+    ) -> Result<Conv1d> {
         let bias_name = format!("{name}.bias");
         let with_bias = self.graph.has(&bias_name);
         let read = if with_bias { bias_name.clone() } else { format!("{name}.weight") };
         let node = self.graph.reader(&read)?;
-        let wrong =
-            || Error::new(ErrorKind::Unsupported, format!("the voice's layer {name} is no plain filter"));
+        let wrong = || {
+            let message =
+                format!("the voice's layer {name} is no plain filter that keeps the number of rows");
+            Error::new(ErrorKind::Unsupported, message)
+        };
         let ("Conv", Some(weights)) = (node.operation, node.inputs.get(1)) else { return Err(wrong()) };
         let tensor = self.graph.tensor(weights)?;
         let &[outputs, inputs, taps] = tensor.dims() else { return Err(wrong()) };
-        let one = |values: &[i64], default: i64| values.first().copied().unwrap_or(default);
-        if one(node.ints("group"), 1) != 1 || one(node.ints("strides"), 1) != 1 || tensor.dims().contains(&0)
-        {
+        self.fits(name, (inputs, outputs, taps), wanted)?;
+        if !matches!(node.ints("group"), [] | [1]) {
             return Err(wrong());
         }
-        let dilation = usize::try_from(one(node.ints("dilations"), 1)).ok().filter(|d| (1..=64).contains(d));
-        let dilation = dilation.ok_or_else(wrong)?;
+        let before = node.inputs.first().and_then(|input| self.graph.maker(input));
+        let padded = before.is_some_and(|node| node.operation == "Pad");
+        let dilation = dilation_of(node, taps, padded).ok_or_else(wrong)?;
         let values = tensor.floats()?;
         let bias = if with_bias { self.graph.floats(&bias_name, &[outputs])? } else { Vec::new() };
         // Whatever pads the rows, here or in a node before, keeps their number.
@@ -51,40 +119,83 @@ impl From<'_, '_> {
         }))
     }
 
+    /// Whether a filter of these inputs, outputs and taps is the one that is wanted, and no larger than a voice needs.
+    fn fits(
+        &self,
+        name: &str,
+        (inputs, outputs, taps): (usize, usize, usize),
+        (takes, makes): (usize, Option<usize>),
+    ) -> Result<()> {
+        let not = |kind: ErrorKind, why: String| {
+            let size =
+                format!("the voice's layer {name} makes {outputs} channels of {inputs} with {taps} taps");
+            Err(Error::new(kind, format!("{size}, {why}")))
+        };
+        if inputs != takes || makes.is_some_and(|makes| outputs != makes) {
+            let makes = makes.map_or("any number".to_owned(), |makes| makes.to_string());
+            return not(ErrorKind::Corrupt, format!("where {makes} of {takes} are needed"));
+        }
+        if [inputs, outputs, taps].contains(&0) {
+            return not(ErrorKind::Corrupt, "which is nothing".to_owned());
+        }
+        if inputs > MOST_CHANNELS || outputs > MOST_CHANNELS || taps > MOST_REACH + 1 {
+            let most = format!("where {MOST_CHANNELS} channels and {} taps are the most", MOST_REACH + 1);
+            return not(ErrorKind::Unsupported, most);
+        }
+        // As much as they may be where they are packed.
+        let weights = inputs.next_multiple_of(32) * outputs.next_multiple_of(32) * taps;
+        match self.left.get().checked_sub(weights) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => {
+                let most = format!("with which the voice has more than {MOST_WEIGHTS} weights");
+                not(ErrorKind::Unsupported, most)
+            }
+        }
+    }
+
     /// The norm called `NAME.gamma` and `NAME.beta`.
-    pub(super) fn norm(&self, name: &str) -> Result<Norm> {
-        let channels = size(self.graph, &format!("{name}.gamma"), 0)?;
+    pub(super) fn norm(&self, name: &str, channels: usize) -> Result<Norm> {
         Norm::of(self.graph, &format!("{name}.gamma"), &format!("{name}.beta"), channels)
     }
 
-    /// Filters of one channel each, (taps, channels).
-    fn depthwise(&self, name: &str, dilation: usize) -> Result<Separate> {
-        let weights = format!("{name}.weight");
-        let (channels, taps) = (size(self.graph, &weights, 0)?, size(self.graph, &weights, 2)?);
+    /// Filters of one channel each.
+    fn depthwise(&self, name: &str, channels: usize) -> Result<Separate> {
+        let taps = size(self.graph, &format!("{name}.weight"), 2)?;
+        let dilation = dilation(self.graph, name, taps)?;
         Separate::open(self.graph, name, (channels, taps, dilation))
     }
 
-    /// A filter that makes `stride` rows of one: see [`Upsample`]. Weights are multiplied by `scale`.
-    pub(super) fn upsample(&self, name: &str, scale: f32) -> Result<Upsample> {
+    /// A filter that makes `stride` rows of one, which have `inputs` channels: see [`Upsample`]. Weights are multiplied by `scale`.
+    ///
+    /// # Errors
+    /// As [`From::conv`].
+    pub(super) fn upsample(&self, name: &str, scale: f32, inputs: usize) -> Result<Upsample> {
         let (bias_name, weights) = (format!("{name}.bias"), format!("{name}.weight"));
         let node = self.graph.reader(&weights)?;
         let wrong = || {
             Error::new(ErrorKind::Unsupported, format!("the voice's layer {name} upsamples in another way"))
         };
         let tensor = self.graph.tensor(&weights)?;
-        let &[inputs, outputs, kernel] = tensor.dims() else { return Err(wrong()) };
-        let of = |name: &str| node.ints(name).first().and_then(|n| usize::try_from(*n).ok());
-        let (stride, pad) = (of("strides").ok_or_else(wrong)?, of("pads").unwrap_or(0));
+        let &[takes, outputs, kernel] = tensor.dims() else { return Err(wrong()) };
+        self.fits(name, (takes, outputs, kernel), (inputs, None))?;
+        let small = |n: i64| usize::try_from(n).ok().filter(|n| *n <= 64);
+        let &[stride] = node.ints("strides") else { return Err(wrong()) };
+        let stride = small(stride).filter(|stride| *stride > 0).ok_or_else(wrong)?;
+        let pad = match node.ints("pads") {
+            [] => 0,
+            [before, after] if before == after => small(*before).ok_or_else(wrong)?,
+            _ => return Err(wrong()),
+        };
         let plain = node.operation == "ConvTranspose"
-            && of("group").unwrap_or(1) == 1
-            && of("output_padding").unwrap_or(0) == 0;
-        if !plain
-            || stride == 0
-            || stride > 64
-            || kernel < stride
-            || pad >= kernel
-            || tensor.dims().contains(&0)
-        {
+            && matches!(node.ints("group"), [] | [1])
+            && matches!(node.ints("dilations"), [] | [1])
+            && matches!(node.ints("output_padding"), [] | [0])
+            && node.ints("output_shape").is_empty();
+        // Rows that reach over more than four of those that come in would make more than `stride` of each.
+        if !plain || !(stride..=4 * stride).contains(&kernel) || 2 * pad > kernel {
             return Err(wrong());
         }
         let (values, bias) = (tensor.floats()?, self.graph.floats(&bias_name, &[outputs])?);
@@ -109,33 +220,32 @@ pub(super) fn run(conv: &Conv1d, compute: &Compute, x: &[f32], finish: Finish<'_
     out
 }
 
+/// So many layers, if there are any: without them a part would silently do nothing.
+pub(super) fn at_least_one(count: usize, name: &str) -> Result<usize> {
+    match count {
+        0 => Err(Error::new(ErrorKind::Corrupt, format!("the voice's part {name} has no layers"))),
+        _ => Ok(count),
+    }
+}
+
 /// Dilated filters of one channel each, with products between (the duration predictor's "DDSConv").
 pub(super) struct Dilated {
     layers: Vec<(Separate, Norm, Conv1d, Norm)>,
 }
 
 impl Dilated {
-    pub(super) fn open(from: &From<'_, '_>, name: &str) -> Result<Self> {
-        let (mut layers, mut dilation) = (Vec::new(), 1);
-        while from.graph.has(&format!("{name}.convs_sep.{}.weight", layers.len())) {
-            let i = layers.len();
-            let separate = from.depthwise(&format!("{name}.convs_sep.{i}"), dilation)?;
-            dilation = dilation.saturating_mul(separate.taps);
-            if !(1..=1 << 20).contains(&dilation) {
-                let message = format!("the voice's filters {name} look further than any sound reaches");
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            }
-            layers.push((
-                separate,
-                from.norm(&format!("{name}.norms_1.{i}"))?,
-                from.conv(&format!("{name}.convs_1x1.{i}"), 1.0)?,
-                from.norm(&format!("{name}.norms_2.{i}"))?,
-            ));
-            if i > 8 {
-                break;
-            }
-        }
-        Ok(Self { layers })
+    /// Filters of so many channels.
+    pub(super) fn open(from: &From<'_, '_>, name: &str, channels: usize) -> Result<Self> {
+        let layer = |i: usize| -> Result<_> {
+            Ok((
+                from.depthwise(&format!("{name}.convs_sep.{i}"), channels)?,
+                from.norm(&format!("{name}.norms_1.{i}"), channels)?,
+                from.conv(&format!("{name}.convs_1x1.{i}"), channels, channels)?,
+                from.norm(&format!("{name}.norms_2.{i}"), channels)?,
+            ))
+        };
+        let count = at_least_one(from.count(|i| format!("{name}.convs_sep.{i}"))?, name)?;
+        Ok(Self { layers: (0..count).map(layer).collect::<Result<_>>()? })
     }
 
     /// x in place.
@@ -167,11 +277,6 @@ impl Upsample {
     /// Rows that each becomes.
     pub(super) fn stride(&self) -> usize {
         self.stride
-    }
-
-    /// Channels that come in.
-    pub(super) fn inputs(&self) -> usize {
-        self.conv.shape().inputs
     }
 
     /// Channels that go out.
