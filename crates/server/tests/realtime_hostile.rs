@@ -16,6 +16,13 @@ fn at(model: &str) -> String {
     format!("/v1/realtime?model={}", model.replace('/', "%2F"))
 }
 
+fn write(caller: &mut Caller, text: &str) {
+    let content = json!([{ "type": "input_text", "text": text }]);
+    let item = json!({ "type": "message", "role": "user", "content": content });
+    caller.send(json!({ "type": "conversation.item.create", "item": item }));
+    caller.until("conversation.item.done");
+}
+
 /// The session still answers.
 fn is_well(caller: &mut Caller) {
     caller.send(json!({ "type": "session.update", "session": {} }));
@@ -185,4 +192,17 @@ fn only_so_many_talk_at_once() {
     assert!(status == 503 && body.contains("--max-queue"), "{status} {body}");
     first.hang_up();
     talk::soon("its place is not given back", || knock(&server, &at(&toy()), &[]).is_ok());
+}
+
+#[test]
+fn one_place_is_enough_for_a_response() {
+    let server = Running::start(|options| options.max_queue = 1);
+    let mut caller = call(&server, &toy());
+    write(&mut caller, "Hi");
+    for _ in 0..2 {
+        let how = json!({ "output_modalities": ["text"], "max_output_tokens": 4 });
+        caller.send(json!({ "type": "response.create", "response": how }));
+        let done = caller.until("response.done");
+        assert_ne!(done["response"]["status"], "failed", "{done}");
+    }
 }

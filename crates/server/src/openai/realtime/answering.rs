@@ -61,7 +61,14 @@ impl Answering {
     ) -> Result<Self> {
         let place = Place::take(state).inspect_err(|_| state.metrics().limited())?;
         let speech = answer.call().speech.clone();
-        let asking = Asking { state: state.clone(), ctx: ctx.clone(), model: model.to_owned(), truncates };
+        let asking = Asking {
+            state: state.clone(),
+            ctx: ctx.clone(),
+            model: model.to_owned(),
+            truncates,
+            // The text is written in the place of the whole.
+            place: place.clone(),
+        };
         let stage = Stage::Beginning(Box::pin(asking.ask(speech, messages)));
         Ok(Self { stage, answer, marks: Vec::new(), samples: 0, reason: None, _place: place })
     }
@@ -137,6 +144,7 @@ struct Asking {
     ctx: RequestContext,
     model: String,
     truncates: bool,
+    place: Place,
 }
 
 impl Asking {
@@ -155,7 +163,8 @@ impl Asking {
         let recommended = self.state.recommended(&self.ctx, &self.model).await?;
         let mut request = speech.request(messages, &recommended);
         loop {
-            match self.state.chat(&self.ctx, &self.model, request.clone()).await {
+            let place = Some(self.place.clone());
+            match self.state.chat_in(&self.ctx, &self.model, request.clone(), place).await {
                 Ok(text) => return Ok(Reply::new(text, saying)),
                 Err(error) if self.truncates && is_overflow(&error) && shorten(&mut request) => {
                     tracing::info!(
