@@ -206,3 +206,15 @@ fn one_place_is_enough_for_a_response() {
         assert_ne!(done["response"]["status"], "failed", "{done}");
     }
 }
+
+#[test]
+fn a_model_that_is_no_voice_says_so_by_its_name() {
+    let server = Running::start(|_| {});
+    let mut caller = call(&server, &toy());
+    let voice = format!("{}/heart", toy());
+    let how = json!({ "audio": { "output": { "voice": voice } } });
+    caller.send(json!({ "type": "response.create", "response": how }));
+    let done = caller.until("response.done");
+    let says = done["response"]["status_details"]["error"]["message"].as_str().unwrap();
+    assert!(says.contains("toy-chat") && !says.contains("hibari is not"), "{says}");
+}
