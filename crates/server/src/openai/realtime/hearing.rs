@@ -203,6 +203,11 @@ impl Hearing {
         self.open = None;
     }
 
+    /// Forgets the turn that is being said if it is this item.
+    pub(super) fn forget(&mut self, item: &str) {
+        self.open.take_if(|turn| turn.item == item);
+    }
+
     /// Seconds that are held.
     pub(super) fn seconds(&self) -> f64 {
         self.ear.as_ref().map_or(0.0, |ear| ear.held().len() as f64 / f64::from(ear.rate().max(1)))

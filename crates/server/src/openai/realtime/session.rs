@@ -32,11 +32,19 @@ pub(super) struct Talk {
     pub(super) book: Book,
     pub(super) hearing: Hearing,
     answering: Option<Answering>,
-    /// A response that waits until what it answers is written down.
+    /// A response that the client has asked for and that waits until what was said is written down, with the id of its event.
     pub(super) wanted: Option<(ResponseCall, Option<String>)>,
+    /// The answer to turns that have ended.
+    pub(super) due: Option<Due>,
     pub(super) out: Vec<Value>,
     /// Work goes before messages: the other way round every second time.
     turn: bool,
+}
+
+/// An answer to turns that have ended. It is given once they are written down, if anything was understood in one of them.
+pub(super) struct Due {
+    pub(super) call: ResponseCall,
+    pub(super) understood: bool,
 }
 
 /// What the task was woken by.
@@ -73,6 +81,7 @@ impl Talk {
             hearing,
             answering: None,
             wanted: None,
+            due: None,
             out: Vec::new(),
             turn: false,
         }
@@ -245,18 +254,19 @@ impl Talk {
         Ok(())
     }
 
-    fn respond(&mut self, response: Option<Value>, id: Option<&str>) -> Result<(), Wrong> {
+    pub(super) fn respond(&mut self, response: Option<Value>, id: Option<&str>) -> Result<(), Wrong> {
         if !self.session.talks() {
             return Err(only_writes().into());
         }
         let call = ResponseCall::read(&self.session, response)?;
-        if self.answering.is_some() || self.wanted.is_some() {
+        let due = self.due.is_some() && !self.is_spoken_over();
+        if self.answering.is_some() || self.wanted.is_some() || due {
             let says = "a response is being made: wait for response.done, or send response.cancel";
             return Err(wrong("conversation_already_has_active_response", says));
         }
         // What is wrong with its input is told at once.
         self.messages(&call)?;
-        self.wanted = Some((call, id.map(str::to_owned).or_else(|| Some(String::new()))));
+        self.wanted = Some((call, id.map(str::to_owned)));
         Ok(())
     }
 
@@ -286,24 +296,46 @@ impl Talk {
                 self.end_answer(&End::Cancelled { spoken_over: false });
                 Ok(())
             }
-            None if response.is_none() => self.wanted.take().map(drop).ok_or_else(none),
+            None if response.is_none() && (self.wanted.is_some() || self.due.is_some()) => {
+                (self.wanted, self.due) = (None, None);
+                Ok(())
+            }
             _ => Err(none()),
         }
     }
 
-    /// Begins the response that is wanted, once nothing stands before it.
-    fn go_on(&mut self) {
+    /// Whether somebody is speaking whom no answer interrupts.
+    fn is_spoken_over(&self) -> bool {
+        self.hearing.open_item().is_some() && self.session.hearing.turns.is_some_and(|turns| turns.interrupts)
+    }
+
+    /// Begins the response that is wanted or due, once nothing stands before it.
+    pub(super) fn go_on(&mut self) {
         if self.answering.is_some() || self.hearing.is_busy() {
             return;
         }
-        let Some((call, of)) = self.wanted.take() else { return };
-        let of = of.filter(|id| !id.is_empty());
-        if let Err(error) = self.begin(call) {
-            self.out.push(events::error(&error, of.as_deref()));
+        if let Some((call, of)) = self.wanted.take() {
+            self.begin(call, of.as_deref());
+        }
+        if self.answering.is_none()
+            && !self.is_spoken_over()
+            && let Some(Due { call, understood: true }) = self.due.take()
+        {
+            self.begin(call, None);
         }
     }
 
-    fn begin(&mut self, call: ResponseCall) -> Result<()> {
+    fn begin(&mut self, call: ResponseCall, of: Option<&str>) {
+        // An answer to the whole conversation, and a part of it, answers its turns, too.
+        let answers_turns = call.kept && call.input.is_none();
+        match self.try_begin(call) {
+            Ok(()) if answers_turns => self.due = None,
+            Ok(()) => {}
+            Err(error) => self.out.push(events::error(&error, of)),
+        }
+    }
+
+    fn try_begin(&mut self, call: ResponseCall) -> Result<()> {
         let messages = self.messages(&call)?;
         if let Some(key) = self.ctx.key() {
             self.state.limits().request(key).inspect_err(|_| self.state.metrics().limited())?;
