@@ -208,6 +208,26 @@ fn one_place_is_enough_for_a_response() {
 }
 
 #[test]
+fn what_is_written_down_counts_against_the_key() {
+    let server = Running::start(|_| {});
+    let terms = KeyTerms { name: "k".into(), requests_per_minute: Some(2), ..KeyTerms::default() };
+    let key = format!("Bearer {}", server.key(terms));
+    let mut caller =
+        knock(&server, &at(&toy()), &[("authorization", &key)]).unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(caller.next()["type"], "session.created");
+    caller.send(
+        json!({ "type": "session.update", "session": { "audio": { "input": { "turn_detection": null } } } }),
+    );
+    caller.until("session.updated");
+    // The first has its request, the connection having taken the other, and no model that listens.
+    for says in ["whisper", "2 requests in a minute"] {
+        caller.say(&silence(200));
+        let error = caller.fails(json!({ "type": "input_audio_buffer.commit" }));
+        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+    }
+}
+
+#[test]
 fn a_model_that_is_no_voice_says_so_by_its_name() {
     let server = Running::start(|_| {});
     let mut caller = call(&server, &toy());

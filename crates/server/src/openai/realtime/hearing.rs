@@ -122,9 +122,12 @@ impl Hearing {
         let (ear, heard) = work.await.map_err(|_| fault())?;
         self.ear = Some(ear);
         let heard = heard?;
+        // A glance takes from the key's tokens as the whole does; a request it is not.
+        let may_glance = ctx.key().is_none_or(|key| state.limits().may_generate(key).is_ok());
         // What is held belongs to the turn that is open only while none has begun or ended.
         if let (Some(turn), Some(sound)) = (&mut self.open, self.ear.as_ref().and_then(Ear::turn))
             && heard.is_empty()
+            && may_glance
             && session.hearing.told
             && !self.ears.as_ref().is_some_and(|(_, ears)| ears.is_elsewhere())
         {
@@ -170,7 +173,7 @@ impl Hearing {
     /// Has a sound written down as part `part` of the item: the open turn goes on where it is this one.
     ///
     /// # Errors
-    /// `Overloaded` when there is no place for it, and those of the model.
+    /// `RateLimited` when the key has no more, `Overloaded` when there is no place for it, and those of the model.
     pub(super) async fn write_down(
         &mut self,
         state: &AppState,
@@ -179,14 +182,18 @@ impl Hearing {
         (item, part): (String, usize),
         sound: &[i16],
     ) -> Result<()> {
-        let mut turn = match self.open.take_if(|turn| turn.item == item) {
+        let open = self.open.take_if(|turn| turn.item == item);
+        if let Some(key) = ctx.key() {
+            let limits = state.limits();
+            let within = limits.may_generate(key).and_then(|()| limits.request(key));
+            within.inspect_err(|_| state.metrics().limited())?;
+        }
+        let place = Place::take(state).inspect_err(|_| state.metrics().limited())?;
+        let mut turn = match open {
             Some(turn) => turn,
             None => self.turn(state, ctx, session, (item, part)).await?,
         };
-        if let Some(key) = ctx.key() {
-            state.limits().may_generate(key).inspect_err(|_| state.metrics().limited())?;
-        }
-        turn._place = Some(Place::take(state).inspect_err(|_| state.metrics().limited())?);
+        turn._place = Some(place);
         turn.listening.finish(sound)?;
         self.ended.push_back(turn);
         Ok(())
