@@ -6,7 +6,7 @@ mod common;
 #[path = "common/talk.rs"]
 mod talk;
 
-use common::{Running, toy};
+use common::{Running, endless_toy, toy};
 use parasol_server::KeyTerms;
 use serde_json::{Value, json};
 use talk::{Caller, RATE, call, encoded, knock, model, silence};
@@ -205,6 +205,25 @@ fn one_place_is_enough_for_a_response() {
         let done = caller.until("response.done");
         assert_ne!(done["response"]["status"], "failed", "{done}");
     }
+}
+
+#[test]
+fn an_answer_that_is_being_given_is_not_deleted_and_one_that_was_stays_so() {
+    let server = Running::start(|_| {});
+    let mut caller = call(&server, &endless_toy());
+    write(&mut caller, "Talk without end.");
+    let how = json!({ "output_modalities": ["text"] });
+    caller.send(json!({ "type": "response.create", "response": how }));
+    let item = caller.until("response.output_text.delta")["item_id"].clone();
+    let delete = json!({ "type": "conversation.item.delete", "item_id": item });
+    let error = caller.fails(delete.clone());
+    assert!(error["message"].as_str().unwrap().contains("response.cancel"), "{error}");
+    caller.send(json!({ "type": "response.cancel" }));
+    caller.until("response.done");
+    caller.send(delete);
+    caller.until("conversation.item.deleted");
+    let error = caller.fails(json!({ "type": "conversation.item.retrieve", "item_id": item }));
+    assert!(error["message"].as_str().unwrap().contains("no item"), "{error}");
 }
 
 #[test]

@@ -225,20 +225,27 @@ impl Talk {
             ClientEvent::ItemCreate { previous, item } => self.create(previous.as_deref(), item).await?,
             ClientEvent::ItemRetrieve(id) => self.out.push(events::item_retrieved(self.book.get(&id)?)),
             ClientEvent::ItemDelete(id) => {
+                self.is_settled(&id)?;
                 self.book.delete(&id)?;
                 self.out.push(events::item_deleted(&id));
             }
             ClientEvent::ItemTruncate { id, content_index, audio_end_ms } => {
-                if self.answering.as_ref().is_some_and(|a| a.answer().items().iter().any(|i| i.id == id)) {
-                    let says = "item_id: this answer is still being given: send response.cancel first";
-                    return Err(Error::new(ErrorKind::InvalidRequest, says).into());
-                }
+                self.is_settled(&id)?;
                 let rate = self.session.speech.voicing.format.rate;
                 self.book.truncate(&id, content_index, audio_end_ms, rate)?;
                 self.out.push(events::item_truncated(&id, content_index, audio_end_ms));
             }
             ClientEvent::ResponseCreate(response) => self.respond(response, id)?,
             ClientEvent::ResponseCancel(response) => self.cancel(response.as_deref())?,
+        }
+        Ok(())
+    }
+
+    /// An item of an answer that is still being given changes with every event of it.
+    fn is_settled(&self, id: &str) -> Result<()> {
+        if self.answering.as_ref().is_some_and(|a| a.answer().items().iter().any(|item| item.id == id)) {
+            let says = "item_id: this answer is still being given: send response.cancel first";
+            return Err(Error::new(ErrorKind::InvalidRequest, says));
         }
         Ok(())
     }
@@ -337,6 +344,9 @@ impl Talk {
 
     fn try_begin(&mut self, call: ResponseCall) -> Result<()> {
         let messages = self.messages(&call)?;
+        if call.kept {
+            self.book.has_room()?;
+        }
         if let Some(key) = self.ctx.key() {
             self.state.limits().request(key).inspect_err(|_| self.state.metrics().limited())?;
         }
@@ -363,14 +373,12 @@ impl Talk {
         }
     }
 
-    /// What has come of the answer stands in the conversation.
+    /// What has come of the answer has its place in the conversation; all of its text it gets at the end.
     fn keep_answer(&mut self) {
         let Some(answering) = self.answering.as_ref().filter(|answering| answering.call().kept) else {
             return;
         };
-        let known = self.book.last();
-        if let Some(last) = answering.answer().items().last().filter(|item| known.as_ref() != Some(&item.id))
-        {
+        if let Some(last) = answering.answer().items().last().filter(|item| !self.book.holds(&item.id)) {
             self.book.put(last);
         }
     }
