@@ -257,3 +257,36 @@ fn a_model_that_is_no_voice_says_so_by_its_name() {
     let says = done["response"]["status_details"]["error"]["message"].as_str().unwrap();
     assert!(says.contains("toy-chat") && !says.contains("hibari is not"), "{says}");
 }
+
+#[test]
+fn of_a_conversation_that_is_too_long_as_much_is_answered_as_fits() {
+    // The toy with a context that is soon full.
+    let folder = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(toy()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let config = folder.path().join("config.json");
+    let short = std::fs::read_to_string(&config).unwrap().replace("65536", "1024");
+    std::fs::write(&config, short).unwrap();
+    let server = Running::start(|_| {});
+    let mut caller = call(&server, folder.path().to_str().unwrap());
+    for _ in 0..100 {
+        write(&mut caller, &"many words ".repeat(9));
+    }
+    let mut respond = |truncation: &str| {
+        let how = json!({ "output_modalities": ["text"], "max_output_tokens": 4, "truncation": truncation });
+        caller.send(json!({ "type": "session.update", "session": how }));
+        caller.until("session.updated");
+        caller.send(json!({ "type": "response.create" }));
+        caller.until("response.done")["response"].take()
+    };
+    let refused = respond("disabled");
+    assert_eq!(refused["status"], "failed", "{refused}");
+    for _ in 0..3 {
+        let response = respond("auto");
+        assert_ne!(response["status"], "failed", "{response}");
+        let tokens = response["usage"]["input_tokens"].as_u64().unwrap();
+        assert!((700..=1024).contains(&tokens), "{response}");
+    }
+}

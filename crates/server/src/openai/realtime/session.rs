@@ -36,6 +36,10 @@ pub(super) struct Talk {
     pub(super) wanted: Option<(ResponseCall, Option<String>)>,
     /// The answer to turns that have ended.
     pub(super) due: Option<Due>,
+    /// How many of the oldest messages have no room in the model's context, as the last answer to the conversation found …
+    left_out: usize,
+    /// … unless the conversation has been changed since it began, elsewhere than at its end.
+    edited: bool,
     pub(super) out: Vec<Value>,
     /// Work goes before messages: the other way round every second time.
     turn: bool,
@@ -82,6 +86,8 @@ impl Talk {
             answering: None,
             wanted: None,
             due: None,
+            left_out: 0,
+            edited: false,
             out: Vec::new(),
             turn: false,
         }
@@ -222,11 +228,17 @@ impl Talk {
                 self.hearing.clear();
                 self.out.push(events::cleared());
             }
-            ClientEvent::ItemCreate { previous, item } => self.create(previous.as_deref(), item).await?,
+            ClientEvent::ItemCreate { previous, item } => {
+                if previous.is_some() {
+                    (self.left_out, self.edited) = (0, true);
+                }
+                self.create(previous.as_deref(), item).await?;
+            }
             ClientEvent::ItemRetrieve(id) => self.out.push(events::item_retrieved(self.book.get(&id)?)),
             ClientEvent::ItemDelete(id) => {
                 self.is_settled(&id)?;
                 self.book.delete(&id)?;
+                (self.left_out, self.edited) = (0, true);
                 self.out.push(events::item_deleted(&id));
             }
             ClientEvent::ItemTruncate { id, content_index, audio_end_ms } => {
@@ -253,6 +265,8 @@ impl Talk {
     fn update(&mut self, session: Value) -> Result<()> {
         let before = self.session.hearing.clone();
         self.session.update(session)?;
+        // Shorter instructions may leave more room.
+        self.left_out = 0;
         let now = &self.session.hearing;
         if (&before.turns, &before.model, before.format) != (&now.turns, &now.model, now.format) {
             self.hearing.change()?;
@@ -351,12 +365,19 @@ impl Talk {
             self.state.limits().request(key).inspect_err(|_| self.state.metrics().limited())?;
         }
         let model = self.session.model.clone().unwrap_or_default();
+        let left_out = if self.is_usual(&call) && self.session.truncates { self.left_out } else { 0 };
         let answer = Answer::new(&mut self.ids, call, self.book.last());
         let created = answer.created();
-        let how = (model.as_str(), self.session.truncates);
+        let how = (model.as_str(), self.session.truncates, left_out);
         self.answering = Some(Answering::begin(&self.state, &self.ctx, how, answer, messages)?);
+        self.edited = false;
         self.out.push(created);
         Ok(())
+    }
+
+    /// Whether a response is made as the session has them: others may have more or less room.
+    fn is_usual(&self, call: &ResponseCall) -> bool {
+        call.input.is_none() && call.speech == self.session.speech
     }
 
     fn answered(&mut self, step: Step) {
@@ -386,6 +407,9 @@ impl Talk {
     /// Ends the answer that is being given, if there is one, and the work for it.
     pub(super) fn end_answer(&mut self, end: &End) {
         let Some(answering) = self.answering.take() else { return };
+        if self.is_usual(answering.call()) && !self.edited {
+            self.left_out = answering.left_out();
+        }
         let (events, answer, marks) = answering.end(end);
         self.out.extend(events);
         if answer.call().kept {
