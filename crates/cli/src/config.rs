@@ -112,7 +112,7 @@ fn check_entry(entry: &ModelEntry) -> std::result::Result<(), String> {
             "{name} runs here: what it can do its file says, and capabilities are a setting of remote models"
         ))
     } else if entry.capabilities.as_ref().is_some_and(Vec::is_empty) {
-        Err(format!("{name} has no capabilities: leave them out, or name chat, complete or both"))
+        Err(format!("{name} has no capabilities: leave them out, or name some of {}", KNOWN.join(", ")))
     } else if let Some(other) = entry.capabilities.iter().flatten().find(|c| !KNOWN.contains(&c.as_str())) {
         Err(format!("{name} cannot be used for {other:?}: {} are what there is", KNOWN.join(", ")))
     } else if let Some((setting, _)) = zero {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod args;
+mod beside;
 mod chat;
 mod commands;
 mod config;

@@ -151,6 +151,33 @@ fn words_come_while_a_line_is_said() {
     assert_eq!(events.last().map(|e| e["event"].clone()), Some(Value::from("line")), "{out}");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_being_said_is_written_down_before_it_ends() {
+    use std::io::{BufRead, Write};
+    let (home, model) = (Home::new(), tiny());
+    let mut child = home
+        .parasol(&["listen", "-", "--raw", "16000", "--format", "json", "--model", &model])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = child.stdin.take().unwrap();
+    // As from a microphone, at twice the pace, and without a pause at the end: nobody knows yet that the line is over.
+    for piece in numbers().chunks(3200) {
+        to.write_all(piece).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(json(&lines.next().unwrap())["event"], "partial");
+    common::signal(child.id(), "INT");
+    assert_eq!(common::wait(&mut child).code(), Some(130));
+    drop(to);
+    let last = lines.last().unwrap();
+    assert!(json(&last)["text"].as_str().unwrap().to_lowercase().contains("sister"), "{last}");
+    assert_eq!(json(&last)["event"], "line");
+}
+
 #[test]
 fn what_cannot_be_listened_to_is_said() {
     let (home, model) = (Home::new(), tiny());
@@ -161,6 +188,7 @@ fn what_cannot_be_listened_to_is_said() {
     fails(&listen(&["--raw", "0"], b"ab"), 2, &["--raw 0"]);
     fails(&listen(&[], b"no sound at all"), 10, &["stdin"]);
     assert_eq!(works(&listen(&["--raw", "16000"], &[0; 64_000])), "", "silence is no line");
+    fails(&home.run(&["listen", "--raw", "16000", "--model", &model]), 2, &["--raw", "- for stdin"]);
     #[cfg(not(feature = "microphone"))]
     fails(&home.run(&["listen", "--model", &model]), 10, &["--features microphone", "parasol listen -"]);
 }

@@ -1,6 +1,6 @@
 //! Speech: text in, sound out.
 
-use crate::{EventStream, Money, Result};
+use crate::{Error, ErrorKind, EventStream, Money, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -44,6 +44,25 @@ impl SpeakRequest {
     pub const FASTEST: f32 = 4.0;
     /// The largest volume.
     pub const LOUDEST: f32 = 4.0;
+
+    /// Whether its numbers are within their ranges.
+    ///
+    /// # Errors
+    /// `InvalidRequest` naming the number and its range.
+    pub fn check(&self) -> Result<()> {
+        let numbers = [
+            ("speed", self.speed, Self::SLOWEST, Self::FASTEST),
+            ("volume", self.volume, 0.0, Self::LOUDEST),
+        ];
+        // What is no number is in no range.
+        match numbers.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
+            Some((name, value, least, most)) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("the {name} is {value} and must be between {least} and {most}"),
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for SpeakRequest {
@@ -128,4 +147,24 @@ pub struct SpeechTimings {
     pub first_audio: Duration,
     /// Until everything was made.
     pub total: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_within_their_ranges() {
+        let check = |speed, volume| SpeakRequest { speed, volume, ..SpeakRequest::default() }.check();
+        assert!(check(0.25, 0.0).is_ok() && check(4.0, 4.0).is_ok());
+        for (speed, volume, part) in [
+            (0.2, 1.0, "the speed is 0.2"),
+            (f32::NAN, 1.0, "speed"),
+            (1.0, 4.1, "the volume is 4.1"),
+            (1.0, -0.1, "volume"),
+        ] {
+            let says = check(speed, volume).map_err(|e| e.message().to_owned());
+            assert!(says.is_err_and(|says| says.contains(part)), "{part}");
+        }
+    }
 }

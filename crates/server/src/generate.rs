@@ -28,13 +28,27 @@ impl AppState {
         &self,
         ctx: &RequestContext,
         model: &str,
+        request: ChatRequest,
+    ) -> Result<EventStream<GenerationEvent>> {
+        self.chat_in(ctx, model, request, None).await
+    }
+
+    /// The same in a place that whoever asks has taken already, for more than the text.
+    ///
+    /// # Errors
+    /// As [`Self::chat`].
+    pub(crate) async fn chat_in(
+        &self,
+        ctx: &RequestContext,
+        model: &str,
         mut request: ChatRequest,
+        place: Option<Place>,
     ) -> Result<EventStream<GenerationEvent>> {
         ctx.client().clone_into(&mut request.client);
         if self.options().log_prompts {
             log_prompt(ctx, serde_json::to_string(&request.messages).unwrap_or_default());
         }
-        self.generate(ctx, model, move |lease| lease.chat()?.chat(request)).await
+        self.generate(ctx, model, place, move |lease| lease.chat()?.chat(request)).await
     }
 
     /// Continues a text. Errors are those of [`Self::chat`].
@@ -51,7 +65,7 @@ impl AppState {
         if self.options().log_prompts {
             log_prompt(ctx, request.prompt.clone());
         }
-        self.generate(ctx, model, move |lease| lease.complete()?.complete(request)).await
+        self.generate(ctx, model, None, move |lease| lease.complete()?.complete(request)).await
     }
 
     /// Tokens that a conversation takes as a prompt.
@@ -117,6 +131,7 @@ impl AppState {
         &self,
         ctx: &RequestContext,
         model: &str,
+        place: Option<Place>,
         ask: impl FnOnce(&Lease) -> Result<EventStream<GenerationEvent>> + Send + 'static,
     ) -> Result<EventStream<GenerationEvent>> {
         allow_model(ctx, model)?;
@@ -124,7 +139,10 @@ impl AppState {
         if let Some(key) = ctx.key() {
             self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
         }
-        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
+        let place = match place {
+            Some(place) => place,
+            None => Place::take(self).inspect_err(|_| self.metrics().limited())?,
+        };
         let deadline = begun + self.options().request_timeout;
         let (events, lease) = match self.models().ready(model).filter(Lease::is_elsewhere) {
             // Nothing is waited for and nothing computed: no other thread is needed.
@@ -197,8 +215,13 @@ pub(crate) fn too_long(state: &AppState) -> Error {
     )
 }
 
-/// A place among the answers that are being made or wait; given back when dropped.
-pub(crate) struct Place(AppState);
+/// A place among the answers that are being made or wait; given back when the last of its clones is dropped.
+#[derive(Clone)]
+pub(crate) struct Place {
+    _taken: Arc<Taken>,
+}
+
+struct Taken(AppState);
 
 impl Place {
     pub(crate) fn take(state: &AppState) -> Result<Self> {
@@ -207,7 +230,7 @@ impl Place {
             .answers()
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1));
         match taken {
-            Ok(_) => Ok(Self(state.clone())),
+            Ok(_) => Ok(Self { _taken: Arc::new(Taken(state.clone())) }),
             Err(_) => Err(Error::new(
                 ErrorKind::Overloaded,
                 format!(
@@ -218,7 +241,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Taken {
     fn drop(&mut self) {
         self.0.answers().fetch_sub(1, Ordering::Relaxed);
     }

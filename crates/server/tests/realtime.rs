@@ -7,6 +7,8 @@ mod common;
 mod talk;
 
 use common::{Running, TOKEN, endless_toy};
+use parasol_runtime::Policy;
+use parasol_server::KeyTerms;
 use serde_json::{Value, json};
 use std::time::Duration;
 use talk::{Caller, call, knock, model, silence, soon, spoken, words, written};
@@ -288,4 +290,32 @@ fn tools_are_called_and_their_results_used() {
     caller.send(json!({ "type": "response.create", "response": { "tool_choice": "none", "output_modalities": ["text"], "max_output_tokens": 30 } }));
     let response = caller.until("response.done")["response"].take();
     assert!(!response["output"][0]["content"][0]["text"].as_str().unwrap().is_empty(), "{response}");
+}
+
+#[test]
+fn a_limited_key_chooses_voices_by_name_and_one_place_is_enough_to_speak() {
+    let Some((model, ears, voice)) = models() else { return };
+    let own = |_| parasol_hub::Settings::from_env().unwrap();
+    let server = Running::start_over(|options| options.max_queue = 1, own, Policy::Allowed);
+    let models = vec![model.clone(), ears.clone(), voice.clone(), "hibari".to_owned()];
+    let key = server.key(KeyTerms { name: "k".into(), models, ..KeyTerms::default() });
+    let path = format!("/v1/realtime?model={}", model.replace('/', "%2F"));
+    let key = format!("Bearer {key}");
+    let mut caller = knock(&server, &path, &[("authorization", &key)]).unwrap_or_else(|e| panic!("{e:?}"));
+    set(&mut caller, json!({ "max_output_tokens": 8, "audio": audio(&ears, &voice) }));
+    write(&mut caller, "Say hello.");
+    let speak = |caller: &mut Caller, voice: &str| {
+        let how = json!({ "audio": { "output": { "voice": voice } } });
+        caller.send(json!({ "type": "response.create", "response": how }));
+        caller.until("response.done")["response"].take()
+    };
+    for name in ["heart".to_owned(), format!("{voice}/heart"), voice.clone()] {
+        let response = speak(&mut caller, &name);
+        assert_ne!(response["status"], "failed", "{name}: {response}");
+    }
+    assert!(!caller.sound().is_empty());
+    // What the key may not use stays what it may not use.
+    let response = speak(&mut caller, "piper-joe");
+    let says = response["status_details"]["error"]["message"].as_str().unwrap();
+    assert!(says.contains("may not use piper-joe"), "{says}");
 }

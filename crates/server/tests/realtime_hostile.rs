@@ -6,7 +6,7 @@ mod common;
 #[path = "common/talk.rs"]
 mod talk;
 
-use common::{Running, toy};
+use common::{Running, endless_toy, toy};
 use parasol_server::KeyTerms;
 use serde_json::{Value, json};
 use talk::{Caller, RATE, call, encoded, knock, model, silence};
@@ -14,6 +14,13 @@ use tungstenite::Message;
 
 fn at(model: &str) -> String {
     format!("/v1/realtime?model={}", model.replace('/', "%2F"))
+}
+
+fn write(caller: &mut Caller, text: &str) {
+    let content = json!([{ "type": "input_text", "text": text }]);
+    let item = json!({ "type": "message", "role": "user", "content": content });
+    caller.send(json!({ "type": "conversation.item.create", "item": item }));
+    caller.until("conversation.item.done");
 }
 
 /// The session still answers.
@@ -185,4 +192,101 @@ fn only_so_many_talk_at_once() {
     assert!(status == 503 && body.contains("--max-queue"), "{status} {body}");
     first.hang_up();
     talk::soon("its place is not given back", || knock(&server, &at(&toy()), &[]).is_ok());
+}
+
+#[test]
+fn one_place_is_enough_for_a_response() {
+    let server = Running::start(|options| options.max_queue = 1);
+    let mut caller = call(&server, &toy());
+    write(&mut caller, "Hi");
+    for _ in 0..2 {
+        let how = json!({ "output_modalities": ["text"], "max_output_tokens": 4 });
+        caller.send(json!({ "type": "response.create", "response": how }));
+        let done = caller.until("response.done");
+        assert_ne!(done["response"]["status"], "failed", "{done}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_being_given_is_not_deleted_and_one_that_was_stays_so() {
+    let server = Running::start(|_| {});
+    let mut caller = call(&server, &endless_toy());
+    write(&mut caller, "Talk without end.");
+    let how = json!({ "output_modalities": ["text"] });
+    caller.send(json!({ "type": "response.create", "response": how }));
+    let item = caller.until("response.output_text.delta")["item_id"].clone();
+    let delete = json!({ "type": "conversation.item.delete", "item_id": item });
+    let error = caller.fails(delete.clone());
+    assert!(error["message"].as_str().unwrap().contains("response.cancel"), "{error}");
+    caller.send(json!({ "type": "response.cancel" }));
+    caller.until("response.done");
+    caller.send(delete);
+    caller.until("conversation.item.deleted");
+    let error = caller.fails(json!({ "type": "conversation.item.retrieve", "item_id": item }));
+    assert!(error["message"].as_str().unwrap().contains("no item"), "{error}");
+}
+
+#[test]
+fn what_is_written_down_counts_against_the_key() {
+    let server = Running::start(|_| {});
+    let terms = KeyTerms { name: "k".into(), requests_per_minute: Some(2), ..KeyTerms::default() };
+    let key = format!("Bearer {}", server.key(terms));
+    let mut caller =
+        knock(&server, &at(&toy()), &[("authorization", &key)]).unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(caller.next()["type"], "session.created");
+    caller.send(
+        json!({ "type": "session.update", "session": { "audio": { "input": { "turn_detection": null } } } }),
+    );
+    caller.until("session.updated");
+    // The first has its request, the connection having taken the other, and no model that listens.
+    for says in ["whisper", "2 requests in a minute"] {
+        caller.say(&silence(200));
+        let error = caller.fails(json!({ "type": "input_audio_buffer.commit" }));
+        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_model_that_is_no_voice_says_so_by_its_name() {
+    let server = Running::start(|_| {});
+    let mut caller = call(&server, &toy());
+    let voice = format!("{}/heart", toy());
+    let how = json!({ "audio": { "output": { "voice": voice } } });
+    caller.send(json!({ "type": "response.create", "response": how }));
+    let done = caller.until("response.done");
+    let says = done["response"]["status_details"]["error"]["message"].as_str().unwrap();
+    assert!(says.contains("toy-chat") && !says.contains("hibari is not"), "{says}");
+}
+
+#[test]
+fn of_a_conversation_that_is_too_long_as_much_is_answered_as_fits() {
+    // The toy with a context that is soon full.
+    let folder = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(toy()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let config = folder.path().join("config.json");
+    let short = std::fs::read_to_string(&config).unwrap().replace("65536", "1024");
+    std::fs::write(&config, short).unwrap();
+    let server = Running::start(|_| {});
+    let mut caller = call(&server, folder.path().to_str().unwrap());
+    for _ in 0..100 {
+        write(&mut caller, &"many words ".repeat(9));
+    }
+    let mut respond = |truncation: &str| {
+        let how = json!({ "output_modalities": ["text"], "max_output_tokens": 4, "truncation": truncation });
+        caller.send(json!({ "type": "session.update", "session": how }));
+        caller.until("session.updated");
+        caller.send(json!({ "type": "response.create" }));
+        caller.until("response.done")["response"].take()
+    };
+    let refused = respond("disabled");
+    assert_eq!(refused["status"], "failed", "{refused}");
+    for _ in 0..3 {
+        let response = respond("auto");
+        assert_ne!(response["status"], "failed", "{response}");
+        let tokens = response["usage"]["input_tokens"].as_u64().unwrap();
+        assert!((700..=1024).contains(&tokens), "{response}");
+    }
 }

@@ -107,20 +107,9 @@ fn unsupported(message: &str) -> Error {
 /// # Errors
 /// `InvalidRequest` for an empty text and numbers out of range; `Unsupported` for SSML.
 pub fn check(request: &SpeakRequest) -> Result<()> {
-    let invalid = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
-    let (slowest, fastest) = (SpeakRequest::SLOWEST, SpeakRequest::FASTEST);
-    if !(slowest..=fastest).contains(&request.speed) {
-        return invalid(format!(
-            "the speed is {} and must be between {slowest} and {fastest}",
-            request.speed
-        ));
-    }
-    if !(0.0..=SpeakRequest::LOUDEST).contains(&request.volume) {
-        let loudest = SpeakRequest::LOUDEST;
-        return invalid(format!("the volume is {} and must be between 0 and {loudest}", request.volume));
-    }
+    request.check()?;
     if request.text.trim().is_empty() {
-        return invalid("there is no text to speak".to_owned());
+        return Err(Error::new(ErrorKind::InvalidRequest, "there is no text to speak"));
     }
     if request.text.trim_start().starts_with("<speak") {
         return Err(unsupported("text: SSML is for voices on this machine; providers take plain text"));

@@ -128,27 +128,6 @@ impl Speaker {
         }
     }
 
-    fn check(&self, request: &SpeakRequest) -> Result<()> {
-        let refuse = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
-        let within = |value: f32, low: f32, high: f32| value >= low && value <= high;
-        if !within(request.speed, SpeakRequest::SLOWEST, SpeakRequest::FASTEST) {
-            return refuse(format!(
-                "the speed {} is not between {} and {}",
-                request.speed,
-                SpeakRequest::SLOWEST,
-                SpeakRequest::FASTEST
-            ));
-        }
-        if !within(request.volume, 0.0, SpeakRequest::LOUDEST) {
-            return refuse(format!(
-                "the volume {} is not between 0 and {}",
-                request.volume,
-                SpeakRequest::LOUDEST
-            ));
-        }
-        Ok(())
-    }
-
     /// Characters of the text that the voice cannot say, each once.
     fn unspoken(&self, steps: &[Step]) -> String {
         let mut all = String::new();
@@ -169,7 +148,7 @@ impl Speaker {
 impl Speak for Speaker {
     fn speak(&self, request: SpeakRequest) -> Result<EventStream<SpeechEvent>> {
         let begun = Instant::now();
-        self.check(&request)?;
+        request.check()?;
         let voice = self.voice(&request)?;
         let steps = steps(&request.text, self.engine.takes_phonemes())?;
         let unspoken = self.unspoken(&steps);

@@ -48,7 +48,8 @@ pub(crate) struct ListenArgs {
 pub(crate) enum LineForm {
     /// One line for each turn; on a terminal it grows while it is said
     Text,
-    /// One object a line: `partial` with new words while they are said, `line` when they are all there
+    /// One object a line: `partial` with new words while they are said, `line` when they are all there, `nothing` when they
+    /// turn out to be none
     Json,
     /// SubRip subtitles
     Srt,

@@ -1,5 +1,6 @@
 //! A conversation and the file that keeps it.
 
+use crate::beside::Beside;
 use parasol_core::{Error, ErrorKind, Message, Result, Role};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -52,19 +53,15 @@ impl Conversation {
         let cannot = |e: std::io::Error| Error::from(e).within(format!("cannot write {}", path.display()));
         let text =
             serde_json::to_string_pretty(self).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(format!(".{}.part", std::process::id()));
         let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&beside)?;
+            let mut beside = Beside::create(path)?;
+            let file = beside.file();
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;
-            std::fs::rename(&beside, path)
+            beside.keep()
         };
-        write().map_err(|e| {
-            let _ = std::fs::remove_file(&beside);
-            cannot(e)
-        })
+        write().map_err(cannot)
     }
 
     /// Reads what [`Self::save`] wrote.

@@ -18,6 +18,7 @@ use std::io::Read;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -42,11 +43,15 @@ pub(super) struct Source {
 /// Runs the command.
 ///
 /// # Errors
-/// When there is no sound, or the model cannot be had, does not listen or has no detector of voice activity; Ctrl-C ends it in order.
+/// When there is no sound, or the model cannot be had, does not listen or has no detector of voice activity; Ctrl-C ends it in order, twice at once.
 pub(crate) fn listen(runtime: &Runtime, args: &ListenArgs) -> Outcome {
     let file = args.file.as_ref().or(args.file_flag.as_ref());
     // Before a model is fetched: a file that cannot be read should cost nothing.
     let opened = file.map(|file| open(file, args.raw)).transpose()?;
+    if opened.is_none() && args.raw.is_some() {
+        let message = "--raw says how sound in a file or a pipe is written: name the file, or - for stdin";
+        return Err(Error::new(ErrorKind::InvalidRequest, message).into());
+    }
     if opened.is_none() {
         microphone_is_built_in()?;
     }
@@ -85,9 +90,10 @@ pub(crate) fn listen(runtime: &Runtime, args: &ListenArgs) -> Outcome {
         timestamps: Timestamps::Segment,
         ..TranscribeRequest::default()
     };
-    let pieces = EventStream::new(Pieces(source.pieces));
+    let enough = Arc::new(AtomicBool::new(false));
+    let pieces = EventStream::new(Pieces { pieces: source.pieces, enough: Arc::clone(&enough) });
     let captions = EventStream::new(Captions::new(Arc::new(model), request, ear, pieces));
-    follow(captions, args.format)
+    follow(captions, args.format, &enough)
 }
 
 fn open(file: &Path, raw: Option<u32>) -> Outcome<SoundStream> {
@@ -188,30 +194,40 @@ fn microphone() -> Result<Source> {
     Err(Error::new(ErrorKind::Unsupported, message))
 }
 
-/// The pieces as a stream.
-struct Pieces(Receiver<Result<Vec<i16>>>);
+/// The pieces as a stream; once there is `enough`, it ends behind those that have come.
+struct Pieces {
+    pieces: Receiver<Result<Vec<i16>>>,
+    enough: Arc<AtomicBool>,
+}
 
 impl Stream for Pieces {
     type Item = Result<Vec<i16>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx)
+        if self.enough.load(Ordering::SeqCst) {
+            self.pieces.close();
+        }
+        self.pieces.poll_recv(cx)
     }
 }
 
 /// Prints what is heard.
-fn follow(mut captions: EventStream<Caption>, form: LineForm) -> Outcome {
+fn follow(mut captions: EventStream<Caption>, form: LineForm, enough: &AtomicBool) -> Outcome {
     let listener = Listener::new();
     let mut page = Page::new(form)?;
     loop {
         match listener.next(&mut captions) {
             Next::Interrupted => {
-                // There is no other way to stop listening to a microphone: it is an end as others are.
                 listener.take();
-                page.leave()?;
-                return Err(Stop::Interrupted);
+                // There is no other way to stop listening to a microphone: what has been said is written down to its end.
+                if enough.swap(true, Ordering::SeqCst) {
+                    page.leave()?;
+                    return Err(Stop::Interrupted);
+                }
             }
+            Next::End if enough.load(Ordering::SeqCst) => return Err(Stop::Interrupted),
             Next::End => return Ok(()),
+            Next::Event(Ok(Caption::Nothing)) => page.nothing()?,
             Next::Event(Ok(Caption::Partial(words))) => page.partial(&words)?,
             Next::Event(Ok(Caption::Line(line))) => page.line(line)?,
             Next::Event(Err(error)) => {
@@ -258,6 +274,14 @@ impl Page {
         Ok(())
     }
 
+    /// The line that was begun is none.
+    fn nothing(&mut self) -> Outcome {
+        if self.form == LineForm::Json {
+            return output::line(&json!({ "event": "nothing" }).to_string());
+        }
+        if std::mem::take(&mut self.begun).is_empty() { Ok(()) } else { output::write(CLEAR_LINE) }
+    }
+
     fn line(&mut self, line: Line) -> Outcome {
         let begun = std::mem::take(&mut self.begun);
         self.lines += 1;
@@ -284,5 +308,25 @@ impl Page {
     /// Whoever writes next begins on a line of their own.
     fn leave(&mut self) -> Outcome {
         if std::mem::take(&mut self.begun).is_empty() { Ok(()) } else { output::write("\n") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn enough_is_an_end_behind_what_has_come() {
+        let (sender, pieces) = channel(AHEAD);
+        let enough = Arc::new(AtomicBool::new(false));
+        let mut pieces = Pieces { pieces, enough: Arc::clone(&enough) };
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut next = || Pin::new(&mut pieces).poll_next(&mut cx).map(|piece| piece.map(Result::unwrap));
+        assert_eq!(next(), Poll::Pending);
+        sender.try_send(Ok(vec![1])).unwrap();
+        enough.store(true, Ordering::SeqCst);
+        assert_eq!((next(), next()), (Poll::Ready(Some(vec![1])), Poll::Ready(None)));
+        assert!(sender.try_send(Ok(vec![2])).is_err());
     }
 }

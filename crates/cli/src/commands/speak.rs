@@ -1,6 +1,7 @@
 //! `parasol speak`: a text read aloud into a file or a pipe, sentence by sentence.
 
 use crate::args::SpeakArgs;
+use crate::beside::Beside;
 use crate::exit::{Outcome, Stop};
 use crate::input::{self, Prompt};
 use crate::interrupt::{Listener, Next};
@@ -62,14 +63,9 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
     }
     let stream = speaker.voice().speak(request)?;
     let mut sink = Sink::open(args.output.as_deref())?;
-    let outcome = follow(stream, format, &mut sink, args.stats);
-    match outcome {
-        Ok(()) => sink.end(format),
-        Err(stop) => {
-            sink.discard();
-            Err(stop)
-        }
-    }
+    // What was begun and did not end is no sound: then nothing of it is left beside the name.
+    follow(stream, format, &mut sink, args.stats)?;
+    sink.end(format)
 }
 
 /// The format that is asked for: by name, by the file's ending, else WAV.
@@ -203,28 +199,24 @@ fn tell(usage: &SpeechUsage, timings: &SpeechTimings, seed: u64, stats: bool) {
 /// Where the sound goes.
 enum Sink {
     Pipe(io::Stdout),
-    /// Written in place, such as a device …
-    Device(File, PathBuf),
+    /// Written in place: a device, or a link, which stays one …
+    Place(File, PathBuf),
     /// … or beside the file and moved there at the end, so that a sound that fails leaves what was there.
-    File {
-        file: File,
-        beside: PathBuf,
-        path: PathBuf,
-    },
+    File(Beside),
+}
+
+fn cannot(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |e| Error::from(e).within(format!("cannot write {}", path.display()))
 }
 
 impl Sink {
     fn open(path: Option<&Path>) -> Outcome<Self> {
         let Some(path) = path else { return Ok(Self::Pipe(io::stdout())) };
-        let cannot = |e| Error::from(e).within(format!("cannot write {}", path.display()));
-        if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
-            return Ok(Self::Device(File::create(path).map_err(cannot)?, path.to_owned()));
+        // A link is not followed for this: what is moved to its name would stand in its place.
+        if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return Ok(Self::Place(File::create(path).map_err(cannot(path))?, path.to_owned()));
         }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(format!(".{}.part", std::process::id()));
-        let beside = PathBuf::from(beside);
-        let file = File::create(&beside).map_err(cannot)?;
-        Ok(Self::File { file, beside, path: path.to_owned() })
+        Ok(Self::File(Beside::create(path).map_err(cannot(path))?))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Outcome {
@@ -233,37 +225,33 @@ impl Sink {
                 out.write_all(bytes)?;
                 Ok(out.flush()?)
             }
-            Self::Device(file, path) | Self::File { file, path, .. } => file
-                .write_all(bytes)
-                .map_err(|e| Error::from(e).within(format!("cannot write {}", path.display())).into()),
+            Self::Place(file, path) => Ok(file.write_all(bytes).map_err(cannot(path))?),
+            Self::File(beside) => Ok(beside.file().write_all(bytes).map_err(cannot(beside.path()))?),
         }
     }
 
     /// A WAV file gets its length, which a pipe cannot have, and what was written beside its name.
     fn end(self, format: SoundFormat) -> Outcome {
-        let Self::File { file, beside, path } = self else { return Ok(()) };
-        let done = match format {
-            SoundFormat::Wav => set_length(file),
-            _ => Ok(()),
-        };
-        done.and_then(|()| std::fs::rename(&beside, &path)).map_err(|e| {
-            // Best effort: the error that led here is the one to report.
-            let _ = std::fs::remove_file(&beside);
-            Error::from(e).within(format!("cannot write {}", path.display())).into()
-        })
-    }
-
-    /// What was begun and did not end is no sound.
-    fn discard(self) {
-        if let Self::File { file, beside, .. } = self {
-            drop(file);
-            // Best effort: the error that led here is the one to report.
-            let _ = std::fs::remove_file(beside);
+        let wav = format == SoundFormat::Wav;
+        match self {
+            Self::Pipe(_) => Ok(()),
+            Self::Place(mut file, path) => {
+                let done = file.metadata().and_then(|meta| match wav && meta.is_file() {
+                    true => set_length(&mut file),
+                    false => Ok(()),
+                });
+                Ok(done.map_err(cannot(&path))?)
+            }
+            Self::File(mut beside) => {
+                let path = beside.path().to_owned();
+                let done = if wav { set_length(beside.file()) } else { Ok(()) };
+                Ok(done.and_then(|()| beside.keep()).map_err(cannot(&path))?)
+            }
         }
     }
 }
 
-fn set_length(mut file: File) -> io::Result<()> {
+fn set_length(file: &mut File) -> io::Result<()> {
     // More than 4 GB has no length in WAV: the header stays as in a stream.
     let Ok(length) = u32::try_from(file.metadata()?.len()) else { return Ok(()) };
     for (at, less) in [(4, 8), (40, 44)] {
@@ -271,4 +259,56 @@ fn set_length(mut file: File) -> io::Result<()> {
         file.write_all(&length.saturating_sub(less).to_le_bytes())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn sound() -> Vec<u8> {
+        let mut writer = SoundWriter::new(SoundFormat::Wav, 16_000).unwrap();
+        let mut bytes = writer.push(&[0.25; 100]).unwrap();
+        bytes.extend(writer.finish().unwrap());
+        bytes
+    }
+
+    /// Whether these are the bytes of a WAV file that knows its length.
+    fn is_whole(bytes: &[u8]) -> bool {
+        let length = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        bytes.len() == sound().len() && length(4) == bytes.len() - 8 && length(40) == bytes.len() - 44
+    }
+
+    #[test]
+    fn a_file_is_replaced_by_a_whole_sound_and_by_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hello.wav");
+        std::fs::write(&path, "old").unwrap();
+        let mut sink = Sink::open(Some(&path)).unwrap();
+        sink.write(&sound()).unwrap();
+        drop(sink);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        let mut sink = Sink::open(Some(&path)).unwrap();
+        sink.write(&sound()).unwrap();
+        sink.end(SoundFormat::Wav).unwrap();
+        assert!(is_whole(&std::fs::read(&path).unwrap()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_gets_the_sound() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("hello.wav"), folder.path().join("link.wav"));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        // Whether there is something at its end or not.
+        for _ in 0..2 {
+            let mut sink = Sink::open(Some(&link)).unwrap();
+            sink.write(&sound()).unwrap();
+            sink.end(SoundFormat::Wav).unwrap();
+            assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert!(is_whole(&std::fs::read(&path).unwrap()));
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        }
+    }
 }

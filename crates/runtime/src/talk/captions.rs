@@ -19,6 +19,8 @@ pub enum Caption {
     Partial(String),
     /// A whole line.
     Line(Line),
+    /// The line whose words were told turned out to be none: what is told next begins anew.
+    Nothing,
 }
 
 /// What was said in one turn.
@@ -46,6 +48,8 @@ pub struct Captions {
 struct Turn {
     start: f64,
     end: Option<f64>,
+    /// Whether words of it were told.
+    told: bool,
     listening: Listening,
 }
 
@@ -74,7 +78,12 @@ impl Captions {
                 Heard::Began { at_ms } => {
                     let listening =
                         Listening::new(Arc::clone(&self.ears), self.request.clone(), self.ear.rate());
-                    self.turns.push_back(Turn { start: at_ms as f64 / 1000.0, end: None, listening });
+                    self.turns.push_back(Turn {
+                        start: at_ms as f64 / 1000.0,
+                        end: None,
+                        told: false,
+                        listening,
+                    });
                 }
                 Heard::Ended { at_ms, sound } => self.end(at_ms as f64 / 1000.0, &sound)?,
             }
@@ -115,13 +124,16 @@ impl Captions {
                 match turn.listening.poll(cx) {
                     Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
                     Poll::Ready(Ok(Said::Delta(words))) => {
+                        turn.told = true;
                         return Poll::Ready(Some(Ok(Caption::Partial(words))));
                     }
                     Poll::Ready(Ok(Said::Whole { text, language, .. })) => {
-                        let (start, end) = (turn.start, turn.end.unwrap_or(turn.start));
+                        let (start, end, told) = (turn.start, turn.end.unwrap_or(turn.start), turn.told);
                         self.turns.pop_front();
-                        if text.is_empty() {
-                            continue;
+                        match (text.is_empty(), told) {
+                            (true, false) => continue,
+                            (true, true) => return Poll::Ready(Some(Ok(Caption::Nothing))),
+                            (false, _) => {}
                         }
                         return Poll::Ready(Some(Ok(Caption::Line(Line { start, end, text, language }))));
                     }
@@ -157,5 +169,64 @@ impl Stream for Captions {
             self.turns.clear();
         }
         next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use parasol_core::{Segment, SoundStream, TranscriptEvent};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Ready<E>(VecDeque<Result<E>>);
+
+    impl<E: Unpin> Stream for Ready<E> {
+        type Item = Result<E>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Ready(self.0.pop_front())
+        }
+    }
+
+    /// Hears these texts, one after the other.
+    struct Hears(Vec<&'static str>, AtomicUsize);
+
+    impl Transcribe for Hears {
+        fn transcribe(&self, _: SoundStream, _: TranscribeRequest) -> Result<EventStream<TranscriptEvent>> {
+            let text = self.0[self.1.fetch_add(1, Ordering::Relaxed)].to_owned();
+            let segment = TranscriptEvent::Segment(Segment { text, ..Segment::default() });
+            Ok(EventStream::new(Ready([Ok(segment)].into())))
+        }
+    }
+
+    #[test]
+    fn words_of_a_line_that_turns_out_empty_are_taken_back() {
+        let ears = Arc::new(Hears(vec!["Uh", "Uh", "", ""], AtomicUsize::new(0)));
+        let pieces = EventStream::new(Ready(VecDeque::new()));
+        let mut captions =
+            Captions::new(ears.clone(), TranscribeRequest::default(), Ear::new(16_000, 60), pieces);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let listening = || Listening::new(ears.clone(), TranscribeRequest::default(), 16_000);
+        let mut first = Turn { start: 0.0, end: Some(2.0), told: false, listening: listening() };
+        first.listening.offer(&[0; 16_000]).unwrap();
+        assert!(first.listening.poll(&mut cx).is_pending(), "one attempt makes nothing certain");
+        first.listening.offer(&[0; 32_000]).unwrap();
+        captions.turns.push_back(first);
+        let mut next = || match captions.next(&mut cx) {
+            Poll::Ready(Some(caption)) => Some(caption.unwrap()),
+            _ => None,
+        };
+        assert_eq!(next(), Some(Caption::Partial("Uh".into())));
+        captions.turns[0].listening.finish(&[0; 32_000]).unwrap();
+        // Of one of which nothing was told nothing is taken back.
+        let mut second = Turn { start: 3.0, end: Some(4.0), told: false, listening: listening() };
+        second.listening.finish(&[0; 16_000]).unwrap();
+        captions.turns.push_back(second);
+        let mut next = || match captions.next(&mut cx) {
+            Poll::Ready(Some(caption)) => Some(caption.unwrap()),
+            _ => None,
+        };
+        assert_eq!((next(), next()), (Some(Caption::Nothing), None));
     }
 }

@@ -90,20 +90,16 @@ async fn generate(
     let recommended = state.recommended(ctx, model).await.map_err(|e| ctx.refuse(e))?;
     let mut heard = request.chat(&recommended, 0);
     state.hear(ctx, model, &mut heard).await.map_err(|e| ctx.refuse(e))?;
+    let others =
+        (1..request.candidates).map(|candidate| request.reseeded(&heard, candidate)).collect::<Vec<_>>();
     let mut several = Several::default();
-    for candidate in 0..request.candidates {
-        let mut chat = request.chat(&recommended, candidate);
-        chat.messages.clone_from(&heard.messages);
+    for chat in std::iter::once(heard).chain(others) {
         several.add(state.chat(ctx, model, chat).await.map_err(|e| ctx.refuse(e))?);
     }
     let mut response = match stream {
         Some(form) => {
             let encoder = Encoder::new(ctx.id(), request.style, request.candidates);
-            let kind = match form {
-                Form::Events => "text/event-stream",
-                Form::List => "application/json; charset=UTF-8",
-            };
-            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+            let headers = [(header::CONTENT_TYPE, form.media_type()), (header::CACHE_CONTROL, "no-cache")];
             (headers, Body::from_stream(Frames::new(several, encoder, form))).into_response()
         }
         None => {

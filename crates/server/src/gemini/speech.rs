@@ -32,13 +32,9 @@ pub(super) async fn speak(
     let spoken = state.speak(ctx, model, call.request).await.map_err(wrong_model("responseModalities"))?;
     let mut response = match stream {
         Some(form) => {
-            let kind = match form {
-                Form::Events => "text/event-stream",
-                Form::List => "application/json; charset=UTF-8",
-            };
             let pieces =
                 Pieces { spoken: Some(spoken), id: ctx.id().into(), model: model.into(), form, begun: false };
-            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+            let headers = [(header::CONTENT_TYPE, form.media_type()), (header::CACHE_CONTROL, "no-cache")];
             (headers, Body::from_stream(pieces)).into_response()
         }
         None => super::answer(StatusCode::OK, &whole(ctx, model, spoken).await?),
@@ -74,17 +70,12 @@ struct Pieces {
 
 impl Pieces {
     fn write(&mut self, response: &Value) -> String {
-        let first = !std::mem::replace(&mut self.begun, true);
-        match self.form {
-            Form::Events => format!("data: {response}\r\n\r\n"),
-            Form::List => format!("{}{response}", if first { "[" } else { ",\r\n" }),
-        }
+        self.form.frame(&mut self.begun, response)
     }
 
     fn end(&mut self, last: &Value) -> String {
         self.spoken = None;
-        let text = self.write(last);
-        if self.form == Form::List { text + "]" } else { text }
+        self.write(last) + self.form.close(self.begun)
     }
 
     fn fail(&mut self, error: &Error) -> String {

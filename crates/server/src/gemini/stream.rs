@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use futures_core::Stream;
 use parasol_core::{Error, ErrorKind, EventStream, GenerationEvent, Result as Outcome};
 use parasol_wire::gemini::{Encoder, error_body};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -65,6 +66,34 @@ pub(super) enum Form {
     List,
 }
 
+impl Form {
+    /// The type of its body.
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Events => "text/event-stream",
+            Self::List => "application/json; charset=UTF-8",
+        }
+    }
+
+    /// A response as it goes over the wire; `begun`, whether one went before, is true from here on.
+    pub(super) fn frame(self, begun: &mut bool, response: &Value) -> String {
+        let first = !std::mem::replace(begun, true);
+        match self {
+            Self::Events => format!("data: {response}\r\n\r\n"),
+            Self::List => format!("{}{response}", if first { "[" } else { ",\r\n" }),
+        }
+    }
+
+    /// What ends it.
+    pub(super) fn close(self, begun: bool) -> &'static str {
+        match (self, begun) {
+            (Self::Events, _) => "",
+            (Self::List, true) => "]",
+            (Self::List, false) => "[]",
+        }
+    }
+}
+
 /// Responses as they go over the wire.
 pub(super) struct Frames {
     several: Option<Several>,
@@ -79,30 +108,15 @@ impl Frames {
         Self { several: Some(several), encoder, form, begun: false }
     }
 
-    fn write(&mut self, responses: &[serde_json::Value]) -> String {
-        let mut out = String::new();
-        for response in responses {
-            match self.form {
-                Form::Events => out.push_str(&format!("data: {response}\r\n\r\n")),
-                Form::List => {
-                    out.push_str(if self.begun { ",\r\n" } else { "[" });
-                    out.push_str(&response.to_string());
-                }
-            }
-            self.begun = true;
-        }
-        out
+    fn write(&mut self, responses: &[Value]) -> String {
+        responses.iter().map(|response| self.form.frame(&mut self.begun, response)).collect()
     }
 
     /// Ends the stream, with an error if there is one.
     fn end(&mut self, error: Option<&Error>) -> String {
         self.several = None;
         let last: Vec<_> = error.map(|e| error_body(e, None)).into_iter().collect();
-        let mut out = self.write(&last);
-        if self.form == Form::List {
-            out.push_str(if self.begun { "]" } else { "[]" });
-        }
-        out
+        self.write(&last) + self.form.close(self.begun)
     }
 }
 

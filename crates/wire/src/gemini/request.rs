@@ -67,9 +67,20 @@ impl GenerateRequest {
     #[must_use]
     pub fn chat(&self, recommended: &SamplingChoice, candidate: usize) -> ChatRequest {
         let mut sampling = self.sampling.or(recommended).sampling();
-        let seed = self.chat.sampling.seed;
-        sampling.seed = seed.map(|s| s.wrapping_add(candidate as u64));
+        sampling.seed = self.seed(candidate);
         ChatRequest { sampling, ..self.chat.clone() }
+    }
+
+    /// [`Self::chat`] for another candidate of a request whose messages have changed since.
+    #[must_use]
+    pub fn reseeded(&self, chat: &ChatRequest, candidate: usize) -> ChatRequest {
+        let mut chat = chat.clone();
+        chat.sampling.seed = self.seed(candidate);
+        chat
+    }
+
+    fn seed(&self, candidate: usize) -> Option<u64> {
+        self.chat.sampling.seed.map(|seed| seed.wrapping_add(candidate as u64))
     }
 }
 

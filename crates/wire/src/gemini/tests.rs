@@ -348,6 +348,23 @@ fn models_are_listed_in_pages() {
 }
 
 #[test]
+fn candidates_differ_in_their_seed_alone() {
+    let mut body = with("generationConfig", json!({"seed": 7, "candidateCount": 3}));
+    let recommended = SamplingChoice::default();
+    let request = GenerateRequest::parse("m", body.clone()).unwrap();
+    let first = request.chat(&recommended, 0);
+    assert_eq!(request.reseeded(&first, 2), request.chat(&recommended, 2));
+    assert_eq!(request.reseeded(&first, 2).sampling.seed, Some(9));
+    // What has become of the messages stays.
+    let mut heard = first.clone();
+    heard.messages[0].content = "heard".into();
+    assert_eq!(request.reseeded(&heard, 1).messages, heard.messages);
+    body["generationConfig"] = json!({"candidateCount": 3});
+    let drawn = GenerateRequest::parse("m", body).unwrap();
+    assert_eq!(drawn.reseeded(&drawn.chat(&recommended, 0), 1).sampling.seed, None);
+}
+
+#[test]
 fn base64_comes_in_both_alphabets() {
     for (data, kept) in [("-_8=", "+/8="), ("-_8", "+/8="), ("AAAA", "AAAA"), ("AA", "AA==")] {
         let part = json!({"inlineData": {"mimeType": "audio/wav", "data": data}});

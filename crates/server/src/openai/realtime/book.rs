@@ -55,6 +55,11 @@ impl Book {
         self.find(id).map(|place| &self.entries[place].item)
     }
 
+    /// Whether an item has this id.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        self.place(id).is_some()
+    }
+
     /// The id of the item before the one of this id.
     pub(super) fn before(&self, id: &str) -> Option<&str> {
         let place = self.place(id)?.checked_sub(1)?;
@@ -82,11 +87,7 @@ impl Book {
                 return Err(wrong(format!("item.call_id: {call_id:?} is no call of this conversation")));
             }
         }
-        if self.entries.len() >= MOST_ITEMS {
-            return Err(wrong(format!(
-                "the conversation has {MOST_ITEMS} items, which is the most: delete some"
-            )));
-        }
+        self.has_place()?;
         self.bytes += item.bytes();
         self.entries.insert(place, Entry { item, marks: Vec::new() });
         self.shed();
@@ -95,6 +96,29 @@ impl Book {
             self.bytes -= bytes;
             return Err(wrong(format!(
                 "the conversation would have more than {MOST_BYTES} bytes, which is the most: delete items or send less"
+            )));
+        }
+        Ok(())
+    }
+
+    fn has_place(&self) -> Result<()> {
+        if self.entries.len() >= MOST_ITEMS {
+            return Err(wrong(format!(
+                "the conversation has {MOST_ITEMS} items, which is the most: delete some"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether an answer may still be given.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the conversation is full.
+    pub(super) fn has_room(&self) -> Result<()> {
+        self.has_place()?;
+        if self.bytes >= MOST_BYTES {
+            return Err(wrong(format!(
+                "the conversation has {MOST_BYTES} bytes, which is the most: delete items"
             )));
         }
         Ok(())
@@ -116,7 +140,8 @@ impl Book {
         }
     }
 
-    /// Puts an item in the place of the one with its id, or at the end. Answers grow so; they are bounded by their model's context.
+    /// Puts an item in the place of the one with its id, or at the end. Answers come so: they are bounded by their model's context,
+    /// and begun only where there [is room](Self::has_room).
     pub(super) fn put(&mut self, item: &Item) {
         match self.place(&item.id) {
             Some(place) => {
@@ -129,6 +154,7 @@ impl Book {
                 self.entries.push(Entry { item: item.clone(), marks: Vec::new() });
             }
         }
+        self.shed();
     }
 
     /// Where the sound of an answer came to.
@@ -264,6 +290,21 @@ mod tests {
         let kept: Vec<bool> = book.items().map(|item| item.bytes() > 2).collect();
         assert_eq!(kept, [false, false, true]);
         assert!(book.bytes <= MOST_BYTES);
+    }
+
+    #[test]
+    fn answers_are_within_the_bounds_too() {
+        let mut book = Book::default();
+        let sound = Part::Audio { audio: "A".repeat(MOST_BYTES - 10), transcript: Some("hi".into()) };
+        book.add(None, Item::new("a", Kind::Message(Author::User, vec![sound]))).unwrap();
+        book.has_room().unwrap();
+        book.put(&text("answer", &"x".repeat(100)));
+        assert_eq!(book.bytes, 102, "the sound goes for an answer as for others");
+        book.put(&text("answer", &"x".repeat(MOST_BYTES)));
+        assert!(book.has_room().unwrap_err().message().contains("bytes"));
+        let mut book = Book::default();
+        (0..MOST_ITEMS).for_each(|i| book.add(None, text(&i.to_string(), "x")).unwrap());
+        assert!(book.has_room().unwrap_err().message().contains("2048 items"));
     }
 
     #[test]

@@ -122,9 +122,12 @@ impl Hearing {
         let (ear, heard) = work.await.map_err(|_| fault())?;
         self.ear = Some(ear);
         let heard = heard?;
+        // A glance takes from the key's tokens as the whole does; a request it is not.
+        let may_glance = ctx.key().is_none_or(|key| state.limits().may_generate(key).is_ok());
         // What is held belongs to the turn that is open only while none has begun or ended.
         if let (Some(turn), Some(sound)) = (&mut self.open, self.ear.as_ref().and_then(Ear::turn))
             && heard.is_empty()
+            && may_glance
             && session.hearing.told
             && !self.ears.as_ref().is_some_and(|(_, ears)| ears.is_elsewhere())
         {
@@ -170,7 +173,7 @@ impl Hearing {
     /// Has a sound written down as part `part` of the item: the open turn goes on where it is this one.
     ///
     /// # Errors
-    /// `Overloaded` when there is no place for it, and those of the model.
+    /// `RateLimited` when the key has no more, `Overloaded` when there is no place for it, and those of the model.
     pub(super) async fn write_down(
         &mut self,
         state: &AppState,
@@ -179,14 +182,18 @@ impl Hearing {
         (item, part): (String, usize),
         sound: &[i16],
     ) -> Result<()> {
-        let mut turn = match self.open.take_if(|turn| turn.item == item) {
+        let open = self.open.take_if(|turn| turn.item == item);
+        if let Some(key) = ctx.key() {
+            let limits = state.limits();
+            let within = limits.may_generate(key).and_then(|()| limits.request(key));
+            within.inspect_err(|_| state.metrics().limited())?;
+        }
+        let place = Place::take(state).inspect_err(|_| state.metrics().limited())?;
+        let mut turn = match open {
             Some(turn) => turn,
             None => self.turn(state, ctx, session, (item, part)).await?,
         };
-        if let Some(key) = ctx.key() {
-            state.limits().may_generate(key).inspect_err(|_| state.metrics().limited())?;
-        }
-        turn._place = Some(Place::take(state).inspect_err(|_| state.metrics().limited())?);
+        turn._place = Some(place);
         turn.listening.finish(sound)?;
         self.ended.push_back(turn);
         Ok(())
@@ -201,6 +208,11 @@ impl Hearing {
     pub(super) fn clear(&mut self) {
         self.take();
         self.open = None;
+    }
+
+    /// Forgets the turn that is being said if it is this item.
+    pub(super) fn forget(&mut self, item: &str) {
+        self.open.take_if(|turn| turn.item == item);
     }
 
     /// Seconds that are held.
@@ -228,8 +240,69 @@ impl Hearing {
         }
         let Some(turn) = &mut self.open else { return Poll::Pending };
         match turn.listening.poll(cx) {
-            Poll::Ready(said) => Poll::Ready(Understood { item: turn.item.clone(), part: turn.part, said }),
+            Poll::Ready(Ok(said)) => {
+                Poll::Ready(Understood { item: turn.item.clone(), part: turn.part, said: Ok(said) })
+            }
+            // A glance that fails is no failure of the turn: the whole is attempted at its end all the same.
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "a turn could not be written down while it was said");
+                Poll::Pending
+            }
             Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use futures_core::Stream;
+    use parasol_core::{EventStream, Segment, SoundStream, Transcribe, TranscribeRequest, TranscriptEvent};
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Fails the first time, and hears a word then.
+    #[derive(Default)]
+    struct Unsteady(AtomicUsize);
+
+    struct Once(Option<Result<TranscriptEvent>>);
+
+    impl Stream for Once {
+        type Item = Result<TranscriptEvent>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Ready(self.0.take())
+        }
+    }
+
+    impl Transcribe for Unsteady {
+        fn transcribe(&self, _: SoundStream, _: TranscribeRequest) -> Result<EventStream<TranscriptEvent>> {
+            let event = match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(Error::new(ErrorKind::Overloaded, "not now")),
+                _ => Ok(TranscriptEvent::Segment(Segment { text: "Word.".into(), ..Segment::default() })),
+            };
+            Ok(EventStream::new(Once(Some(event))))
+        }
+    }
+
+    #[test]
+    fn a_glance_that_fails_is_no_failure_of_the_turn() {
+        let mut hearing = Hearing::new(&wire::Hearing::default());
+        let ears = Arc::new(Unsteady::default());
+        let mut listening = Listening::new(ears.clone(), TranscribeRequest::default(), 24_000);
+        listening.offer(&[0; 24_000]).unwrap();
+        hearing.open = Some(Turn { item: "a".into(), part: 0, listening, _place: None });
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(hearing.poll(&mut cx).is_pending());
+        assert_eq!(ears.0.load(Ordering::Relaxed), 1, "no glance was tried");
+        let mut turn = hearing.open.take().unwrap();
+        turn.listening.finish(&[0; 24_000]).unwrap();
+        hearing.ended.push_back(turn);
+        let mut said = Vec::new();
+        while let Poll::Ready(understood) = hearing.poll(&mut cx) {
+            said.push(understood.said.unwrap());
+        }
+        assert!(matches!(said.last(), Some(Said::Whole { text, .. }) if text == "Word."), "{said:?}");
     }
 }

@@ -32,11 +32,23 @@ pub(super) struct Talk {
     pub(super) book: Book,
     pub(super) hearing: Hearing,
     answering: Option<Answering>,
-    /// A response that waits until what it answers is written down.
+    /// A response that the client has asked for and that waits until what was said is written down, with the id of its event.
     pub(super) wanted: Option<(ResponseCall, Option<String>)>,
+    /// The answer to turns that have ended.
+    pub(super) due: Option<Due>,
+    /// How many of the oldest messages have no room in the model's context, as the last answer to the conversation found …
+    left_out: usize,
+    /// … unless the conversation has been changed since it began, elsewhere than at its end.
+    edited: bool,
     pub(super) out: Vec<Value>,
     /// Work goes before messages: the other way round every second time.
     turn: bool,
+}
+
+/// An answer to turns that have ended. It is given once they are written down, if anything was understood in one of them.
+pub(super) struct Due {
+    pub(super) call: ResponseCall,
+    pub(super) understood: bool,
 }
 
 /// What the task was woken by.
@@ -73,6 +85,9 @@ impl Talk {
             hearing,
             answering: None,
             wanted: None,
+            due: None,
+            left_out: 0,
+            edited: false,
             out: Vec::new(),
             turn: false,
         }
@@ -213,17 +228,21 @@ impl Talk {
                 self.hearing.clear();
                 self.out.push(events::cleared());
             }
-            ClientEvent::ItemCreate { previous, item } => self.create(previous.as_deref(), item).await?,
+            ClientEvent::ItemCreate { previous, item } => {
+                if previous.is_some() {
+                    (self.left_out, self.edited) = (0, true);
+                }
+                self.create(previous.as_deref(), item).await?;
+            }
             ClientEvent::ItemRetrieve(id) => self.out.push(events::item_retrieved(self.book.get(&id)?)),
             ClientEvent::ItemDelete(id) => {
+                self.is_settled(&id)?;
                 self.book.delete(&id)?;
+                (self.left_out, self.edited) = (0, true);
                 self.out.push(events::item_deleted(&id));
             }
             ClientEvent::ItemTruncate { id, content_index, audio_end_ms } => {
-                if self.answering.as_ref().is_some_and(|a| a.answer().items().iter().any(|i| i.id == id)) {
-                    let says = "item_id: this answer is still being given: send response.cancel first";
-                    return Err(Error::new(ErrorKind::InvalidRequest, says).into());
-                }
+                self.is_settled(&id)?;
                 let rate = self.session.speech.voicing.format.rate;
                 self.book.truncate(&id, content_index, audio_end_ms, rate)?;
                 self.out.push(events::item_truncated(&id, content_index, audio_end_ms));
@@ -234,9 +253,20 @@ impl Talk {
         Ok(())
     }
 
+    /// An item of an answer that is still being given changes with every event of it.
+    fn is_settled(&self, id: &str) -> Result<()> {
+        if self.answering.as_ref().is_some_and(|a| a.answer().items().iter().any(|item| item.id == id)) {
+            let says = "item_id: this answer is still being given: send response.cancel first";
+            return Err(Error::new(ErrorKind::InvalidRequest, says));
+        }
+        Ok(())
+    }
+
     fn update(&mut self, session: Value) -> Result<()> {
         let before = self.session.hearing.clone();
         self.session.update(session)?;
+        // Shorter instructions may leave more room.
+        self.left_out = 0;
         let now = &self.session.hearing;
         if (&before.turns, &before.model, before.format) != (&now.turns, &now.model, now.format) {
             self.hearing.change()?;
@@ -245,18 +275,19 @@ impl Talk {
         Ok(())
     }
 
-    fn respond(&mut self, response: Option<Value>, id: Option<&str>) -> Result<(), Wrong> {
+    pub(super) fn respond(&mut self, response: Option<Value>, id: Option<&str>) -> Result<(), Wrong> {
         if !self.session.talks() {
             return Err(only_writes().into());
         }
         let call = ResponseCall::read(&self.session, response)?;
-        if self.answering.is_some() || self.wanted.is_some() {
+        let due = self.due.is_some() && !self.is_spoken_over();
+        if self.answering.is_some() || self.wanted.is_some() || due {
             let says = "a response is being made: wait for response.done, or send response.cancel";
             return Err(wrong("conversation_already_has_active_response", says));
         }
         // What is wrong with its input is told at once.
         self.messages(&call)?;
-        self.wanted = Some((call, id.map(str::to_owned).or_else(|| Some(String::new()))));
+        self.wanted = Some((call, id.map(str::to_owned)));
         Ok(())
     }
 
@@ -286,35 +317,67 @@ impl Talk {
                 self.end_answer(&End::Cancelled { spoken_over: false });
                 Ok(())
             }
-            None if response.is_none() => self.wanted.take().map(drop).ok_or_else(none),
+            None if response.is_none() && (self.wanted.is_some() || self.due.is_some()) => {
+                (self.wanted, self.due) = (None, None);
+                Ok(())
+            }
             _ => Err(none()),
         }
     }
 
-    /// Begins the response that is wanted, once nothing stands before it.
-    fn go_on(&mut self) {
+    /// Whether somebody is speaking whom no answer interrupts.
+    fn is_spoken_over(&self) -> bool {
+        self.hearing.open_item().is_some() && self.session.hearing.turns.is_some_and(|turns| turns.interrupts)
+    }
+
+    /// Begins the response that is wanted or due, once nothing stands before it.
+    pub(super) fn go_on(&mut self) {
         if self.answering.is_some() || self.hearing.is_busy() {
             return;
         }
-        let Some((call, of)) = self.wanted.take() else { return };
-        let of = of.filter(|id| !id.is_empty());
-        if let Err(error) = self.begin(call) {
-            self.out.push(events::error(&error, of.as_deref()));
+        if let Some((call, of)) = self.wanted.take() {
+            self.begin(call, of.as_deref());
+        }
+        if self.answering.is_none()
+            && !self.is_spoken_over()
+            && let Some(Due { call, understood: true }) = self.due.take()
+        {
+            self.begin(call, None);
         }
     }
 
-    fn begin(&mut self, call: ResponseCall) -> Result<()> {
+    fn begin(&mut self, call: ResponseCall, of: Option<&str>) {
+        // An answer to the whole conversation, and a part of it, answers its turns, too.
+        let answers_turns = call.kept && call.input.is_none();
+        match self.try_begin(call) {
+            Ok(()) if answers_turns => self.due = None,
+            Ok(()) => {}
+            Err(error) => self.out.push(events::error(&error, of)),
+        }
+    }
+
+    fn try_begin(&mut self, call: ResponseCall) -> Result<()> {
         let messages = self.messages(&call)?;
+        if call.kept {
+            self.book.has_room()?;
+        }
         if let Some(key) = self.ctx.key() {
             self.state.limits().request(key).inspect_err(|_| self.state.metrics().limited())?;
         }
         let model = self.session.model.clone().unwrap_or_default();
+        let left_out = if self.is_usual(&call) && self.session.truncates { self.left_out } else { 0 };
         let answer = Answer::new(&mut self.ids, call, self.book.last());
         let created = answer.created();
-        let how = (model.as_str(), self.session.truncates);
+        let how = (model.as_str(), self.session.truncates, left_out);
         self.answering = Some(Answering::begin(&self.state, &self.ctx, how, answer, messages)?);
+        self.edited = false;
         self.out.push(created);
         Ok(())
+    }
+
+    /// Whether a response is made as the session has them: others may have more or less room.
+    fn is_usual(&self, call: &ResponseCall) -> bool {
+        call.input.is_none() && call.speech == self.session.speech
     }
 
     fn answered(&mut self, step: Step) {
@@ -331,14 +394,12 @@ impl Talk {
         }
     }
 
-    /// What has come of the answer stands in the conversation.
+    /// What has come of the answer has its place in the conversation; all of its text it gets at the end.
     fn keep_answer(&mut self) {
         let Some(answering) = self.answering.as_ref().filter(|answering| answering.call().kept) else {
             return;
         };
-        let known = self.book.last();
-        if let Some(last) = answering.answer().items().last().filter(|item| known.as_ref() != Some(&item.id))
-        {
+        if let Some(last) = answering.answer().items().last().filter(|item| !self.book.holds(&item.id)) {
             self.book.put(last);
         }
     }
@@ -346,6 +407,9 @@ impl Talk {
     /// Ends the answer that is being given, if there is one, and the work for it.
     pub(super) fn end_answer(&mut self, end: &End) {
         let Some(answering) = self.answering.take() else { return };
+        if self.is_usual(answering.call()) && !self.edited {
+            self.left_out = answering.left_out();
+        }
         let (events, answer, marks) = answering.end(end);
         self.out.extend(events);
         if answer.call().kept {

@@ -30,24 +30,39 @@ fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Resul
     if name == default {
         return Ok((load(&default)?, None));
     }
+    let own = |lease: &VoiceLease, voice: &str| {
+        lease.voices().iter().find(|it| it.name.eq_ignore_ascii_case(voice)).map(|it| it.name.clone())
+    };
     // A name that means a model goes before a voice of another's.
-    match load(name) {
-        Ok(lease) => Ok((lease, None)),
-        Err(error) if *error.kind() == ErrorKind::NotFound => {
-            let own = |lease: &VoiceLease, voice: &str| {
-                lease.voices().iter().find(|it| it.name.eq_ignore_ascii_case(voice)).map(|it| it.name.clone())
-            };
-            if let Some((model, voice)) = name.rsplit_once('/')
-                && let Ok(lease) = load(model)
-                && let Some(voice) = own(&lease, voice)
-            {
-                return Ok((lease, Some(voice)));
-            }
-            let lease = load(&default)?;
-            match own(&lease, name) {
-                Some(voice) => Ok((lease, Some(voice))),
-                None => Err(unknown(name, &lease)),
-            }
+    let mut denied = None;
+    if let Some(lease) = there(load(name), &mut denied)? {
+        return Ok((lease, None));
+    }
+    if let Some((model, voice)) = name.rsplit_once('/')
+        && let Some(lease) = there(load(model), &mut denied)?
+        && let Some(voice) = own(&lease, voice)
+    {
+        return Ok((lease, Some(voice)));
+    }
+    let lease = match load(&default) {
+        Ok(lease) => lease,
+        Err(error) => return Err(denied.unwrap_or(error)),
+    };
+    match own(&lease, name) {
+        Some(voice) => Ok((lease, Some(voice))),
+        None => Err(denied.unwrap_or_else(|| unknown(name, &lease))),
+    }
+}
+
+/// The model, or nothing where the name may still mean a voice: there is none of it, or the key may not use one; the first such
+/// refusal is kept in `denied`.
+fn there(found: Result<VoiceLease>, denied: &mut Option<Error>) -> Result<Option<VoiceLease>> {
+    match found {
+        Ok(lease) => Ok(Some(lease)),
+        Err(error) if *error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if *error.kind() == ErrorKind::Denied => {
+            denied.get_or_insert(error);
+            Ok(None)
         }
         Err(error) => Err(error),
     }

@@ -27,7 +27,7 @@ pub struct Answer {
     id: String,
     conversation: String,
     call: ResponseCall,
-    /// The item before the next one.
+    /// The item before the first one.
     previous: Option<String>,
     items: Vec<Item>,
     /// The place of the message among the items.
@@ -109,6 +109,14 @@ impl Answer {
         self.call.speech.modality == Modality::Audio
     }
 
+    /// The id of the item before the one at `place`.
+    fn before(&self, place: usize) -> Option<&str> {
+        match place.checked_sub(1) {
+            Some(before) => self.items.get(before).map(|item| item.id.as_str()),
+            None => self.previous.as_deref(),
+        }
+    }
+
     fn add(&mut self, item: Item, events: &mut Vec<Value>) -> usize {
         let place = self.items.len();
         // It is filled as it comes.
@@ -121,12 +129,10 @@ impl Answer {
             "type": "response.output_item.added", "response_id": self.id, "output_index": place,
             "item": empty,
         }));
-        let id = item.id.clone();
         if self.call.kept {
             events.push(json!({
-                "type": "conversation.item.added", "previous_item_id": self.previous, "item": empty,
+                "type": "conversation.item.added", "previous_item_id": self.before(place), "item": empty,
             }));
-            self.previous = Some(id);
         }
         self.items.push(item);
         place
@@ -287,10 +293,8 @@ impl Answer {
             "type": "response.output_item.done", "response_id": self.id, "output_index": place, "item": item,
         }));
         if self.call.kept {
-            // The place of an answer's first item is told when it is added.
-            let previous = place.checked_sub(1).map(|before| self.items[before].id.as_str());
             events.push(json!({
-                "type": "conversation.item.done", "previous_item_id": previous, "item": item,
+                "type": "conversation.item.done", "previous_item_id": self.before(place), "item": item,
             }));
         }
     }

@@ -186,6 +186,9 @@ fn a_spoken_answer_with_a_call_comes_in_order() {
         ]
     );
     assert_eq!(events[1]["previous_item_id"], "item_0");
+    for (added, done) in [(1, 13), (7, 16)] {
+        assert_eq!(events[done]["previous_item_id"], events[added]["previous_item_id"]);
+    }
     let done = &events[17]["response"];
     assert_eq!(
         (done["status"].as_str(), done["usage"]["total_tokens"].as_u64()),
