@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use parasol_core::{ErrorKind, Sampling};
+use parasol_kernels::Isa;
 use parasol_text::sampler::Sampler;
 
 /// Every filter off.
@@ -133,7 +134,7 @@ fn draws_follow_the_obvious_distribution() {
         }
         compared += 1;
         let before = logits.clone();
-        let mut sampler = Sampler::new(&s, size).unwrap();
+        let mut sampler = Sampler::new(&s, size, Isa::detect()).unwrap();
         let draws = if size < 40 { 3000 } else { 50 };
         let mut counts = vec![0u32; size];
         for _ in 0..draws {
@@ -157,7 +158,7 @@ fn draws_follow_the_obvious_distribution() {
 #[test]
 fn penalties_of_generated_tokens_spare_the_prompt() {
     let s = Sampling { temperature: 0.0, presence_penalty: 0.5, frequency_penalty: 1.0, ..bare() };
-    let mut sampler = Sampler::new(&s, 3).unwrap();
+    let mut sampler = Sampler::new(&s, 3, Isa::detect()).unwrap();
     let mut logits = [2.0, 1.9, 0.0];
     let mut history = vec![0, 0, 0];
     let mut tokens = Vec::new();
@@ -174,13 +175,17 @@ fn penalties_of_generated_tokens_spare_the_prompt() {
 fn greedy_takes_the_first_of_the_best() {
     let mut logits = vec![0.0; 1000];
     (logits[17], logits[900]) = (3.0, 3.0);
-    assert_eq!(Sampler::new(&Sampling::greedy(), 1000).unwrap().sample(&mut logits, &[]).unwrap(), 17);
+    assert_eq!(
+        Sampler::new(&Sampling::greedy(), 1000, Isa::detect()).unwrap().sample(&mut logits, &[]).unwrap(),
+        17
+    );
 }
 
 #[test]
 fn extreme_settings_still_choose_sensibly() {
     let mut logits = vec![1.0, 5.0, 3.0, f32::NEG_INFINITY];
-    let mut first = |s: Sampling| Sampler::new(&s, 4).unwrap().sample(&mut logits, &[2, 2, 0]).unwrap();
+    let mut first =
+        |s: Sampling| Sampler::new(&s, 4, Isa::detect()).unwrap().sample(&mut logits, &[2, 2, 0]).unwrap();
     for temperature in [f32::MIN_POSITIVE, 1e-40, f32::from_bits(1)] {
         assert_eq!(first(Sampling { temperature, ..bare() }), 1, "{temperature:e}");
         assert_eq!(first(Sampling { temperature, ..Sampling::default() }), 1, "{temperature:e}");
@@ -200,13 +205,13 @@ fn a_seed_repeats_and_stays() {
     let logits: Vec<f32> = (0..50).map(|i| (i * 7 % 11) as f32 / 3.0).collect();
     let run = |seed| {
         let s = Sampling { seed, ..Sampling::default() };
-        let mut sampler = Sampler::new(&s, 50).unwrap();
+        let mut sampler = Sampler::new(&s, 50, Isa::detect()).unwrap();
         (0..12).map(|_| sampler.sample(&mut logits.clone(), &[]).unwrap()).collect::<Vec<u32>>()
     };
     assert_eq!(run(Some(42)), run(Some(42)));
     assert_ne!(run(Some(42)), run(Some(43)));
     assert_ne!(run(None), run(None));
-    let fresh = Sampler::new(&Sampling { seed: None, ..bare() }, 50).unwrap().seed();
+    let fresh = Sampler::new(&Sampling { seed: None, ..bare() }, 50, Isa::detect()).unwrap().seed();
     assert_eq!(run(Some(fresh)), run(Some(fresh)));
     // The same on every machine and in every later version.
     assert_eq!(run(Some(42)), PINNED);
@@ -219,7 +224,7 @@ fn log_probabilities_are_the_models_own() {
     let logits: Vec<f32> = (0..1000).map(|i| ((i * 37) % 101) as f32 / 9.0).collect();
     let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
     let s = Sampling { top_k: Some(1), logit_bias: [(5, 100.0)].into(), ..bare() };
-    let mut sampler = Sampler::new(&s, 1000).unwrap();
+    let mut sampler = Sampler::new(&s, 1000, Isa::detect()).unwrap();
     let token = sampler.sample(&mut logits.clone(), &[]).unwrap();
     assert_eq!(token, 5);
     let reported = sampler.log_probabilities(&logits, token, 7).unwrap();
@@ -238,7 +243,7 @@ fn log_probabilities_are_the_models_own() {
 fn broken_logits_are_errors() {
     for filters in [bare(), Sampling::default(), Sampling::greedy(), Sampling { top_p: Some(0.5), ..bare() }]
     {
-        let mut sampler = Sampler::new(&filters, 40).unwrap();
+        let mut sampler = Sampler::new(&filters, 40, Isa::detect()).unwrap();
         for bad in [f32::NAN, f32::INFINITY] {
             for place in [0, 20, 39] {
                 let mut logits = vec![0.5; 40];
@@ -257,7 +262,7 @@ fn broken_logits_are_errors() {
 #[test]
 fn settings_out_of_range_name_themselves() {
     let refused = |s: Sampling, name: &str, value: &str| {
-        let e = Sampler::new(&s, 100).unwrap_err();
+        let e = Sampler::new(&s, 100, Isa::detect()).unwrap_err();
         assert_eq!(*e.kind(), ErrorKind::InvalidRequest);
         assert!(e.message().contains(name) && e.message().contains(value), "{e}");
     };

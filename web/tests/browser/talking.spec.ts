@@ -128,6 +128,7 @@ test("a microphone that is given up before it is asked for stays off", async ({ 
   await page.getByRole("button", { name: "Dictate" }).click();
   // Leaving the page of the field gives the dictation up.
   await page.getByRole("link", { name: "Models" }).first().click();
+  await expect(page.getByRole("heading", { name: "Models", level: 1 })).toBeVisible();
   const answer = page.waitForResponse("**/api/parasol/sound");
   tell();
   await answer;

@@ -229,7 +229,11 @@ impl TextModel {
             prompt: prompt.len(),
             known: prompt,
             echo: ask.echo,
-            sampler: Sampler::new(&ask.sampling, self.shared.tokenizer.vocabulary_size())?,
+            sampler: Sampler::new(
+                &ask.sampling,
+                self.shared.tokenizer.vocabulary_size(),
+                self.decoder.compute().isa(),
+            )?,
             constraint,
             answer,
             max_tokens: ask.max_tokens,

@@ -5,14 +5,14 @@
 //! probabilities renormalised over what the one before it left; temperature then shapes the draw. With top-k (or without
 //! typical) no step sorts or copies the whole vocabulary.
 
-mod exp;
 mod rng;
 mod select;
 mod settings;
 
 use parasol_core::{Error, ErrorKind, Result, Sampling};
+use parasol_kernels::{Isa, LOGITS_CHUNK, exp};
 use rng::Rng;
-use select::{Candidate, at_least, by_logit, maximum, nucleus, top};
+use select::{Candidate, at_least, by_logit, nucleus, top};
 
 /// A token and the natural logarithm of its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +28,7 @@ pub struct LogProbability {
 pub struct Sampler {
     settings: Sampling,
     vocabulary: usize,
+    isa: Isa,
     seed: u64,
     rng: Rng,
     /// How many tokens this sampler has chosen: the last so many of the history are generated ones.
@@ -39,16 +40,17 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler for logits over `vocabulary` tokens.
+    /// A sampler for logits over `vocabulary` tokens, whose passes over them run on `isa`.
     ///
     /// # Errors
     /// `InvalidRequest` for a setting out of range; the message names it, its value and the range.
-    pub fn new(settings: &Sampling, vocabulary: usize) -> Result<Self> {
+    pub fn new(settings: &Sampling, vocabulary: usize, isa: Isa) -> Result<Self> {
         settings::check(settings, vocabulary)?;
         let seed = settings.seed.unwrap_or_else(rng::fresh_seed);
         Ok(Self {
             settings: settings.clone(),
             vocabulary,
+            isa,
             seed,
             rng: Rng::new(seed),
             chosen: 0,
@@ -89,7 +91,7 @@ impl Sampler {
     }
 
     fn choose(&mut self, logits: &[f32]) -> Result<u32> {
-        let (max, odd) = maximum(logits);
+        let (max, odd) = self.isa.greatest(logits);
         if odd {
             let id = logits.iter().position(|x| x.is_nan()).unwrap_or(0);
             return Err(fault(format!(
@@ -123,13 +125,13 @@ impl Sampler {
         let (top_p, typical_p, min_p) = (on(top_p), on(typical_p), min_p.filter(|&p| p > 0.0));
         let top_k = top_k.filter(|&k| k < logits.len());
         if let Some(k) = top_k {
-            top(logits, k, &mut self.candidates);
+            top(self.isa, logits, k, &mut self.candidates);
         } else if typical_p.is_some() {
-            at_least(logits, f32::MIN, &mut self.candidates);
+            at_least(self.isa, logits, f32::MIN, &mut self.candidates);
         } else if let Some(p) = top_p {
             self.likely(logits, max, p);
         } else if let Some(p) = min_p {
-            at_least(logits, max + p.ln(), &mut self.candidates);
+            at_least(self.isa, logits, max + p.ln(), &mut self.candidates);
         } else {
             return false;
         }
@@ -150,9 +152,9 @@ impl Sampler {
 
     /// Top-p over the whole vocabulary: looks only at logits near the maximum, and farther down until the mass suffices.
     fn likely(&mut self, logits: &[f32], max: f32, p: f32) {
-        let mass = f64::from(p) * exp::sum(logits, max, 1.0);
+        let mass = f64::from(p) * self.mass(logits, max);
         for depth in [6.0, 12.0, 24.0, f32::INFINITY] {
-            at_least(logits, (max - depth).max(f32::MIN), &mut self.candidates);
+            at_least(self.isa, logits, (max - depth).max(f32::MIN), &mut self.candidates);
             if self.weigh(max, 1.0) >= mass {
                 break;
             }
@@ -180,7 +182,7 @@ impl Sampler {
     /// Sets every candidate's weight to exp((logit − max) · scale); returns their sum.
     fn weigh(&mut self, max: f32, scale: f32) -> f64 {
         for c in &mut self.candidates {
-            c.weight = exp::exp((c.logit - max) * scale);
+            c.weight = exp((c.logit - max) * scale);
         }
         self.candidates.iter().map(|c| f64::from(c.weight)).sum()
     }
@@ -200,10 +202,14 @@ impl Sampler {
         last
     }
 
+    /// The weights of all tokens at a temperature of 1, added up.
+    fn mass(&self, logits: &[f32], max: f32) -> f64 {
+        self.isa.exp_sums(logits, max, 1.0).into_iter().map(f64::from).sum()
+    }
+
     /// Draws from the whole vocabulary: finds the chunk first, then the token in it.
     fn draw_from_all(&mut self, logits: &[f32], max: f32, scale: f32) -> u32 {
-        let sums: Vec<f32> =
-            logits.chunks(exp::CHUNK).map(|chunk| exp::chunk_sum(chunk, max, scale)).collect();
+        let sums = self.isa.exp_sums(logits, max, scale);
         let mut left = self.rng.unit() * sums.iter().map(|&s| f64::from(s)).sum::<f64>();
         let mut chunk = 0;
         for (place, &sum) in sums.iter().enumerate().filter(|(_, sum)| **sum > 0.0) {
@@ -214,8 +220,8 @@ impl Sampler {
             left -= f64::from(sum);
         }
         let mut last = 0;
-        for (id, &logit) in logits.iter().enumerate().skip(chunk * exp::CHUNK).take(exp::CHUNK) {
-            let weight = exp::exp((logit - max) * scale);
+        for (id, &logit) in logits.iter().enumerate().skip(chunk * LOGITS_CHUNK).take(LOGITS_CHUNK) {
+            let weight = exp((logit - max) * scale);
             if weight > 0.0 {
                 last = id as u32;
                 left -= f64::from(weight);
@@ -282,12 +288,12 @@ impl Sampler {
             let message = format!("logprobs is {top_n}; the vocabulary holds {} tokens", logits.len());
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
-        let (max, _) = maximum(logits);
-        let ln_total = exp::sum(logits, max, 1.0).ln();
+        let (max, _) = self.isa.greatest(logits);
+        let ln_total = self.mass(logits, max).ln();
         let logprob = |logit: f32| (f64::from(logit - max) - ln_total) as f32;
         let own = logits.get(chosen as usize).copied().unwrap_or(f32::NEG_INFINITY);
         let mut best = Vec::new();
-        top(logits, top_n, &mut best);
+        top(self.isa, logits, top_n, &mut best);
         best.sort_unstable_by(by_logit);
         let first = LogProbability { id: chosen, logprob: logprob(own) };
         let rest = best.iter().map(|c| LogProbability { id: c.id, logprob: logprob(c.logit) });

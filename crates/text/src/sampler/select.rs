@@ -1,8 +1,7 @@
 //! Picking candidates out of many logits without sorting them: the k best, all above a threshold, and the smallest set of
 //! a given mass.
 
-/// Logits are looked at this many at a time; a block without anything to keep costs one vector maximum.
-const BLOCK: usize = 32;
+use parasol_kernels::Isa;
 
 /// A token that may be drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,49 +25,8 @@ pub(crate) fn by_logit(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     (b.logit + 0.0).total_cmp(&(a.logit + 0.0)).then(a.id.cmp(&b.id))
 }
 
-/// The highest value (−∞ for none), and whether any value is not a number.
-pub(crate) fn maximum(values: &[f32]) -> (f32, bool) {
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    let mut odd = [0u32; 16];
-    let (blocks, rest) = values.as_chunks::<16>();
-    for block in blocks {
-        for i in 0..16 {
-            lanes[i] = if block[i] > lanes[i] { block[i] } else { lanes[i] };
-            odd[i] |= u32::from(block[i].is_nan());
-        }
-    }
-    let rest_max = rest.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
-    let max = lanes.iter().fold(rest_max, |max, &x| if x > max { x } else { max });
-    (max, odd.iter().any(|&bits| bits != 0) || rest.iter().any(|x| x.is_nan()))
-}
-
-/// Calls `keep` for each value above the bound that the last call returned.
-fn scan(values: &[f32], mut bound: f32, mut keep: impl FnMut(usize, f32) -> f32) {
-    let (blocks, rest) = values.as_chunks::<BLOCK>();
-    for (place, block) in blocks.iter().enumerate() {
-        let mut lanes = [f32::NEG_INFINITY; 8];
-        for part in block.as_chunks::<8>().0 {
-            for i in 0..8 {
-                lanes[i] = if part[i] > lanes[i] { part[i] } else { lanes[i] };
-            }
-        }
-        if lanes.iter().any(|&x| x > bound) {
-            for (i, &x) in block.iter().enumerate() {
-                if x > bound {
-                    bound = keep(place * BLOCK + i, x);
-                }
-            }
-        }
-    }
-    for (i, &x) in rest.iter().enumerate() {
-        if x > bound {
-            bound = keep(blocks.len() * BLOCK + i, x);
-        }
-    }
-}
-
 /// The `k` highest logits in any order; of equals the lower ids. −∞ is never among them.
-pub(crate) fn top(values: &[f32], k: usize, out: &mut Vec<Candidate>) {
+pub(crate) fn top(isa: Isa, values: &[f32], k: usize, out: &mut Vec<Candidate>) {
     out.clear();
     let k = k.min(values.len());
     if k == 0 {
@@ -76,7 +34,7 @@ pub(crate) fn top(values: &[f32], k: usize, out: &mut Vec<Candidate>) {
     }
     let room = (2 * k).max(64);
     let mut bound = f32::NEG_INFINITY;
-    scan(values, bound, |id, logit| {
+    isa.above(values, bound, |id, logit| {
         out.push(Candidate::new(id, logit));
         if out.len() >= room {
             out.select_nth_unstable_by(k - 1, by_logit);
@@ -93,10 +51,10 @@ pub(crate) fn top(values: &[f32], k: usize, out: &mut Vec<Candidate>) {
 }
 
 /// All logits of at least `least`, in order of id.
-pub(crate) fn at_least(values: &[f32], least: f32, out: &mut Vec<Candidate>) {
+pub(crate) fn at_least(isa: Isa, values: &[f32], least: f32, out: &mut Vec<Candidate>) {
     out.clear();
     let bound = least.next_down();
-    scan(values, bound, |id, logit| {
+    isa.above(values, bound, |id, logit| {
         out.push(Candidate::new(id, logit));
         bound
     });
