@@ -1,12 +1,14 @@
 //! Sound as samples: reading files of the usual kinds ([`open`], [`read`]), changing rates ([`Resampler`]), writing
 //! WAV ([`wav`]), FLAC and Opus ([`SoundWriter`]). What is said in it is left to `transcription`.
 
+mod cut;
 mod encode;
 mod opus;
 mod read;
 mod resample;
 pub mod wav;
 
+pub use cut::{Lengths, cut};
 pub use encode::{SoundFormat, SoundWriter};
 pub use read::{from_bytes, open, read};
 pub use resample::Resampler;
