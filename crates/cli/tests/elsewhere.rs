@@ -85,6 +85,65 @@ fn speak(asked: &Asked, stream: &mut TcpStream, pause: impl Fn()) {
     let _ = stream.write_all(b"0\r\n\r\n");
 }
 
+/// A WAV file of so many minutes that is quiet for a second at some of its seconds, and loud elsewhere.
+fn talk(minutes: usize, quiet: &[usize]) -> Vec<u8> {
+    let bytes = u32::try_from(minutes * 60 * 32_000).unwrap();
+    let mut wav = [&b"RIFF"[..], &(bytes + 36).to_le_bytes(), b"WAVEfmt ", &16u32.to_le_bytes()].concat();
+    wav.extend([1u16, 1].map(u16::to_le_bytes).concat());
+    wav.extend([16_000u32, 32_000].map(u32::to_le_bytes).concat());
+    wav.extend([2u16, 16].map(u16::to_le_bytes).concat());
+    wav.extend([b"data", &bytes.to_le_bytes()[..]].concat());
+    for second in 0..minutes * 60 {
+        let sample = if quiet.contains(&second) { 0i16 } else { 9_000 };
+        wav.extend(sample.to_le_bytes().repeat(16_000));
+    }
+    wav
+}
+
+#[test]
+fn long_sounds_are_sent_in_pieces_and_told_as_one_transcript() {
+    let pieces = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&pieces);
+    let at = provider(move |asked, stream| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        // Beside the fields: no more than providers take at once.
+        assert!(asked.body.len() < 25_000_000, "{}", asked.body.len());
+        let word = json!({ "text": format!("Piece {number}."), "start": 1.5, "end": 2.0, "type": "word", "logprob": 0 });
+        let body = match asked.head.contains("/speech-to-text ") {
+            true => json!({ "language_code": "eng", "text": "x", "words": [word] }),
+            false => json!({ "text": format!("Piece {number}.") }),
+        };
+        let body = body.to_string();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes());
+    });
+    let home = Home::new();
+    let file = home.path("talk.wav");
+    std::fs::write(&file, talk(14, &[570])).unwrap();
+    let file = file.to_str().unwrap();
+    let done = ask(&home, at, &["transcribe", file, "--model", "scribe_v2", "--format", "json"]);
+    let told: Value = serde_json::from_str(works(&done)).unwrap();
+    assert_eq!((&told["language"], &told["duration"]), (&json!("en"), &json!(840.0)), "{told}");
+    let segments = told["segments"].as_array().unwrap();
+    let starts: Vec<f64> = segments.iter().map(|segment| segment["start"].as_f64().unwrap()).collect();
+    // Cut in the quiet second.
+    assert!(starts.len() == 2 && starts[0] == 1.5 && (571.5..572.5).contains(&starts[1]), "{starts:?}");
+    assert_eq!(told["text"], "Piece 0. Piece 1.");
+    // Fourteen minutes.
+    assert!((told["usage"]["cost_usd"].as_f64().unwrap() - 14.0 * 0.003_666).abs() < 1e-6, "{told}");
+    let plain = ask(&home, at, &["transcribe", file, "--model", "gpt-transcribe", "--stats"]);
+    assert_eq!(works(&plain), "Piece 2.\nPiece 3.\n");
+    assert!(plain.err.contains("$0.063"), "{plain:?}");
+    // What no budget has room for is refused before a piece of it is sent.
+    std::fs::write(home.path("store/remote.toml"), "[budget]\nday = 0.15\n").unwrap();
+    let refused = ask(&home, at, &["transcribe", file, "--model", "gpt-transcribe"]);
+    assert!(refused.code != Some(0) && refused.err.contains("budget of the day"), "{refused:?}");
+    assert_eq!(pieces.load(Ordering::SeqCst), 4);
+}
+
 #[test]
 fn voices_of_providers_speak_like_local_ones() {
     let at = provider(|asked, stream| {

@@ -8,9 +8,14 @@ use parasol_wire::client::Protocol;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
+/// The one parameter that an address may end with.
+const VERSION: &str = "api-version";
+
 /// A checked address. What it shows holds neither user nor password nor key.
 pub(crate) struct Address {
     base: String,
+    /// The version of the API, where it is asked for by a parameter.
+    version: Option<String>,
     /// What proves who asks, and what the protocol wants with it.
     headers: Vec<(HeaderName, HeaderValue)>,
     /// What must not appear in a message, even when the backend repeats it.
@@ -26,9 +31,14 @@ impl std::fmt::Debug for Address {
 }
 
 impl Address {
-    /// Checks an entry's URL and reads its key from the environment through `env`.
-    pub(crate) fn new(entry: &BackendEntry, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let mut url = Url::parse(entry.url.trim())
+    /// Checks the URL of an entry for a model that is called `name` here, and reads its key from the environment through `env`.
+    pub(crate) fn new(
+        entry: &BackendEntry,
+        name: &str,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let model = entry.model.as_deref().unwrap_or(name);
+        let mut url = Url::parse(&entry.url.trim().replace("{model}", &encoded(model)))
             // The text may hold a password: it is not repeated.
             .map_err(|e| invalid(format!("a remote address is no URL ({e}): write http://host:port/v1")))?;
         let (user, password) = (decoded(url.username()), url.password().map(decoded));
@@ -38,13 +48,22 @@ impl Address {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(invalid(format!("the remote address {url} must begin with http:// or https://")));
         }
-        if url.query().is_some() || url.fragment().is_some() {
-            url.set_query(None);
-            url.set_fragment(None);
-            return Err(invalid(format!("the remote address {url} must end with its path: no ? and no #")));
+        let version =
+            url.query_pairs().find(|(name, _)| name == VERSION).map(|(_, value)| value.into_owned());
+        let more = url.query_pairs().any(|(name, _)| name != VERSION) || url.fragment().is_some();
+        url.set_query(None);
+        url.set_fragment(None);
+        if more {
+            return Err(invalid(format!(
+                "the remote address {url} must end with its path: no # and nothing but {VERSION} behind a ?"
+            )));
         }
         if url.path().trim_matches('/').is_empty() {
-            url.set_path(if entry.protocol == Protocol::Gemini { "/v1beta" } else { "/v1" });
+            url.set_path(match entry.protocol {
+                Protocol::Gemini => "/v1beta",
+                Protocol::Cohere => "/v2",
+                _ => "/v1",
+            });
         }
         let base = url.as_str().trim_end_matches('/').to_owned();
         let (key, key_name) = match (&entry.key, &entry.api_key_env) {
@@ -75,7 +94,7 @@ impl Address {
         let host = url.host_str().unwrap_or_default();
         let local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
         let secrets = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
-        Ok(Self { base, headers, secrets, key_name, local })
+        Ok(Self { base, version, headers, secrets, key_name, local })
     }
 
     /// What may be shown of it.
@@ -85,7 +104,9 @@ impl Address {
 
     /// The URL of an endpoint.
     pub(crate) fn endpoint(&self, path: &str) -> String {
-        format!("{}/{path}", self.base)
+        let Some(version) = &self.version else { return format!("{}/{path}", self.base) };
+        let sign = if path.contains('?') { '&' } else { '?' };
+        format!("{}/{path}{sign}{VERSION}={}", self.base, encoded(version))
     }
 
     /// The headers that prove who asks, and those that the protocol wants with every request.
@@ -123,7 +144,7 @@ fn with_key(entry: &BackendEntry, key: &Key, base: &str) -> Result<(HeaderName, 
         (None, Protocol::Anthropic) => Some("x-api-key"),
         (None, Protocol::Gemini) => Some("x-goog-api-key"),
         (None, Protocol::ElevenLabs) => Some("xi-api-key"),
-        (None, Protocol::OpenAi | Protocol::Responses) => None,
+        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere) => None,
     };
     match named {
         None => Ok((AUTHORIZATION, sensitive(&format!("Bearer {}", key.reveal()), base)?)),
@@ -140,6 +161,20 @@ fn sensitive(text: &str, base: &str) -> Result<HeaderValue> {
         .map_err(|_| invalid(format!("the key of {base} holds characters that no header can carry")))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// A name as one part of a path or a query: whatever has a meaning there is written as `%2F`.
+fn encoded(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            // Writing to a text does not fail.
+            other => drop(write!(out, "%{other:02X}")),
+        }
+    }
+    out
 }
 
 /// `%40` as `@`: user and password are written so in a URL. What is malformed stays.
@@ -178,7 +213,24 @@ mod tests {
             api_key_env: key.map(|_| "KEY".into()),
             ..BackendEntry::default()
         };
-        Address::new(&entry, |name| key.filter(|_| name == "KEY").map(str::to_owned))
+        Address::new(&entry, "m", |name| key.filter(|_| name == "KEY").map(str::to_owned))
+    }
+
+    #[test]
+    fn azures_older_form_has_the_model_in_its_path_and_a_version_behind_it() {
+        let url = "https://r.openai.azure.com/openai/deployments/{model}?api-version=2024-10-21";
+        let entry =
+            BackendEntry { url: url.into(), model: Some("my gpt/4".into()), ..BackendEntry::default() };
+        let it = Address::new(&entry, "x", |_| None).unwrap();
+        let base = "https://r.openai.azure.com/openai/deployments/my%20gpt%2F4";
+        assert_eq!(
+            it.endpoint("chat/completions"),
+            format!("{base}/chat/completions?api-version=2024-10-21")
+        );
+        assert_eq!(it.endpoint("a?b=c"), format!("{base}/a?b=c&api-version=2024-10-21"));
+        assert_eq!(it.shown(), base);
+        let other = address("http://h/{model}/v1", None).unwrap();
+        assert_eq!(other.endpoint("models"), "http://h/m/v1/models");
     }
 
     #[test]
@@ -192,7 +244,14 @@ mod tests {
         let it = address("https://host/api/v2/", Some("sk-123456")).unwrap();
         assert_eq!(it.shown(), "https://host/api/v2");
         assert!(!it.explain("m", ErrorKind::Network, "bad key sk-123456").message().contains("sk-"));
-        for bad in ["", "host", "ftp://host/v1", "http://u:pass1@h/v1?x=1", "file:///etc"] {
+        for bad in [
+            "",
+            "host",
+            "ftp://host/v1",
+            "http://u:pass1@h/v1?x=1",
+            "http://h/v1?api-version=1&key=pass1",
+            "file:///etc",
+        ] {
             let error = address(bad, None).unwrap_err();
             assert!(!error.message().contains("pass1"), "{error}");
         }
@@ -215,7 +274,7 @@ mod tests {
                 key_header: header.map(str::to_owned),
                 ..BackendEntry::default()
             };
-            let it = Address::new(&entry, |_| None).unwrap();
+            let it = Address::new(&entry, "m", |_| None).unwrap();
             let got: Vec<String> = it.headers().map(|(name, _)| name.to_string()).collect();
             assert_eq!(got, names);
             assert!(!format!("{entry:?}{it:?}").contains("k-123456"));

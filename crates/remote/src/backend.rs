@@ -19,6 +19,8 @@ pub(crate) struct Backend {
     pub(crate) protocol: Protocol,
     /// … and how its form of that differs.
     pub(crate) manner: Manner,
+    /// The day on which its provider ends the model, where that is announced.
+    pub(crate) ends: Option<String>,
     weight: u32,
     record: Mutex<Record>,
 }
@@ -72,7 +74,8 @@ impl Backend {
             served: 0.0,
         };
         Ok(Arc::new(Self {
-            address: Address::new(entry, env)?,
+            address: Address::new(entry, name, env)?,
+            ends: entry.ends.clone(),
             model: entry.model.clone().unwrap_or_else(|| name.to_owned()),
             protocol: entry.protocol,
             manner: entry.manner.clone().unwrap_or_else(|| match entry.standard {

@@ -45,13 +45,13 @@ PRAGMA user_version = 1;
 
 /// What is promised to an answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Promised<'p> {
+pub(crate) struct Promised {
     /// Who asks.
-    pub(crate) client: &'p str,
+    pub(crate) client: String,
     /// The model.
-    pub(crate) model: &'p str,
+    pub(crate) model: String,
     /// Whose it is.
-    pub(crate) provider: &'p str,
+    pub(crate) provider: String,
     /// The most that it can cost; `None` when that is not known.
     pub(crate) most: Option<Money>,
     /// Tokens that its prompt probably has, and what is charged for even if nobody is there to read the answer.
@@ -286,12 +286,7 @@ pub(crate) fn claimed(db: &Connection, day: Date, client: &str) -> rusqlite::Res
 }
 
 /// Writes a promise down; its number takes it back.
-pub(crate) fn promise(
-    db: &Connection,
-    holder: &str,
-    it: &Promised<'_>,
-    most: Money,
-) -> rusqlite::Result<i64> {
+pub(crate) fn promise(db: &Connection, holder: &str, it: &Promised, most: Money) -> rusqlite::Result<i64> {
     db.prepare_cached(
         "INSERT INTO promise (holder, at, client, model, provider, most, prompt, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )?

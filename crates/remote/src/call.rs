@@ -156,7 +156,7 @@ async fn account(inner: &Arc<Inner>, ask: &Ask) -> Result<Tally, Error> {
     };
     let Ask::Chat(request) = ask else { return Err(refused) };
     // Where nothing is left for the answer, its prompt is nobody's business.
-    if !Tally::could_open(inner, &reckoned)? {
+    if !Tally::could_open(inner, &reckoned).await? {
         return Err(refused);
     }
     match count::tokens(inner, request).await {

@@ -62,7 +62,7 @@ pub struct Provider {
 }
 
 /// A model of a provider's.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
     /// Its name here.
@@ -75,6 +75,12 @@ pub struct Listed {
     /// What its provider calls it; its name here where nothing is said.
     #[serde(default)]
     pub id: Option<String>,
+    /// What it is asked by, where that is not what its provider mostly speaks.
+    #[serde(default)]
+    pub protocol: Option<Protocol>,
+    /// The day on which its provider ends it, where that is announced, as `2026-05-15`.
+    #[serde(default)]
+    pub ends: Option<String>,
     /// Tokens that its context holds.
     #[serde(default)]
     pub context: Option<usize>,
@@ -87,6 +93,12 @@ pub struct Listed {
     /// How it is told to think.
     #[serde(default)]
     pub thinking: Option<Thinking>,
+    /// Whether it takes temperature, filters and penalties.
+    #[serde(default)]
+    pub samples: Option<bool>,
+    /// Whether it can be made to call a tool.
+    #[serde(default)]
+    pub forced_tools: Option<bool>,
     /// What it can do: `chat` where nothing is said, `transcribe` or `speak`.
     #[serde(default)]
     pub capabilities: Option<Vec<String>>,
@@ -248,36 +260,35 @@ impl Directory {
         self.cache
     }
 
+    /// The model that is listed under a name, or of which it names the edition of a day: `gpt-4o-2024-11-20`.
+    fn listed(&self, name: &str) -> Option<Listed> {
+        let of = |name: &str| self.names.get(&name.to_lowercase()).and_then(|at| self.models.get(*at));
+        if let Some(model) = of(name) {
+            return Some(model.clone());
+        }
+        let model = of(undated(name)?)?;
+        Some(Listed { name: name.to_owned(), id: Some(name.to_owned()), ..model.clone() })
+    }
+
     /// The model that a name means: one that is listed, or any of a provider's as `provider/model`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Listed> {
-        if let Some(model) = self.names.get(&name.to_lowercase()).and_then(|at| self.models.get(*at)) {
-            return Some(model.clone());
+        if let Some(model) = self.listed(name) {
+            return Some(model);
         }
         let (provider, model) = name.split_once('/')?;
         let provider = self.providers.get(&provider.to_lowercase())?;
         if model.is_empty() {
             return None;
         }
-        let listed = self.names.get(&model.to_lowercase()).and_then(|at| self.models.get(*at));
-        if let Some(listed) = listed.filter(|listed| listed.provider == provider.name) {
-            return Some(listed.clone());
+        if let Some(listed) = self.listed(model).filter(|listed| listed.provider == provider.name) {
+            return Some(listed);
         }
         Some(Listed {
             name: name.to_owned(),
-            aliases: Vec::new(),
             provider: provider.name.clone(),
             id: Some(model.to_owned()),
-            context: None,
-            max_output: None,
-            efforts: None,
-            thinking: None,
-            capabilities: None,
-            timestamps: None,
-            voices: Vec::new(),
-            max_characters: None,
-            price: None,
-            limits: None,
+            ..Listed::default()
         })
     }
 
@@ -300,12 +311,15 @@ impl Directory {
             thinking: model.thinking.unwrap_or(provider.manner.thinking),
             timestamps: model.timestamps.unwrap_or(provider.manner.timestamps),
             max_characters: model.max_characters.unwrap_or(provider.manner.max_characters),
+            samples: model.samples.unwrap_or(provider.manner.samples),
+            forced_tools: model.forced_tools.unwrap_or(provider.manner.forced_tools),
             ..provider.manner.clone()
         };
         let backend = BackendEntry {
             url: provider.address()?,
             model: Some(model.id.clone().unwrap_or_else(|| model.name.clone())),
-            protocol: provider.protocol,
+            protocol: model.protocol.unwrap_or(provider.protocol),
+            ends: model.ends.clone(),
             manner: Some(manner),
             key,
             key_name: provider.key_env.first().cloned(),
@@ -389,90 +403,23 @@ impl Provider {
     }
 }
 
+/// A name without the day at its end, as `-2024-11-20` or `-20251001`.
+fn undated(name: &str) -> Option<&str> {
+    [11, 9].into_iter().find_map(|length| {
+        let (rest, day) = name.split_at_checked(name.len().checked_sub(length)?)?;
+        let fits = |(at, c): (usize, char)| match at {
+            0 => c == '-',
+            5 | 8 if length == 11 => c == '-',
+            _ => c.is_ascii_digit(),
+        };
+        (!rest.is_empty() && day.chars().enumerate().all(fits)).then_some(rest)
+    })
+}
+
 fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidRequest, message)
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn with(text: &str) -> Result<Directory> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(FILE), text).unwrap();
-        Directory::load(folder.path())
-    }
-
-    #[test]
-    fn what_is_built_in_is_right_and_every_model_has_a_dated_price() {
-        let all = with("").unwrap();
-        for name in [
-            "claude-sonnet-4.6",
-            "gpt-5",
-            "gemini-2.5-pro",
-            "grok-3",
-            "deepseek-r1",
-            "mistral-large",
-            "command-r-plus",
-        ] {
-            assert!(all.find(name).is_some(), "{name}");
-        }
-        for model in all.models() {
-            let price = model.price.as_ref().unwrap_or_else(|| panic!("{} has no price", model.name));
-            price.dated.parse::<jiff::civil::Date>().unwrap();
-            if model.abilities() == ["transcribe"] {
-                assert!(price.minute > Some(0.0), "{}", model.name);
-                continue;
-            }
-            if model.abilities() == ["speak"] {
-                assert!(price.minute.or(price.characters) > Some(0.0), "{}", model.name);
-                assert!(!model.voices.is_empty(), "{}", model.name);
-                continue;
-            }
-            assert!(price.input > 0.0 && price.output > price.input, "{}", model.name);
-            assert!(model.context.is_some(), "{}", model.name);
-        }
-        assert_eq!(all.find("CLAUDE-SONNET-4-6").unwrap().name, "claude-sonnet-4.6");
-        assert!(all.find("smollm2").is_none() && all.find("openai/").is_none() && all.find("a/b").is_none());
-        let any = all.find("openrouter/meta-llama/llama-4").unwrap();
-        assert_eq!((any.id.as_deref(), any.price), (Some("meta-llama/llama-4"), None));
-        assert!(all.find("openai/gpt-5").unwrap().price.is_some());
-    }
-
-    #[test]
-    fn the_users_file_adds_changes_and_is_complained_about_by_line() {
-        let all = with(
-            "[[provider]]\nname = \"mine\"\nurl = \"http://127.0.0.1:1/v1\"\nkey_optional = true\n\
-             [[model]]\nname = \"gpt-5\"\nprovider = \"mine\"\n[budget]\nday = 2.5\nkeys = { a = 1.0 }\n\
-             [[chain]]\nname = \"best\"\nmodels = [\"gpt-5\", \"smollm2\"]\n",
-        )
-        .unwrap();
-        let model = all.find("gpt-5").unwrap();
-        assert_eq!(model.provider, "mine");
-        assert_eq!(all.models().filter(|m| m.name == "gpt-5").count(), 1);
-        assert_eq!((all.budget().day, all.chains()[0].models.len()), (Some(2.5), 2));
-        let folder = tempfile::tempdir().unwrap();
-        let entry = all.entry(&model, &KeySources::at(folder.path())).unwrap();
-        assert_eq!(entry.backends[0].url, "http://127.0.0.1:1/v1");
-        let error = with("[budget]\n\nweek = 3\n").unwrap_err();
-        assert!(error.message().contains("remote.toml, line 3"), "{error}");
-        let error = with("[[model]]\nname = \"x\"\nprovider = \"nobody\"\n").unwrap_err();
-        assert!(error.message().contains("nobody"), "{error}");
-    }
-
-    #[test]
-    fn a_missing_key_is_told_with_its_variable() {
-        let text = "[[provider]]\nname = \"p\"\ntitle = \"P Inc\"\nurl = \"http://h/v1\"\n\
-                    key_env = [\"PARASOL_TEST_NO_SUCH_KEY\"]\n[[model]]\nname = \"m\"\nprovider = \"p\"\n";
-        let (all, folder) = (with(text).unwrap(), tempfile::tempdir().unwrap());
-        let keys = KeySources::at(folder.path());
-        let error = all.entry(&all.find("m").unwrap(), &keys).unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Denied);
-        assert!(error.message().contains("PARASOL_TEST_NO_SUCH_KEY"), "{error}");
-        assert!(!all.provider("p").unwrap().is_ready(&keys));
-        keys.store("p", Some(&crate::Key::new("k-1234", "x").unwrap())).unwrap();
-        assert!(all.provider("p").unwrap().is_ready(&keys));
-        assert!(all.entry(&all.find("m").unwrap(), &keys).unwrap().backends[0].key.is_some());
-    }
-}
+#[path = "directory_tests.rs"]
+mod tests;

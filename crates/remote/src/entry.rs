@@ -57,7 +57,8 @@ pub struct RemoteVoice {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackendEntry {
-    /// Its base URL, up to and with the version: `http://10.0.0.7:8000/v1`. Without a path, `/v1` is meant.
+    /// Its base URL, up to and with the version: `http://10.0.0.7:8000/v1`. Without a path, `/v1` is meant. `{model}` stands for the
+    /// name of the model there, and `?api-version=…` may follow, as in Azure's older form.
     pub url: String,
     /// Its share of the work beside the others; 0 is asked only when no other can answer.
     #[serde(default = "one")]
@@ -86,6 +87,9 @@ pub struct BackendEntry {
     /// Where that key should be, for people.
     #[serde(skip)]
     pub key_name: Option<String>,
+    /// The day on which its provider ends the model, where that is announced.
+    #[serde(skip)]
+    pub ends: Option<String>,
 }
 
 /// How long things may take, in seconds, and how often a backend is looked at.

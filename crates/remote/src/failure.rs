@@ -105,8 +105,14 @@ fn refused(
             let message = format!("{}; {way_out}", told.message());
             failure(explain(ErrorKind::Network, &message), Verdict::Bad, true, false)
         }
-        404 => {
-            let message = format!("{} (it was asked for the model {:?})", told.message(), backend.model);
+        404 | 410 => {
+            let ends = backend.ends.as_ref().map(|day| format!(", which its provider ends on {day}"));
+            let message = format!(
+                "{} (it was asked for the model {:?}{})",
+                told.message(),
+                backend.model,
+                ends.unwrap_or_default()
+            );
             failure(explain(ErrorKind::Network, &message), Verdict::Bad, true, false)
         }
         400..=499 if code != 408 => {

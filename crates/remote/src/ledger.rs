@@ -4,14 +4,15 @@
 use crate::book::{self, Book, Claimed, Promised};
 use crate::holder::Holder;
 use crate::report::{By, Report};
+use crate::scribe::Scribe;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use parasol_core::{Error, ErrorKind, Money, Result, Usage};
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
 
 /// Who asks when nobody is named.
 pub const NOBODY: &str = "local";
@@ -60,8 +61,8 @@ pub struct Ledger {
     folder: PathBuf,
     budget: Budget,
     open: Mutex<Open>,
-    /// Whether it is known to be open, so that nobody waits for that.
-    ready: AtomicBool,
+    /// Writes for those who may not wait.
+    scribe: Scribe,
 }
 
 #[derive(Debug, Default)]
@@ -79,24 +80,51 @@ struct Open {
 #[derive(Debug)]
 pub(crate) struct Promise(i64);
 
+/// What is being done aside.
+pub(crate) type Aside<T> = oneshot::Receiver<T>;
+
 impl Ledger {
     /// The book in this folder, which is made when there is something to write.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, budget: Budget) -> Self {
-        Self { folder: folder.into(), budget, open: Mutex::default(), ready: AtomicBool::new(false) }
+        Self { folder: folder.into(), budget, open: Mutex::default(), scribe: Scribe::default() }
     }
 
-    /// Opens the book that is there, on a thread where nothing else waits: lines of earlier versions may have to be taken over, and
-    /// another process may be about to do so. What goes wrong is told to who needs it.
-    pub(crate) async fn ready(self: &Arc<Self>) {
-        if self.ready.load(Ordering::Acquire) || !Book::is_in(&self.folder) {
-            return;
-        }
+    /// Has something done with the book by a thread of its own: the disk may be slow, another process may hold the book, and threads
+    /// that serve connections wait for neither. What is asked for is done one after the other, whether or not somebody waits.
+    pub(crate) fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Aside<T> {
+        let (done, told) = oneshot::channel();
         let it = Arc::clone(self);
-        let open = move || opened(&mut it.lock().book, &it.folder).is_ok();
-        if tokio::task::spawn_blocking(open).await.unwrap_or(false) {
-            self.ready.store(true, Ordering::Release);
-        }
+        self.scribe.write(Box::new(move || {
+            // Without a listener there is nobody to tell.
+            let _ = done.send(work(&it));
+        }));
+        told
+    }
+
+    /// The same for a promise. One that nobody is there to hear of is taken back.
+    pub(crate) fn promise_aside(self: &Arc<Self>, asked: Promised) -> Aside<Result<Option<Promise>>> {
+        let (done, told) = oneshot::channel();
+        let it = Arc::clone(self);
+        self.scribe.write(Box::new(move || {
+            if let Err(Ok(promise)) = done.send(it.promise(&asked)) {
+                it.release(promise);
+            }
+        }));
+        told
+    }
+
+    /// Waits until all is written that was asked for, as long as a patient reader waits for another process. For the end of a process.
+    pub fn finish(&self) {
+        self.scribe.finish();
+    }
+
+    /// Whether a budget wants to know of what this client asks for.
+    pub(crate) fn limits(&self, client: &str) -> bool {
+        self.budget.day.is_some() || self.budget.of(client).is_some()
     }
 
     /// Promises an answer the most that it can cost, if that leaves every budget kept, whatever other processes have promised by
@@ -105,7 +133,7 @@ impl Ledger {
     /// # Errors
     /// `RateLimited` until midnight when a budget would be passed, with its numbers; `Unsupported` when there is a budget and
     /// no price; those of the book.
-    pub(crate) fn promise(&self, asked: &Promised<'_>) -> Result<Option<Promise>> {
+    pub(crate) fn promise(&self, asked: &Promised) -> Result<Option<Promise>> {
         let Some(most) = self.most(asked)? else { return Ok(None) };
         let mut open = self.lock();
         let Open { book, holder, unwritten, owed } = &mut *open;
@@ -117,11 +145,11 @@ impl Ledger {
         let now = Timestamp::now();
         let written = book.within(|tx, folder| {
             take_back(tx, owed)?;
-            let claimed = |tx| book::claimed(tx, date(now), asked.client);
-            let mut refused = self.passed(asked, most, with(claimed(tx)?, unwritten, now, asked.client));
+            let claimed = |tx| book::claimed(tx, date(now), &asked.client);
+            let mut refused = self.passed(asked, most, with(claimed(tx)?, unwritten, now, &asked.client));
             if refused.is_some() {
                 book::reclaim(tx, folder, holder.name())?;
-                refused = self.passed(asked, most, with(claimed(tx)?, unwritten, now, asked.client));
+                refused = self.passed(asked, most, with(claimed(tx)?, unwritten, now, &asked.client));
             }
             Ok(match refused {
                 Some(message) => Err(message),
@@ -137,19 +165,24 @@ impl Ledger {
     /// Whether so much could be promised now.
     ///
     /// # Errors
-    /// Those of the book.
-    pub(crate) fn could_promise(&self, asked: &Promised<'_>) -> Result<bool> {
-        let Some(most) = self.most(asked)? else { return Ok(true) };
+    /// As [`Self::promise`].
+    pub(crate) fn room(&self, asked: &Promised) -> Result<()> {
+        let Some(most) = self.most(asked)? else { return Ok(()) };
         let mut open = self.lock();
         let Open { book, unwritten, .. } = &mut *open;
         let now = Timestamp::now();
-        let claimed = opened(book, &self.folder)?.claimed(date(now), asked.client)?;
-        Ok(self.passed(asked, most, with(claimed, unwritten, now, asked.client)).is_none())
+        let claimed = opened(book, &self.folder)?.claimed(date(now), &asked.client)?;
+        match self.passed(asked, most, with(claimed, unwritten, now, &asked.client)) {
+            None => Ok(()),
+            Some(message) => {
+                Err(Error::new(ErrorKind::RateLimited { retry_after: until_midnight(now) }, message))
+            }
+        }
     }
 
     /// The most that an answer can cost, where a budget wants to know.
-    fn most(&self, asked: &Promised<'_>) -> Result<Option<Money>> {
-        if self.budget.day.is_none() && self.budget.of(asked.client).is_none() {
+    fn most(&self, asked: &Promised) -> Result<Option<Money>> {
+        if !self.limits(&asked.client) {
             return Ok(None);
         }
         asked.most.map(Some).ok_or_else(|| {
@@ -162,8 +195,8 @@ impl Ledger {
     }
 
     /// The budget that would be passed, in words.
-    fn passed(&self, asked: &Promised<'_>, most: Money, claimed: Claimed) -> Option<String> {
-        let client = asked.client;
+    fn passed(&self, asked: &Promised, most: Money, claimed: Claimed) -> Option<String> {
+        let client = asked.client.as_str();
         let budgets = [
             (self.budget.day, claimed.all, "of the day".to_owned()),
             (self.budget.of(client), claimed.own, format!("of {client} for the day")),

@@ -30,9 +30,9 @@ fn ledger(folder: &std::path::Path, day: Option<f64>, key: Option<f64>) -> Ledge
 /// A promise of so many dollars, of which a tenth is charged for even if nobody reads the answer.
 fn promise(book: &Ledger, client: &str, dollars: f64) -> Result<Option<Promise>> {
     book.promise(&Promised {
-        client,
-        model: "m",
-        provider: "p",
+        client: client.into(),
+        model: "m".into(),
+        provider: "p".into(),
         most: Some(Money::dollars(dollars)),
         prompt: 7,
         cost: Money::dollars(dollars / 10.0),
@@ -73,7 +73,14 @@ fn keys_have_budgets_of_their_own_and_other_processes_count() {
     other.settle(&line("b", 0.9), None);
     assert!(promise(&book, "b", 0.2).is_err());
     promise(&book, "b", 0.1).unwrap();
-    let unpriced = Promised { client: "c", model: "m", provider: "p", most: None, prompt: 0, cost: Money(0) };
+    let unpriced = Promised {
+        client: "c".into(),
+        model: "m".into(),
+        provider: "p".into(),
+        most: None,
+        prompt: 0,
+        cost: Money(0),
+    };
     assert!(book.promise(&unpriced).unwrap_err().message().contains("no price"));
     // Without a budget nothing is promised, and no book is made.
     let free = ledger(&folder.path().join("free"), None, None);
@@ -173,13 +180,18 @@ fn what_could_not_be_taken_back_is_taken_back_as_soon_as_that_can_be_done() {
 }
 
 #[test]
-fn opening_the_book_keeps_no_connection_waiting() {
+fn what_is_done_aside_keeps_its_order_and_nobody_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let book = Arc::new(ledger(folder.path(), None, None));
-    runtime.block_on(book.ready());
-    assert!(!book.folder.exists() && book.lock().book.is_none(), "there is none, and none is made");
-    ledger(folder.path(), None, None).write(&line("a", 0.1)).unwrap();
+    let book = Arc::new(ledger(folder.path(), Some(1.0), None));
+    let asked = |dollars| Promised {
+        client: "a".into(),
+        model: "m".into(),
+        provider: "p".into(),
+        most: Some(Money::dollars(dollars)),
+        prompt: 0,
+        cost: Money(0),
+    };
     // Somebody is at it for as long as the only thread that serves connections does nothing else.
     let (busy, begun) = std::sync::mpsc::channel();
     let (go, wait) = std::sync::mpsc::channel();
@@ -190,10 +202,19 @@ fn opening_the_book_keeps_no_connection_waiting() {
         wait.recv_timeout(Duration::from_secs(10)).is_ok()
     });
     begun.recv().unwrap();
+    let written = book.aside(|book| book.settle(&line("a", 0.25), None));
+    // Nobody is there to hear of this one: it binds nothing.
+    drop(book.promise_aside(asked(0.75)));
+    let two = book.promise_aside(asked(0.75));
+    let three = book.promise_aside(asked(0.01));
     runtime.spawn(async move { go.send(()).unwrap() });
-    runtime.block_on(book.ready());
+    let (two, three) = runtime.block_on(async { (two.await.unwrap(), three.await.unwrap()) });
     assert!(holder.join().unwrap(), "the thread was held up");
-    assert!(book.lock().book.is_some());
+    runtime.block_on(written).unwrap();
+    assert!(two.unwrap().is_some() && three.is_err(), "a quarter is spent, three quarters are promised");
+    book.aside(|book| book.settle(&line("a", 0.5), None));
+    book.finish();
+    assert_eq!(book.spent_today().unwrap()["a"], Money::dollars(0.75));
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub mod price;
 mod rate;
 mod reading;
 mod report;
+mod scribe;
 mod speak;
 pub mod status;
 mod tally;
@@ -33,7 +34,7 @@ mod threads;
 
 pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry, RemoteVoice};
-pub use hear::{LARGEST_SOUND, Recording};
+pub use hear::{Recording, Sounds};
 pub use keys::{Key, KeySources};
 pub use ledger::{Budget, Ledger, Line};
 pub use model::{RemoteModel, Remotes};

@@ -95,6 +95,8 @@ pub(crate) struct Inner {
     pub(crate) rate: Rate,
     pub(crate) ledger: Option<Arc<Ledger>>,
     cache: Option<Arc<Cache>>,
+    /// Whether the threads that read its answers serve connections, too, and so wait for no book.
+    pub(crate) serves: bool,
     local: reqwest::Client,
     far: reqwest::Client,
 }
@@ -134,6 +136,7 @@ impl RemoteModel {
             rate: Rate::new(&entry.limits),
             ledger: shared.ledger.clone(),
             cache: shared.cache.clone(),
+            serves: shared.threads.are_shared(),
             local: client(&entry.limits, true)?,
             far: client(&entry.limits, false)?,
             entry: entry.clone(),

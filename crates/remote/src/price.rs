@@ -23,23 +23,57 @@ pub struct Price {
     /// Of a million characters, where they are spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub characters: Option<f64>,
+    /// What holds instead for prompts that are longer, where that is dearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<Long>,
     /// The day that they are of, as `2025-11-27`.
     pub dated: String,
 }
 
+/// Prices of tokens for long prompts: of all tokens, not only of those above the limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Long {
+    /// Tokens of the longest prompt that costs less.
+    pub over: usize,
+    /// See [`Price::input`].
+    pub input: f64,
+    /// See [`Price::cached`].
+    #[serde(default)]
+    pub cached: Option<f64>,
+    /// See [`Price::cache_write`].
+    #[serde(default)]
+    pub cache_write: Option<f64>,
+    /// See [`Price::output`].
+    pub output: f64,
+}
+
 impl Price {
+    /// What holds for a prompt of so many tokens.
+    fn rates(&self, prompt: usize) -> Long {
+        let plain = Long {
+            over: 0,
+            input: self.input,
+            cached: self.cached,
+            cache_write: self.cache_write,
+            output: self.output,
+        };
+        self.long.filter(|long| prompt > long.over).unwrap_or(plain)
+    }
+
     /// What an answer costs.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Money {
+        let rates = self.rates(usage.prompt_tokens);
         let plain = usage
             .prompt_tokens
             .saturating_sub(usage.cached_tokens)
             .saturating_sub(usage.cache_written_tokens);
         let parts = [
-            (plain, self.input),
-            (usage.cached_tokens, self.cached.unwrap_or(self.input)),
-            (usage.cache_written_tokens, self.cache_write.unwrap_or(self.input)),
-            (usage.generated_tokens, self.output),
+            (plain, rates.input),
+            (usage.cached_tokens, rates.cached.unwrap_or(rates.input)),
+            (usage.cache_written_tokens, rates.cache_write.unwrap_or(rates.input)),
+            (usage.generated_tokens, rates.output),
         ];
         let dollars: f64 = parts.iter().map(|(tokens, price)| *tokens as f64 * price / 1e6).sum();
         Money::dollars(dollars)
@@ -61,8 +95,9 @@ impl Price {
     /// The most that a request of `prompt` tokens can cost whose answer has at most `most`.
     #[must_use]
     pub fn at_most(&self, prompt: usize, most: usize) -> Money {
-        let input = self.input.max(self.cache_write.unwrap_or(0.0));
-        Money::dollars((prompt as f64 * input + most as f64 * self.output) / 1e6)
+        let rates = self.rates(prompt);
+        let input = rates.input.max(rates.cache_write.unwrap_or(0.0));
+        Money::dollars((prompt as f64 * input + most as f64 * rates.output) / 1e6)
     }
 }
 
@@ -143,6 +178,23 @@ mod tests {
         assert_eq!(price().cost(&usage), Money::dollars(1.2 + 0.15 + 0.375 + 0.15));
         let flat = Price { cached: None, cache_write: None, ..price() };
         assert_eq!(flat.cost(&usage), Money::dollars(3.0 + 0.15));
+    }
+
+    #[test]
+    fn long_prompts_have_prices_of_their_own_and_are_promised_them() {
+        let long =
+            Long { over: 200_000, input: 6.0, cached: Some(0.6), cache_write: Some(7.5), output: 22.5 };
+        let price = Price { long: Some(long), ..price() };
+        let usage = |prompt_tokens| Usage {
+            prompt_tokens,
+            cached_tokens: 100_000,
+            generated_tokens: 10_000,
+            ..Usage::default()
+        };
+        assert_eq!(price.cost(&usage(200_000)), Money::dollars(0.3 + 0.03 + 0.15));
+        assert_eq!(price.cost(&usage(200_001)), Money::dollars(0.600_006 + 0.06 + 0.225));
+        assert_eq!(price.at_most(200_000, 10_000), Money::dollars(0.75 + 0.15));
+        assert_eq!(price.at_most(400_000, 10_000), Money::dollars(3.0 + 0.225));
     }
 
     #[test]

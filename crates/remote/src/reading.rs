@@ -130,7 +130,9 @@ impl<'a> Reading<'a> {
                 GenerationEvent::Finished { timings, usage, .. } => {
                     self.begin();
                     *timings = self.timings();
-                    usage.cost = self.inner.entry.price.as_ref().map(|price| price.cost(usage));
+                    // Who is paid knows best what is charged.
+                    let reckoned = || self.inner.entry.price.as_ref().map(|price| price.cost(usage));
+                    usage.cost = usage.cost.or_else(reckoned);
                     self.tally.finished(*usage);
                 }
                 _ => {}
@@ -141,6 +143,10 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         for event in self.held.drain(..) {
+            if matches!(event, GenerationEvent::Finished { .. }) {
+                // Whoever has read the end finds it in the book.
+                self.tally.settled().await;
+            }
             self.events.send(Ok(event)).await.map_err(|_| Gone)?;
         }
         Ok(())

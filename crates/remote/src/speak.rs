@@ -140,6 +140,7 @@ impl<'a> Speech<'a> {
         let audio = self.heard();
         let cost = self.cost(all, audio);
         tally.finished(Usage { cost, ..Usage::default() });
+        tally.settled().await;
         let usage = SpeechUsage {
             characters: all,
             audio: Duration::try_from_secs_f64(audio).unwrap_or_default(),

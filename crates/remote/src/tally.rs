@@ -2,10 +2,10 @@
 //! whichever way.
 
 use crate::book::Promised;
-use crate::ledger::{Ledger, Line, NOBODY, Promise};
+use crate::ledger::{Aside, Ledger, Line, NOBODY, Promise};
 use crate::model::Inner;
 use jiff::Timestamp;
-use parasol_core::{Money, Result, Usage};
+use parasol_core::{Error, ErrorKind, Money, Result, Usage};
 use std::sync::Arc;
 
 /// Reckoned where neither a request nor its model has a limit.
@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     before: (usize, Option<Money>),
     /// Tokens that the prompt probably has.
     likely: usize,
+    /// Whether pieces of the answer are tokens.
+    tokens: bool,
     pieces: usize,
     asked: bool,
     usage: Option<Usage>,
@@ -48,16 +50,24 @@ impl Tally {
     /// When a budget would be passed: [`Ledger::promise`].
     pub(crate) async fn open(inner: &Arc<Inner>, request: &Reckoned<'_>) -> Result<Self> {
         let (asked, likely) = promised(inner, request);
-        Self::promised(inner, &asked, likely).await
+        Self::promised(inner, asked, likely, true).await
     }
 
     /// Whether a budget could be kept with this request if its prompt were nothing.
     ///
     /// # Errors
     /// Those of the book.
-    pub(crate) fn could_open(inner: &Inner, request: &Reckoned<'_>) -> Result<bool> {
+    pub(crate) async fn could_open(inner: &Inner, request: &Reckoned<'_>) -> Result<bool> {
         let Some(ledger) = &inner.ledger else { return Ok(true) };
-        ledger.could_promise(&promised(inner, &Reckoned { most_prompt: 0, ..*request }).0)
+        let asked = promised(inner, &Reckoned { most_prompt: 0, ..*request }).0;
+        let room = match inner.serves {
+            true => ledger.aside(move |it| it.room(&asked)).await.unwrap_or_else(|_| Err(lost())),
+            false => ledger.room(&asked),
+        };
+        match room {
+            Err(error) if matches!(error.kind(), ErrorKind::RateLimited { .. }) => Ok(false),
+            room => room.map(|()| true),
+        }
     }
 
     /// Opens the account of what is not paid by tokens: the most that it can cost, and what it probably will.
@@ -71,26 +81,43 @@ impl Tally {
         likely: Option<Money>,
     ) -> Result<Self> {
         let asked = Promised { most, cost: likely.unwrap_or_default(), ..nothing(inner, client) };
-        Self::promised(inner, &asked, 0).await
+        Self::promised(inner, asked, 0, false).await
     }
 
-    async fn promised(inner: &Arc<Inner>, asked: &Promised<'_>, likely: usize) -> Result<Self> {
-        let ledger = inner.ledger.clone();
+    /// Refuses what no budget has room for now, before a part of it is done.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn could_open_for(inner: &Inner, client: &str, most: Option<Money>) -> Result<()> {
+        let Some(ledger) = &inner.ledger else { return Ok(()) };
+        let asked = Promised { most, ..nothing(inner, client) };
+        if !ledger.limits(&asked.client) {
+            return Ok(());
+        }
+        match inner.serves {
+            true => ledger.aside(move |it| it.room(&asked)).await.unwrap_or_else(|_| Err(lost())),
+            false => ledger.room(&asked),
+        }
+    }
+
+    async fn promised(inner: &Arc<Inner>, asked: Promised, likely: usize, tokens: bool) -> Result<Self> {
+        let (ledger, client) = (inner.ledger.clone(), asked.client.clone());
         let promise = match &ledger {
-            Some(ledger) => {
-                ledger.ready().await;
-                ledger.promise(asked)?
-            }
-            None => None,
+            Some(ledger) if ledger.limits(&client) => match inner.serves {
+                true => ledger.promise_aside(asked).await.unwrap_or_else(|_| Err(lost()))?,
+                false => ledger.promise(&asked)?,
+            },
+            _ => None,
         };
         Ok(Self {
             inner: Arc::clone(inner),
             ledger,
-            client: asked.client.to_owned(),
+            client,
             promise,
             cost: None,
             before: (0, None),
             likely,
+            tokens,
             pieces: 0,
             asked: false,
             usage: None,
@@ -139,24 +166,20 @@ impl Tally {
     }
 }
 
-impl Drop for Tally {
-    fn drop(&mut self) {
-        let reckoned = self.usage.is_none();
-        let usage = match self.usage {
-            Some(usage) => usage,
-            // What was asked and not finished is charged for as far as it came.
-            None if self.asked => {
-                let mut usage =
-                    Usage { prompt_tokens: self.likely, generated_tokens: self.pieces, ..Usage::default() };
-                let price = self.inner.entry.price.as_ref();
-                usage.cost = self.cost.or_else(|| price.map(|price| price.cost(&usage)));
-                usage
-            }
-            None => Usage::default(),
-        };
-        let used = usage.prompt_tokens.saturating_add(usage.generated_tokens);
-        self.inner.rate.correct(self.likely, used);
-        let Some(ledger) = &self.ledger else { return };
+impl Tally {
+    /// Waits until the answer stands in the book, whose end has come.
+    pub(crate) async fn settled(&mut self) {
+        if let Some(written) = self.close() {
+            // Whoever was to write it said so if it could not.
+            let _ = written.await;
+        }
+    }
+
+    /// Closes the account, once: what is due is written down and what was promised is taken back; by another thread where this one
+    /// serves connections.
+    fn close(&mut self) -> Option<Aside<()>> {
+        let ledger = self.ledger.take()?;
+        let (usage, reckoned) = (self.due(), self.usage.is_none());
         let line = Line {
             at: Timestamp::now(),
             client: std::mem::take(&mut self.client),
@@ -165,19 +188,57 @@ impl Drop for Tally {
             usage,
             reckoned,
         };
-        if reckoned && !self.asked {
-            ledger.release(self.promise.take());
-        } else {
-            ledger.settle(&line, self.promise.take());
+        let (promise, charged) = (self.promise.take(), !reckoned || self.asked);
+        if !charged && promise.is_none() {
+            return None;
+        }
+        let write = move |ledger: &Ledger| match charged {
+            true => ledger.settle(&line, promise),
+            false => ledger.release(promise),
+        };
+        if self.inner.serves {
+            return Some(ledger.aside(write));
+        }
+        write(&ledger);
+        None
+    }
+
+    /// What the answer took: what its provider told, or, for one that was asked for and not finished, as far as it came.
+    fn due(&self) -> Usage {
+        match self.usage {
+            Some(usage) => usage,
+            None if self.asked => {
+                let generated_tokens = if self.tokens { self.pieces } else { 0 };
+                let mut usage = Usage { prompt_tokens: self.likely, generated_tokens, ..Usage::default() };
+                let price = self.inner.entry.price.as_ref();
+                usage.cost = self.cost.or_else(|| price.map(|price| price.cost(&usage)));
+                usage
+            }
+            None => Usage::default(),
         }
     }
 }
 
-fn nothing<'p>(inner: &'p Inner, client: &'p str) -> Promised<'p> {
+impl Drop for Tally {
+    fn drop(&mut self) {
+        let usage = self.due();
+        let used = usage.prompt_tokens.saturating_add(usage.generated_tokens);
+        self.inner.rate.correct(self.likely, used);
+        // Nobody waits for it.
+        drop(self.close());
+    }
+}
+
+/// The thread that writes the book has ended, which only a fault of ours makes it do.
+fn lost() -> Error {
+    Error::new(ErrorKind::Internal, "the book of what answers cost cannot be asked: its thread has ended")
+}
+
+fn nothing(inner: &Inner, client: &str) -> Promised {
     Promised {
-        client: if client.is_empty() { NOBODY } else { client },
-        model: &inner.entry.name,
-        provider: inner.provider(),
+        client: if client.is_empty() { NOBODY } else { client }.to_owned(),
+        model: inner.entry.name.clone(),
+        provider: inner.provider().to_owned(),
         most: None,
         prompt: 0,
         cost: Money(0),
@@ -185,7 +246,7 @@ fn nothing<'p>(inner: &'p Inner, client: &'p str) -> Promised<'p> {
 }
 
 /// What is promised to a request, and the tokens that its prompt probably has.
-fn promised<'p>(inner: &'p Inner, request: &Reckoned<'p>) -> (Promised<'p>, usize) {
+fn promised(inner: &Inner, request: &Reckoned<'_>) -> (Promised, usize) {
     let known = inner.backends.iter().filter_map(|backend| backend.manner.max_output).max();
     let most = request.most_output.or(known).unwrap_or(MOST_OUTPUT);
     let price = inner.entry.price.as_ref();

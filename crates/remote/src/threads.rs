@@ -32,6 +32,11 @@ impl Threads {
         Ok(Self { own: Mutex::new(Some(runtime)), handle })
     }
 
+    /// Whether they are those of the runtime that this was made in, which does other things, too.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Until the guard is dropped, timers and connections that this thread begins are theirs.
     pub(crate) fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()

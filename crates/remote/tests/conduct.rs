@@ -5,11 +5,14 @@
 mod common;
 
 use common::{Server, answer, ask, begin, entry_of, eventually, open, piece, respond};
-use parasol_core::{ChatRequest, ErrorKind, GenerationEvent, Message, Money, Role};
+use futures_core::Stream;
+use parasol_core::{ChatRequest, ErrorKind, EventStream, GenerationEvent, Message, Money, Role};
 use parasol_remote::directory::CacheSettings;
 use parasol_remote::{BackendEntry, Budget, Ledger, Price, RemoteModel, Remotes};
 use parasol_wire::client::Protocol;
+use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -357,4 +360,51 @@ fn a_budget_that_is_spent_asks_nobody_to_count() {
     // Three leave room for two tokens: that is worth a question, whose answer fits, and then the answer is asked for.
     ask_for(&it, "a", 3);
     assert_eq!(server.count(), 2);
+}
+
+/// Reads an answer to its end.
+async fn drained(mut stream: EventStream<GenerationEvent>) -> Vec<GenerationEvent> {
+    let mut events = Vec::new();
+    while let Some(event) = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {
+        events.push(event.unwrap());
+    }
+    events
+}
+
+#[test]
+fn a_book_that_another_process_holds_keeps_no_other_connection_waiting() {
+    let (server, folder) = (Server::start(answer("ok")), tempfile::tempdir().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for day in [Some(1e6), None] {
+        let home = folder.path().join(format!("{day:?}"));
+        runtime.block_on(async {
+            // Made in here, it is asked by the thread that does everything else, too.
+            let (it, ledger) = dear(&server, &home, Budget { day, ..Budget::default() }, false);
+            assert!(matches!(
+                drained(common::chat(&it)).await.last(),
+                Some(GenerationEvent::Finished { .. })
+            ));
+            assert_eq!(ledger.lines_of(1).unwrap().1.len(), 1, "who has read the end finds it in the book");
+            let other = rusqlite::Connection::open(home.join("usage/book.sqlite3")).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let asked = tokio::spawn(drained(common::chat(&it)));
+            let (begun, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
+            while begun.elapsed() < Duration::from_millis(1500) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                (longest, last) = (longest.max(last.elapsed()), Instant::now());
+            }
+            assert!(longest < Duration::from_millis(700), "{day:?}: the thread stood still for {longest:?}");
+            assert!(!asked.is_finished(), "{day:?}: it waits for the book itself");
+            other.execute_batch("ROLLBACK").unwrap();
+            assert!(matches!(asked.await.unwrap().last(), Some(GenerationEvent::Finished { .. })));
+            assert_eq!(ledger.lines_of(1).unwrap().1.len(), 2);
+            // One that is given up is written down, too, by the end of the process.
+            let mut given_up = common::chat(&it);
+            let first = poll_fn(|cx| Pin::new(&mut given_up).poll_next(cx)).await;
+            assert!(first.is_some_and(|event| event.is_ok()));
+            drop(given_up);
+            ledger.finish();
+            assert_eq!(ledger.lines_of(1).unwrap().1.len(), 3);
+        });
+    }
 }

@@ -8,14 +8,14 @@ mod common;
 use common::{Asked, Server, ask, begin, entry_of, open, redirect, respond, send};
 use parasol_core::{Chat, ChatRequest, ErrorKind, Message, Role};
 use parasol_remote::{BackendEntry, Key, KeySources, RemoteModel, Remotes};
-use parasol_wire::client::Protocol;
+use parasol_wire::client::{Manner, Protocol};
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const PROTOCOLS: [Protocol; 4] =
-    [Protocol::OpenAi, Protocol::Responses, Protocol::Anthropic, Protocol::Gemini];
+const PROTOCOLS: [Protocol; 5] =
+    [Protocol::OpenAi, Protocol::Responses, Protocol::Anthropic, Protocol::Gemini, Protocol::Cohere];
 
 /// A whole answer of `word` in a protocol, as its events.
 fn script(protocol: Protocol, word: &str) -> Vec<String> {
@@ -49,12 +49,22 @@ fn script(protocol: Protocol, word: &str) -> Vec<String> {
             json!({ "candidates": [{ "finishReason": "STOP" }],
                 "usageMetadata": { "promptTokenCount": 5, "candidatesTokenCount": 2 } }),
         ]),
+        Protocol::Cohere => plain(vec![
+            json!({ "type": "message-start", "id": "x", "delta": { "message": { "role": "assistant" } } }),
+            json!({ "type": "content-delta", "index": 0, "delta": { "message": { "content": { "text": word } } } }),
+            json!({ "type": "message-end", "delta": { "finish_reason": "COMPLETE",
+                "usage": { "billed_units": { "input_tokens": 5.0, "output_tokens": 2.0 } } } }),
+        ]),
         Protocol::ElevenLabs => unreachable!("it has no chats"),
     }
 }
 
 fn speaking(protocol: Protocol, server: &Server) -> BackendEntry {
-    let base = if protocol == Protocol::Gemini { "v1beta" } else { "v1" };
+    let base = match protocol {
+        Protocol::Gemini => "v1beta",
+        Protocol::Cohere => "v2",
+        _ => "v1",
+    };
     BackendEntry { url: format!("http://{}/{base}", server.address), protocol, ..server.entry(1) }
 }
 
@@ -74,6 +84,7 @@ fn every_protocol_is_asked_where_it_listens_and_understood() {
                 Protocol::Responses => "/v1/responses",
                 Protocol::Anthropic => "/v1/messages",
                 Protocol::Gemini => "/v1beta/models/m:streamGenerateContent?alt=sse",
+                Protocol::Cohere => "/v2/chat",
                 Protocol::ElevenLabs => unreachable!("it has no chats"),
             };
             assert_eq!(asked.path, path);
@@ -196,6 +207,7 @@ fn refusals_are_told_in_the_providers_words_and_as_what_they_are() {
     let bodies = |protocol, message: &str| match protocol {
         Protocol::Anthropic => json!({ "type": "error", "error": { "type": "x", "message": message } }),
         Protocol::Gemini => json!({ "error": { "code": 1, "message": message, "status": "X" } }),
+        Protocol::Cohere => json!({ "id": "x", "message": message }),
         _ => json!({ "error": { "message": message, "type": "x" } }),
     };
     for protocol in PROTOCOLS {
@@ -219,20 +231,34 @@ fn refusals_are_told_in_the_providers_words_and_as_what_they_are() {
 
 #[test]
 fn tokens_are_counted_where_the_protocol_can() {
+    let counted = || json!({ "object": "response.input_tokens", "input_tokens": 42 });
     for (protocol, path, body) in [
+        (Protocol::OpenAi, "/v1/responses/input_tokens", counted()),
+        (Protocol::Responses, "/v1/responses/input_tokens", counted()),
         (Protocol::Anthropic, "/v1/messages/count_tokens", json!({ "input_tokens": 42 })),
         (Protocol::Gemini, "/v1beta/models/m:countTokens", json!({ "totalTokens": 42 })),
     ] {
         let server = Server::start(move |asked, stream| {
             assert_eq!(asked.path, path);
+            // What the endpoint does not know it refuses.
+            let asked: Value = serde_json::from_str(&asked.body).unwrap();
+            let unknown = ["stream", "store", "include", "max_output_tokens"];
+            assert!(unknown.iter().all(|field| asked.get(field).is_none()), "{asked}");
             respond(stream, 200, "application/json", "", &body.to_string());
         });
-        let it = model(protocol, &server);
+        let manner = Some(Manner { counts: true, ..Manner::standard() });
+        let it = open(vec![BackendEntry { manner, ..speaking(protocol, &server) }], |_| {});
         let messages = vec![Message::new(Role::User, "hello")];
         let sampling = it.recommended().sampling();
         let request = ChatRequest { messages, sampling, ..ChatRequest::default() };
         let counted = Chat::count_tokens(&*it, &request).unwrap();
         assert_eq!(counted, 42);
+        if protocol == Protocol::OpenAi {
+            // Servers that imitate the protocol have no such endpoint: they are not asked.
+            let error = Chat::count_tokens(&*model(protocol, &server), &request).unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Unsupported);
+            assert_eq!(server.count(), 1);
+        }
     }
 }
 

@@ -172,6 +172,7 @@ fn a_speech_that_is_given_up_is_written_down() {
     eventually("it is written down", || ledger.lines_of(1).unwrap().1.len() == 1);
     let line = &ledger.lines_of(1).unwrap().1[0];
     assert!(line.reckoned && line.usage.cost == Some(Money::dollars(6.0)), "{line:?}");
+    assert_eq!(line.usage.generated_tokens, 0, "pieces of sound are no tokens");
 }
 
 /// Looks like a key, and nothing else does.

@@ -28,6 +28,12 @@ struct Open {
     models: BTreeMap<String, Arc<RemoteModel>>,
 }
 
+impl Drop for Far {
+    fn drop(&mut self) {
+        self.ledger.finish();
+    }
+}
+
 impl Far {
     /// What the settings in `home` say, and what is built in. Nothing is connected.
     ///

@@ -1,15 +1,17 @@
 //! Models that listen elsewhere: a sound becomes what is sent of it.
 
 use crate::runtime::Runtime;
-use parasol_audio::sound;
+use parasol_audio::sound::{self, Lengths};
 use parasol_core::{
     Error, ErrorKind, EventStream, Result, SoundStream, Transcribe, TranscribeRequest, TranscriptEvent,
 };
-use parasol_remote::{LARGEST_SOUND, Recording, RemoteModel};
+use parasol_remote::{Recording, RemoteModel, Sounds};
 use std::sync::Arc;
 
 /// Samples a second of what is sent: what models that listen are made for.
 const SENT_RATE: u32 = 16_000;
+/// OpenAI and Groq take 25 megabytes, which are 13 minutes, and OpenAI's newer models 23 minutes.
+const LENGTHS: Lengths = Lengths { whole: 780.0, shortest: 540.0, longest: 600.0 };
 
 /// A model that listens elsewhere.
 #[derive(Debug, Clone)]
@@ -38,31 +40,22 @@ impl FarEars {
 }
 
 impl Transcribe for FarEars {
-    /// The sound is read to its end and sent as a whole, or given up where it grows larger than providers take: a small file may hold
-    /// hours.
+    /// The sound is sent as 16-bit samples; one that is longer than providers take at once in pieces, which are read as they are needed.
     fn transcribe(
         &self,
         sound: SoundStream,
         request: TranscribeRequest,
     ) -> Result<EventStream<TranscriptEvent>> {
-        let mut pcm = Vec::new();
-        for piece in sound::at_rate(sound, SENT_RATE)? {
-            pcm.extend(sound::wav::pcm(&piece?));
-            if pcm.len() > LARGEST_SOUND {
-                let minutes = LARGEST_SOUND / (2 * SENT_RATE as usize * 60);
-                let message = format!(
-                    "the sound is longer than {minutes} minutes, and providers take {LARGEST_SOUND} bytes: cut it, or have it \
-                     transcribed here"
-                );
-                return Err(Error::new(ErrorKind::InvalidRequest, message));
-            }
-        }
-        let samples = pcm.len() / 2;
-        let seconds = samples as f64 / f64::from(SENT_RATE);
-        let wav = [&sound::wav::header(SENT_RATE, Some(samples))[..], &pcm].concat();
-        drop(pcm);
-        self.0.transcribe(Recording { wav, seconds }, request)
+        let sound = sound::at_rate(sound, SENT_RATE)?;
+        let seconds = sound.seconds();
+        let pieces = sound::cut(sound, LENGTHS).map(|piece| piece.map(recording));
+        self.0.transcribe(Sounds { seconds, pieces: Box::new(pieces) }, request)
     }
+}
+
+fn recording(samples: Vec<f32>) -> Recording {
+    let seconds = samples.len() as f64 / f64::from(SENT_RATE);
+    Recording { wav: sound::wav::encode(SENT_RATE, &samples), seconds }
 }
 
 impl Runtime {

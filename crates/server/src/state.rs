@@ -58,6 +58,11 @@ impl AppState {
         &self.0.options
     }
 
+    /// Waits until what answers took and cost is written down, for the end of the process.
+    pub fn finish(&self) {
+        self.models().runtime().far().ledger().finish();
+    }
+
     /// The models: cards of what can be asked for, what is loaded, pins, and the hub for pulling and removing. Its functions
     /// block; call those that load or fetch from `tokio::task::spawn_blocking`.
     pub(crate) fn models(&self) -> &Arc<Models> {

@@ -3,9 +3,9 @@
 //! without it, and is reported as ignored where the answer is only chosen differently. Sockets are the remote engine's.
 
 use crate::sse::{SseEvent, SseParser};
-use crate::{anthropic, gemini, openai, speaking};
+use crate::{anthropic, cohere, gemini, openai, speaking};
 use parasol_core::{
-    ChatRequest, Effort, Error, ErrorKind, GenerationEvent, Result, Sampling, SamplingChoice,
+    ChatRequest, Effort, Error, ErrorKind, GenerationEvent, Result, Sampling, SamplingChoice, ToolChoice,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +23,9 @@ pub enum Protocol {
     Anthropic,
     /// Google's `generateContent`.
     Gemini,
-    /// ElevenLabs' text to speech, which has nothing else.
+    /// Cohere's chat, version 2.
+    Cohere,
+    /// ElevenLabs' text to speech and speech to text.
     ElevenLabs,
 }
 
@@ -44,16 +46,31 @@ pub struct Manner {
     pub thinking: Thinking,
     /// It takes back what it thought as `reasoning_content`.
     pub takes_reasoning: bool,
+    /// OpenAI's protocol there has `thinking` as a switch beside the effort (DeepSeek's, and GLM's), and wants what was thought back
+    /// with every call of a tool.
+    pub thinking_switch: bool,
     /// What OpenAI's protocol calls the limit of the answer there.
     pub limit_field: String,
     /// What it calls the seed; empty where it has none.
     pub seed_field: String,
     /// It knows `stream_options`; others report the usage by themselves.
     pub stream_options: bool,
-    /// Where it transcribes, it tells times.
+    /// Where it transcribes, it tells times …
     pub timestamps: bool,
+    /// … of what is asked for in fields of this name …
+    pub granularities: String,
+    /// … takes `response_format` …
+    pub response_format: bool,
+    /// … and a text that may have come before.
+    pub prompted: bool,
     /// The most characters of a text that it speaks at once.
     pub max_characters: usize,
+    /// It takes temperature, filters and penalties: many models that think take none.
+    pub samples: bool,
+    /// It can be made to call a tool.
+    pub forced_tools: bool,
+    /// It counts tokens by the endpoint that OpenAI's responses have for it.
+    pub counts: bool,
 }
 
 impl Default for Manner {
@@ -65,12 +82,19 @@ impl Default for Manner {
             efforts: None,
             thinking: Thinking::default(),
             takes_reasoning: true,
+            thinking_switch: false,
             // The older name: the servers that imitate the protocol know it, and not all know the newer one.
             limit_field: "max_tokens".into(),
             seed_field: "seed".into(),
             stream_options: true,
             timestamps: true,
+            granularities: "timestamp_granularities[]".into(),
+            response_format: true,
+            prompted: true,
             max_characters: 4096,
+            samples: true,
+            forced_tools: true,
+            counts: false,
         }
     }
 }
@@ -84,6 +108,9 @@ impl Manner {
 
     /// What is not sent because it holds anyway.
     pub(crate) fn unsaid(&self) -> Option<Sampling> {
+        if !self.samples {
+            return Some(SamplingChoice::neutral().sampling());
+        }
         self.defaults.map(|defaults| defaults.or(&SamplingChoice::neutral()).sampling())
     }
 
@@ -128,9 +155,16 @@ pub struct Written {
 /// A chat with `model` as `protocol` has it, streamed.
 ///
 /// # Errors
-/// `Unsupported` or `InvalidRequest`, naming what the protocol cannot express.
+/// `Unsupported` or `InvalidRequest`, naming what the protocol, or the model, cannot express.
 pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Manner) -> Result<Written> {
     let mut ignored = Vec::new();
+    let forced = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
+    if forced && !manner.forced_tools && !request.tools.is_empty() {
+        let message = "tool_choice: the model cannot be made to call a tool: leave the choice to it";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    let unsampled = unsampled(request, manner, &mut ignored);
+    let request = unsampled.as_ref().unwrap_or(request);
     let (path, body) = match protocol {
         Protocol::OpenAi => (
             "chat/completions".to_owned(),
@@ -146,13 +180,44 @@ pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Man
             let body = gemini::request_body(request, manner, &mut ignored)?;
             (format!("{}:streamGenerateContent?alt=sse", gemini_name(model)?), body)
         }
+        Protocol::Cohere => ("chat".to_owned(), cohere::request_body(model, request, manner, &mut ignored)?),
         Protocol::ElevenLabs => {
-            let message = "the provider's protocol has speech only: ask for speech";
+            let message = "the provider's protocol has sound only: ask for speech or a transcript";
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
     };
     Ok(Written { path, body, ignored })
 }
+
+/// The request without what a model that takes no sampling would refuse, where it asks for some: what is left out is told.
+fn unsampled(
+    request: &ChatRequest,
+    manner: &Manner,
+    ignored: &mut Vec<(String, String)>,
+) -> Option<ChatRequest> {
+    let (asked, open) = (&request.sampling, SamplingChoice::neutral().sampling());
+    let without = Sampling { seed: asked.seed, logit_bias: asked.logit_bias.clone(), ..open };
+    let penalties = |it: &Sampling| (it.repetition_penalty, it.presence_penalty, it.frequency_penalty);
+    let differs = [
+        ("temperature", asked.temperature != without.temperature),
+        ("top_p", asked.top_p != without.top_p),
+        ("top_k", asked.top_k != without.top_k),
+        ("min_p", asked.min_p != without.min_p),
+        ("typical_p", asked.typical_p != without.typical_p),
+        ("penalties", penalties(asked) != penalties(&without)),
+    ];
+    if manner.samples || !differs.iter().any(|(_, differs)| *differs) {
+        return None;
+    }
+    for (name, _) in differs.iter().filter(|(_, differs)| *differs) {
+        ignored.push(((*name).to_owned(), "the model draws its tokens in its own way".to_owned()));
+    }
+    Some(ChatRequest { sampling: without, ..request.clone() })
+}
+
+/// What OpenAI's endpoint for counting takes of a request to responses.
+const COUNTED: [&str; 7] =
+    ["model", "input", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning"];
 
 /// The request that counts a chat's tokens; `None` where the protocol has none.
 ///
@@ -164,23 +229,34 @@ pub fn count(
     request: &ChatRequest,
     manner: &Manner,
 ) -> Result<Option<Written>> {
-    let mut written = chat(protocol, model, request, manner)?;
     match protocol {
-        Protocol::OpenAi | Protocol::Responses | Protocol::ElevenLabs => return Ok(None),
+        // The endpoint belongs to responses, and counts a conversation alike however it is had.
+        Protocol::OpenAi | Protocol::Responses if manner.counts => {
+            let mut written = chat(Protocol::Responses, model, request, manner)?;
+            written.path = "responses/input_tokens".into();
+            if let Some(body) = written.body.as_object_mut() {
+                body.retain(|field, _| COUNTED.contains(&field.as_str()));
+            }
+            Ok(Some(written))
+        }
+        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::ElevenLabs => Ok(None),
         Protocol::Anthropic => {
+            let mut written = chat(protocol, model, request, manner)?;
             written.path = "messages/count_tokens".into();
             for field in ["max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences"] {
                 written.body.as_object_mut().map(|body| body.shift_remove(field));
             }
+            Ok(Some(written))
         }
         Protocol::Gemini => {
+            let mut written = chat(protocol, model, request, manner)?;
             let name = gemini_name(model)?;
             written.body["model"] = Value::from(name.as_str());
             written.body = serde_json::json!({ "generateContentRequest": written.body });
             written.path = format!("{name}:countTokens");
+            Ok(Some(written))
         }
     }
-    Ok(Some(written))
 }
 
 /// The tokens that a provider counted.
@@ -210,7 +286,9 @@ fn gemini_name(model: &str) -> Result<String> {
 pub fn error(protocol: Protocol, status: u16, body: &[u8], retry_after: Option<u64>) -> Error {
     let parsed = || serde_json::from_slice::<Value>(body).unwrap_or_default();
     match protocol {
-        Protocol::OpenAi | Protocol::Responses => openai::client::error(status, body, retry_after),
+        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere => {
+            openai::client::error(status, body, retry_after)
+        }
         Protocol::Anthropic => anthropic::error_from(status, &parsed(), retry_after),
         Protocol::Gemini => gemini::error_from(status, &parsed()),
         Protocol::ElevenLabs => speaking::elevenlabs_error(status, body, retry_after),
@@ -227,6 +305,7 @@ enum Kind {
     Responses(openai::responses::StreamDecoder),
     Anthropic { parser: SseParser, decoder: anthropic::Decoder, ended: bool },
     Gemini { parser: SseParser, decoder: Option<gemini::Decoder> },
+    Cohere { parser: SseParser, decoder: cohere::Decoder },
 }
 
 impl Reader {
@@ -246,6 +325,9 @@ impl Reader {
             },
             Protocol::Gemini => {
                 Kind::Gemini { parser: SseParser::new(), decoder: Some(gemini::Decoder::default()) }
+            }
+            Protocol::Cohere => {
+                Kind::Cohere { parser: SseParser::new(), decoder: cohere::Decoder::new(model) }
             }
         })
     }
@@ -270,6 +352,11 @@ impl Reader {
                     gemini_event(&event, decoder, &mut out)?;
                 }
             }
+            Kind::Cohere { parser, decoder } => {
+                for event in parser.push(bytes)? {
+                    cohere_event(&event, decoder, &mut out)?;
+                }
+            }
         }
         Ok(out)
     }
@@ -288,8 +375,15 @@ impl Reader {
                     anthropic_event(&event, decoder, ended, &mut out)?;
                 }
                 if !*ended {
-                    let message = "the provider's stream broke off before the answer was complete";
-                    return Err(Error::new(ErrorKind::Network, message));
+                    return Err(broke_off());
+                }
+            }
+            Kind::Cohere { parser, decoder } => {
+                if let Some(event) = parser.finish()? {
+                    cohere_event(&event, decoder, &mut out)?;
+                }
+                if !decoder.is_finished() {
+                    return Err(broke_off());
                 }
             }
             Kind::Gemini { parser, decoder } => {
@@ -312,8 +406,13 @@ impl Reader {
             Kind::Responses(decoder) => decoder.is_finished(),
             Kind::Anthropic { ended, .. } => *ended,
             Kind::Gemini { decoder, .. } => decoder.is_none(),
+            Kind::Cohere { decoder, .. } => decoder.is_finished(),
         }
     }
+}
+
+fn broke_off() -> Error {
+    Error::new(ErrorKind::Network, "the provider's stream broke off before the answer was complete")
 }
 
 fn data(event: &SseEvent) -> Result<Value> {
@@ -347,6 +446,17 @@ fn gemini_event(
         return Ok(());
     }
     if let Some(decoder) = decoder {
+        out.extend(decoder.push(&data(event)?)?);
+    }
+    Ok(())
+}
+
+fn cohere_event(
+    event: &SseEvent,
+    decoder: &mut cohere::Decoder,
+    out: &mut Vec<GenerationEvent>,
+) -> Result<()> {
+    if event.data.trim() != "[DONE]" {
         out.extend(decoder.push(&data(event)?)?);
     }
     Ok(())

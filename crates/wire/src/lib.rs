@@ -3,10 +3,12 @@
 
 pub mod anthropic;
 pub mod client;
+mod cohere;
 pub mod describe;
 pub mod elevenlabs;
 mod fields;
 pub mod gemini;
+pub mod listening;
 mod media;
 pub mod ollama;
 pub mod openai;

@@ -24,7 +24,7 @@ pub fn request(
     match protocol {
         Protocol::OpenAi => openai(model, text, request, manner),
         Protocol::ElevenLabs => elevenlabs(model, text, request),
-        Protocol::Responses | Protocol::Anthropic | Protocol::Gemini => {
+        Protocol::Responses | Protocol::Anthropic | Protocol::Gemini | Protocol::Cohere => {
             Err(unsupported("speech: the protocol of this model's provider has none"))
         }
     }

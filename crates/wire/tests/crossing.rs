@@ -5,7 +5,7 @@
 
 mod dialects;
 
-use dialects::{ALL, Outcome, manner, outcome, read, sent, streamed};
+use dialects::{ALL, CALLED, Outcome, cohere, manner, outcome, read, sent, streamed};
 use parasol_core::{
     AnswerFormat, Attachment, CacheHint, ChatRequest, Citation, CitedRange, CitedUnit, Effort, FinishReason,
     GenerationEvent, MediaKind, MediaSource, Message, Part, Reasoning, Role, Sampling, Signature, SignedPart,
@@ -220,6 +220,10 @@ fn fate_of_request(protocol: Protocol, name: &str, request: &ChatRequest) -> Fat
                 for (read, sent) in read.attachments.iter_mut().zip(&sent.attachments) {
                     // A type that is guessed adds something; the name of a document is for people.
                     read.media_type = read.media_type.take().filter(|_| sent.media_type.is_some());
+                    // What an address leads to says of itself what it is.
+                    if matches!(sent.source, MediaSource::Url(_)) {
+                        read.media_type.clone_from(&sent.media_type);
+                    }
                     read.name.clone_from(&sent.name);
                 }
             }
@@ -316,6 +320,9 @@ fn answers() -> Vec<(&'static str, Vec<GenerationEvent>)> {
 }
 
 fn fate_of_answer(protocol: Protocol, name: &str, events: &[GenerationEvent]) -> Fate {
+    if protocol == Protocol::Cohere && !cohere::ends(events) {
+        return Fate::NoPlace;
+    }
     let bytes = streamed(protocol, events);
     let got = read(protocol, [bytes.as_slice()]).unwrap_or_else(|e| panic!("{protocol:?}, {name}: {e}"));
     let (wanted, got) = (outcome(events), outcome(&got));
@@ -329,29 +336,76 @@ fn fate_of_answer(protocol: Protocol, name: &str, events: &[GenerationEvent]) ->
 }
 
 fn table() -> String {
-    let mut out =
-        String::from("| | OpenAI chat | OpenAI responses | Anthropic | Gemini |\n|---|---|---|---|---|\n");
-    let mut row = |name: &str, fates: [Fate; 4]| {
+    let mut out = format!("| | {} |\n|---|---|---|---|---|---|\n", NAMES.join(" | "));
+    let mut row = |name: &str, fates: [Fate; 5]| {
         let cells = fates.map(Fate::word).join(" | ");
         writeln!(out, "| {name} | {cells} |").unwrap();
     };
     for (name, request) in requests() {
-        row(name, ALL.map(|protocol| fate_of_request(protocol, name, &request)));
+        row(name, CALLED.map(|protocol| fate_of_request(protocol, name, &request)));
     }
     for (name, events) in answers() {
-        row(&format!("answer: {name}"), ALL.map(|protocol| fate_of_answer(protocol, name, &events)));
+        row(&format!("answer: {name}"), CALLED.map(|protocol| fate_of_answer(protocol, name, &events)));
     }
     out
 }
 
-#[test]
-fn the_table_says_what_crosses_and_nothing_is_lost_in_silence() {
+const NAMES: [&str; 5] = ["OpenAI chat", "OpenAI responses", "Anthropic", "Gemini", "Cohere"];
+
+/// What an application that speaks `from` can ask for, as the server reads it.
+fn asked_in(from: Protocol, request: &ChatRequest) -> Option<ChatRequest> {
+    sent(from, request).ok().filter(|(_, ignored)| ignored.is_empty()).map(|(read, _)| read)
+}
+
+/// What becomes of an answer of a provider that speaks `to` on its way to an application that speaks `from`, if the provider can give
+/// it at all.
+fn answered(from: Protocol, to: Protocol, name: &str, events: &[GenerationEvent]) -> Option<Fate> {
+    if fate_of_answer(to, name, events) != Fate::Crosses {
+        return None;
+    }
+    let bytes = streamed(to, events);
+    Some(fate_of_answer(from, name, &read(to, [bytes.as_slice()]).unwrap()))
+}
+
+/// What crosses from an application of each dialect to a provider of each, and back.
+fn pairs() -> String {
+    let mut out = String::from("| application → provider | whole | not whole |\n|---|---|---|\n");
+    let pairs = ALL.iter().enumerate().flat_map(|from| CALLED.iter().enumerate().map(move |to| (from, to)));
+    for ((i, from), (j, to)) in pairs {
+        let mut fates: Vec<(String, Fate)> = Vec::new();
+        for (name, request) in requests() {
+            if let Some(asked) = asked_in(*from, &request) {
+                fates.push((name.to_owned(), fate_of_request(*to, name, &asked)));
+            }
+        }
+        for (name, events) in answers() {
+            fates.extend(answered(*from, *to, name, &events).map(|fate| (format!("answer: {name}"), fate)));
+        }
+        let whole = fates.iter().filter(|(_, fate)| *fate == Fate::Crosses).count();
+        let of = |wanted: Fate, word: &str| {
+            let names: Vec<&str> =
+                fates.iter().filter(|(_, fate)| *fate == wanted).map(|(name, _)| name.as_str()).collect();
+            (!names.is_empty()).then(|| format!("**{word}** {}", names.join(", ")))
+        };
+        let rest = [
+            of(Fate::Translated, "as tokens"),
+            of(Fate::Reported, "reported"),
+            of(Fate::Refused, "refused"),
+            of(Fate::NoPlace, "no place for"),
+        ];
+        let rest = rest.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        writeln!(out, "| {} → {} | {whole} of {} | {rest} |", NAMES[i], NAMES[j], fates.len()).unwrap();
+    }
+    out
+}
+
+/// Compares a part of the page with what it should be, or writes it.
+fn in_step(part: &str, table: &str) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/remote.md");
-    let (begin, end) = ("<!-- crossing: begin -->\n", "<!-- crossing: end -->");
+    let (begin, end) = (format!("<!-- {part}: begin -->\n"), format!("<!-- {part}: end -->"));
     let text = std::fs::read_to_string(path).unwrap();
-    let from = text.find(begin).unwrap() + begin.len();
-    let to = text.find(end).unwrap();
-    let table = table();
+    let from = text.find(&begin).unwrap() + begin.len();
+    let to = text.find(&end).unwrap();
     if std::env::var_os("PARASOL_BLESS").is_some() {
         std::fs::write(path, format!("{}{table}{}", &text[..from], &text[to..])).unwrap();
         return;
@@ -360,10 +414,16 @@ fn the_table_says_what_crosses_and_nothing_is_lost_in_silence() {
 }
 
 #[test]
+fn the_tables_say_what_crosses_and_nothing_is_lost_in_silence() {
+    in_step("crossing", &table());
+    in_step("pairs", &pairs());
+}
+
+#[test]
 fn what_every_application_needs_crosses_everywhere() {
     let needed = ["system prompt", "picture, in the request", "tools", "JSON of a schema", "temperature"];
     for (name, request) in requests().into_iter().filter(|(name, _)| needed.contains(name)) {
-        for protocol in ALL {
+        for protocol in CALLED {
             assert_eq!(fate_of_request(protocol, name, &request), Fate::Crosses, "{protocol:?}: {name}");
         }
     }

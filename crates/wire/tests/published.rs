@@ -6,11 +6,11 @@ mod dialects;
 
 use dialects::{Outcome, outcome, read};
 use parasol_core::{
-    Citation, CitedRange, CitedUnit, ErrorKind, FinishReason, Result, Signature, SignedPart, Signer,
-    TranscriptEvent, Usage,
+    Citation, CitedRange, CitedUnit, ErrorKind, FinishReason, Money, Result, Signature, SignedPart, Signer,
+    Timestamps, TranscribeRequest, TranscriptEvent, Usage,
 };
 use parasol_wire::client::{self, Protocol};
-use parasol_wire::openai::hearing;
+use parasol_wire::listening;
 
 fn stream(protocol: Protocol, name: &str) -> Result<Outcome> {
     let path = format!("{}/../../tests/fixtures/providers/{name}.sse", env!("CARGO_MANIFEST_DIR"));
@@ -135,6 +135,43 @@ fn openais_and_what_is_compatible() {
     assert!(matches!(error.kind(), ErrorKind::RateLimited { .. }), "{error}");
 }
 
+#[test]
+fn coheres() {
+    let cited = stream(Protocol::Cohere, "cohere_cited").unwrap();
+    assert_eq!((cited.thought.as_str(), cited.said.as_str()), ("Which is greener?", "The grass is green."));
+    let citation = Citation { title: Some("Colours".into()), document: Some(0), ..Citation::default() };
+    assert_eq!(cited.citations, [citation]);
+    let usage = Usage { prompt_tokens: 12, generated_tokens: 9, ..Usage::default() };
+    assert_eq!(cited.end, Some((FinishReason::Stop, None, usage)), "what is billed");
+    let tools = stream(Protocol::Cohere, "cohere_tools").unwrap();
+    let calls = [call("weather_1", "weather", "{\"city\":\"Oslo\"}"), call("clock_2", "clock", "{}")];
+    assert_eq!((tools.said.as_str(), tools.calls.as_slice()), ("I look.", &calls[..]));
+    assert_eq!(tools.end.unwrap().0, FinishReason::ToolCalls);
+}
+
+#[test]
+fn what_is_compatible_and_adds_fields_of_its_own() {
+    let azure = stream(Protocol::OpenAi, "azure_filters").unwrap();
+    assert_eq!((azure.said.as_str(), azure.end.unwrap().2.generated_tokens), ("Good day.", 4));
+    let groq = stream(Protocol::OpenAi, "groq_reasoning").unwrap();
+    assert_eq!((groq.thought.as_str(), groq.said.as_str()), ("Two and two", "Four."));
+    let usage = groq.end.unwrap().2;
+    assert_eq!((usage.prompt_tokens, usage.generated_tokens, usage.reasoning_tokens), (72, 21, 12));
+    // What was thought is counted beside what was written there, and paid for.
+    let xai = stream(Protocol::OpenAi, "xai_reasoning").unwrap();
+    assert_eq!((xai.thought.as_str(), xai.said.as_str()), ("Counting", "Nine."));
+    let usage = xai.end.unwrap().2;
+    assert_eq!((usage.cached_tokens, usage.generated_tokens, usage.reasoning_tokens), (6, 103, 94));
+    let openrouter = stream(Protocol::OpenAi, "openrouter_cost").unwrap();
+    assert_eq!((openrouter.thought.as_str(), openrouter.said.as_str()), ("Hm", "Yes."));
+    let usage = openrouter.end.unwrap().2;
+    assert_eq!((usage.cached_tokens, usage.cache_written_tokens), (64, 100));
+    assert_eq!((usage.generated_tokens, usage.cost), (20, Some(Money::dollars(0.000_95))));
+    let together = stream(Protocol::OpenAi, "together_reasoning").unwrap();
+    assert_eq!((together.thought.as_str(), together.said.as_str()), ("So", "Ten"));
+    assert_eq!(together.end.unwrap().2.generated_tokens, 3);
+}
+
 fn bytes(name: &str) -> Vec<u8> {
     let path = format!("{}/../../tests/fixtures/providers/{name}.json", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(path).unwrap()
@@ -143,9 +180,10 @@ fn bytes(name: &str) -> Vec<u8> {
 /// Language, length, segments by text and end, words, and tokens of a transcript.
 type Heard = (Option<String>, f64, Vec<(String, f64)>, usize, usize);
 
-fn heard(name: &str) -> Heard {
+fn heard(protocol: Protocol, name: &str) -> Heard {
     let mut out = Heard::default();
-    for event in hearing::read("m", 9.0, &bytes(name)).unwrap() {
+    let asked = TranscribeRequest { timestamps: Timestamps::Word, ..TranscribeRequest::default() };
+    for event in listening::read(protocol, "m", 9.0, &asked, &bytes(name)).unwrap() {
         match event {
             TranscriptEvent::Started { language, .. } => out.0 = language,
             TranscriptEvent::Segment(segment) => {
@@ -166,11 +204,21 @@ fn transcripts() {
     let said = |text: &str, end| (text.to_owned(), end);
     let english = Some("english".to_owned());
     // A model that tells no times: the sound is as long as it was sent.
-    assert_eq!(heard("openai_transcription"), (None, 9.0, vec![said(" Good day.", 9.0)], 0, 5));
+    assert_eq!(
+        heard(Protocol::OpenAi, "openai_transcription"),
+        (None, 9.0, vec![said(" Good day.", 9.0)], 0, 5)
+    );
     let both = vec![said(" Good day.", 1.2), said(" And good night.", 2.5)];
-    assert_eq!(heard("openai_transcription_verbose"), (english, 2.5, both, 3, 11));
+    assert_eq!(heard(Protocol::OpenAi, "openai_transcription_verbose"), (english, 2.5, both, 3, 11));
     let groq = (Some("English".to_owned()), 2.5, vec![said(" Good day.", 2.5)], 0, 5);
-    assert_eq!(heard("groq_transcription"), groq);
+    assert_eq!(heard(Protocol::OpenAi, "groq_transcription"), groq);
+    let newer = (Some("en".to_owned()), 9.0, vec![said(" Good day.", 9.0)], 0, 0);
+    assert_eq!(heard(Protocol::OpenAi, "openai_transcription_languages"), newer);
+    let mistral = (None, 3.0, vec![said(" Good day.", 1.2), said(" And good night.", 2.5)], 0, 27);
+    assert_eq!(heard(Protocol::OpenAi, "mistral_transcription"), mistral);
+    let both = vec![said(" Good day.", 1.0), said(" And good night.", 2.5)];
+    let elevenlabs = (Some("en".to_owned()), 9.0, both, 5, 0);
+    assert_eq!(heard(Protocol::ElevenLabs, "elevenlabs_transcription"), elevenlabs);
 }
 
 #[test]

@@ -93,7 +93,10 @@ fn list(far: &Far, as_json: bool) -> Outcome {
                 model.context.map(|n| output::grouped(n as u64)).unwrap_or_default(),
                 if heard.is_some() { String::new() } else { dollars(|price| price.input) },
                 heard.unwrap_or_else(|| dollars(|price| price.output)),
-                state.clone(),
+                match &model.ends {
+                    Some(day) => format!("{state}, ends {day}"),
+                    None => state.clone(),
+                },
             ]);
         }
         let any = style.bold(&format!("{}/…", provider.name));
@@ -116,7 +119,7 @@ fn describe(far: &Far, provider: &Provider) -> Value {
         .map(|model| {
             json!({
                 "name": model.name, "aliases": model.aliases, "id": model.id, "context": model.context,
-                "max_output": model.max_output, "price": model.price, "capabilities": model.abilities(),
+                "max_output": model.max_output, "ends": model.ends, "price": model.price, "capabilities": model.abilities(),
             })
         })
         .collect();

@@ -12,9 +12,12 @@ use parasol_server::{AppState, LogFormat, Running, Server, ServerOptions, TlsFil
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 /// Threads that serve connections: the engines need the others.
 const THREADS: usize = 2;
+/// So long requests that are cut off have to go.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Runs the command until it is asked to end.
 ///
@@ -41,9 +44,10 @@ pub(crate) fn serve(args: &ServeArgs, matches: &ArgMatches) -> Outcome {
         let _inside = threads.enter();
         AppState::new(Models::new(runtime, models(args))?, options)?
     };
-    let cut = threads.block_on(run(state, args, &home));
-    // Threads that load a model now would hold the end up.
-    threads.shutdown_background();
+    let cut = threads.block_on(run(state.clone(), args, &home));
+    // What was cut off is dropped there, and written down. Threads that load a model now would hold the end up longer.
+    threads.shutdown_timeout(if matches!(cut, Ok(0)) { Duration::ZERO } else { LAST });
+    state.finish();
     match cut? {
         0 => Ok(()),
         cut => {

@@ -89,7 +89,13 @@ fn thinking(
         None => request.effort.is_some() || request.thinking_tokens.is_some(),
     };
     if request.reasoning == Some(Reasoning::Off) && manner.thinking != Thinking::Never {
-        body.insert("thinking".into(), json!({ "type": "disabled" }));
+        if manner.can_be_quiet() == Some(false) {
+            let why = "the model always thinks: it is asked to think as little as it can";
+            ignored.push(("reasoning".to_owned(), why.to_owned()));
+            output.insert("effort".into(), Effort::Low.name().into());
+        } else {
+            body.insert("thinking".into(), json!({ "type": "disabled" }));
+        }
     }
     if !wanted {
         return Ok(());
@@ -100,7 +106,8 @@ fn thinking(
             ignored.push(("reasoning".to_owned(), why));
         }
         Thinking::Effort => {
-            body.insert("thinking".into(), json!({ "type": "adaptive" }));
+            // Without the second, newer models think and do not tell what.
+            body.insert("thinking".into(), json!({ "type": "adaptive", "display": "summarized" }));
             if let Some(effort) = request.effort {
                 // Its scale has no least grade, and its highest has a name of its own.
                 let name = match effort {
@@ -123,6 +130,13 @@ fn thinking(
                 Effort::XHigh => most,
             };
             let budget = request.thinking_tokens.unwrap_or(share).clamp(LEAST_BUDGET, most.saturating_sub(1));
+            if let Some(tokens) = request.thinking_tokens.filter(|tokens| *tokens != budget) {
+                let why = format!(
+                    "{tokens} are no number of tokens to think with an answer of {most}: at least {LEAST_BUDGET}, and fewer than \
+                     those; {budget} were asked for"
+                );
+                ignored.push(("thinking_tokens".to_owned(), why));
+            }
             body.insert("thinking".into(), json!({ "type": "enabled", "budget_tokens": budget }));
         }
         Thinking::Budget => {

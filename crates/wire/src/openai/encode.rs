@@ -69,6 +69,9 @@ pub(crate) fn usage(usage: &Usage) -> Value {
         "prompt_tokens_details": { "cached_tokens": usage.cached_tokens },
         "completion_tokens_details": { "reasoning_tokens": usage.reasoning_tokens },
     });
+    if usage.cache_written_tokens > 0 {
+        object["prompt_tokens_details"]["cache_write_tokens"] = usage.cache_written_tokens.into();
+    }
     if let Some(cost) = usage.cost {
         object["cost"] = json!(cost.as_dollars());
     }

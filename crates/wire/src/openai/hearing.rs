@@ -1,88 +1,62 @@
-//! Asking a provider to write down what is said: the form that goes out, and what comes back as events.
-//! Reference: <https://platform.openai.com/docs/api-reference/audio/createTranscription>, which Groq's follows.
+//! Asking a provider that speaks OpenAI's protocol to write down what is said.
+//! References: <https://platform.openai.com/docs/api-reference/audio/createTranscription>, which Groq's follows, and
+//! <https://docs.mistral.ai/api/endpoint/audio/transcriptions>.
 
-use parasol_core::{
-    Error, ErrorKind, Result, Segment, Timestamps, TranscribeRequest, TranscribeTask, TranscriptEvent,
-    TranscriptTimings, TranscriptUsage, Word,
-};
+use crate::client::Manner;
+use crate::listening::{Form, number, refuse, told, wrong};
+use parasol_core::{Result, Segment, Timestamps, TranscribeRequest, TranscribeTask, TranscriptEvent, Word};
 use serde_json::Value;
 
-/// A request as it goes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
-    /// The endpoint below the base URL.
-    pub path: &'static str,
-    /// What the body is.
-    pub content_type: String,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// The form by which `model` is asked to write down `sound`, a whole WAV file. `timed` says whether the model tells times;
-/// `boundary` stands between the fields: letters and digits that nobody could have put into them.
+/// The form by which `model` is asked to write down `sound`, a whole WAV file. `boundary` stands between the fields: letters and
+/// digits that nobody could have put into them.
 ///
 /// # Errors
 /// `Unsupported`, naming what the protocol, or the model, cannot do.
-pub fn form(
+pub(crate) fn form(
     model: &str,
     request: &TranscribeRequest,
     sound: &[u8],
-    timed: bool,
+    manner: &Manner,
     boundary: &str,
 ) -> Result<Form> {
-    let translate = request.task == TranscribeTask::Translate;
-    let cannot = [
+    let (translate, timed) = (request.task == TranscribeTask::Translate, manner.timestamps);
+    refuse(&[
         (request.beam.is_some(), "beam: the provider searches in its own way"),
         (request.seed.is_some(), "seed: the protocol has none"),
         (request.previous_text, "previous_text: the provider decides what guides the text"),
         (!request.voice_activity, "voice_activity: the provider looks for speech in its own way"),
+        (request.prompt.is_some() && !manner.prompted, "prompt: the model takes none"),
         (translate && request.language.is_some(), "language: a translation finds it out"),
-        (translate && !timed, "translate: this model transcribes only"),
+        (translate && (!timed || !manner.response_format), "translate: this model transcribes only"),
         (!timed && request.timestamps == Timestamps::Word, "timestamps of words: this model tells no times"),
-    ];
-    if let Some((_, what)) = cannot.iter().find(|(asked, _)| *asked) {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{what}; leave it out, or take another model"),
-        ));
-    }
+    ])?;
     let mut fields = vec![("model", model.to_owned())];
-    fields.push(("response_format", if timed { "verbose_json" } else { "json" }.into()));
+    if manner.response_format {
+        fields.push(("response_format", if timed { "verbose_json" } else { "json" }.into()));
+    }
     if timed && !translate {
-        fields.push(("timestamp_granularities[]", "segment".into()));
+        let wanted = manner.granularities.as_str();
+        fields.push((wanted, "segment".into()));
         if request.timestamps == Timestamps::Word {
-            fields.push(("timestamp_granularities[]", "word".into()));
+            fields.push((wanted, "word".into()));
         }
     }
     fields.extend(request.language.clone().map(|language| ("language", language)));
     fields.extend(request.prompt.clone().map(|prompt| ("prompt", prompt)));
     fields.extend(request.temperature.map(|t| ("temperature", t.to_string())));
-    let mut body = Vec::with_capacity(sound.len().saturating_add(2048));
-    for (name, value) in fields {
-        let part =
-            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        body.extend_from_slice(part.as_bytes());
-    }
-    let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"sound.wav\"\r\n\
-         Content-Type: audio/wav\r\n\r\n"
-    );
-    body.extend_from_slice(head.as_bytes());
-    body.extend_from_slice(sound);
-    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     let path = if translate { "audio/translations" } else { "audio/transcriptions" };
-    Ok(Form { path, content_type: format!("multipart/form-data; boundary={boundary}"), body })
+    Ok(Form::new(path, &fields, sound, boundary))
 }
 
 /// The events of an answer of `model` to a sound of so many seconds. Times of the work are left to whoever has a clock.
 ///
 /// # Errors
 /// `Network` when it is no answer of this protocol.
-pub fn read(model: &str, seconds: f64, body: &[u8]) -> Result<Vec<TranscriptEvent>> {
-    let wrong = |what: &str| Error::new(ErrorKind::Network, format!("the provider's transcript {what}"));
+pub(crate) fn read(model: &str, seconds: f64, body: &[u8]) -> Result<Vec<TranscriptEvent>> {
     let whole: Value = serde_json::from_slice(body).map_err(|e| wrong(&format!("is no JSON: {e}")))?;
     let text = whole["text"].as_str().ok_or_else(|| wrong("holds no text"))?.trim();
-    let seconds = number(&whole["duration"]).unwrap_or(seconds);
+    let duration = number(&whole["duration"]).or_else(|| number(&whole["usage"]["prompt_audio_seconds"]));
+    let seconds = duration.unwrap_or(seconds);
     let mut segments: Vec<Segment> =
         whole["segments"].as_array().into_iter().flatten().enumerate().map(segment).collect();
     if segments.is_empty() && !text.is_empty() {
@@ -97,29 +71,14 @@ pub fn read(model: &str, seconds: f64, body: &[u8]) -> Result<Vec<TranscriptEven
             segment.words.push(it);
         }
     }
-    let started = TranscriptEvent::Started {
-        model: model.to_owned(),
-        language: whole["language"].as_str().filter(|name| !name.is_empty()).map(str::to_owned),
-        language_probability: None,
-        duration: Some(seconds),
-        seed: 0,
-    };
-    let tokens = whole["usage"]["output_tokens"].as_u64().and_then(|n| usize::try_from(n).ok());
+    // The second is what `gpt-transcribe` tells: the likeliest first.
+    let language = whole["language"].as_str().or_else(|| whole["languages"][0]["code"].as_str());
+    let language = language.filter(|name| !name.is_empty()).map(str::to_owned);
+    let usage = &whole["usage"];
+    let tokens = usage["output_tokens"].as_u64().or_else(|| usage["completion_tokens"].as_u64());
     let counted = || segments.iter().map(|segment| segment.tokens.len()).sum();
-    let usage = TranscriptUsage {
-        seconds,
-        speech_seconds: seconds,
-        generated_tokens: tokens.unwrap_or_else(counted),
-        cost: None,
-    };
-    let finished = TranscriptEvent::Finished { usage, timings: TranscriptTimings::default() };
-    let said = segments.into_iter().map(TranscriptEvent::Segment);
-    Ok(std::iter::once(started).chain(said).chain([finished]).collect())
-}
-
-fn number(value: &Value) -> Option<f64> {
-    // Some write the duration as a text.
-    value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|n: &f64| n.is_finite() && *n >= 0.0)
+    let tokens = tokens.and_then(|n| usize::try_from(n).ok()).unwrap_or_else(counted);
+    Ok(told(model, (language, None), seconds, segments, tokens))
 }
 
 fn segment((at, it): (usize, &Value)) -> Segment {
@@ -130,13 +89,22 @@ fn segment((at, it): (usize, &Value)) -> Segment {
         id: at,
         start,
         end: number(&it["end"]).unwrap_or(start).max(start),
-        text: it["text"].as_str().unwrap_or_default().to_owned(),
+        text: spaced(it["text"].as_str().unwrap_or_default()),
         tokens: it["tokens"].as_array().into_iter().flatten().filter_map(token).collect(),
         words: Vec::new(),
         temperature: real("temperature"),
         avg_logprob: real("avg_logprob"),
         compression_ratio: real("compression_ratio"),
         no_speech_prob: real("no_speech_prob"),
+    }
+}
+
+/// As Whisper writes it: with a space before it, which Mistral leaves out.
+fn spaced(text: &str) -> String {
+    if text.is_empty() || text.starts_with(char::is_whitespace) {
+        text.to_owned()
+    } else {
+        format!(" {text}")
     }
 }
 
@@ -157,6 +125,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn timed(timestamps: bool) -> Manner {
+        Manner { timestamps, ..Manner::standard() }
+    }
+
     fn asked() -> TranscribeRequest {
         TranscribeRequest { language: Some("de".into()), prompt: Some("Öl".into()), ..Default::default() }
     }
@@ -164,7 +136,7 @@ mod tests {
     #[test]
     fn a_form_holds_what_is_asked_and_the_sound_as_it_is() {
         let request = TranscribeRequest { timestamps: Timestamps::Word, ..asked() };
-        let form = form("m", &request, b"RIFF\r\n\0\xff", true, "XYZ").unwrap();
+        let form = form("m", &request, b"RIFF\r\n\0\xff", &timed(true), "XYZ").unwrap();
         assert_eq!(
             (form.path, form.content_type.as_str()),
             ("audio/transcriptions", "multipart/form-data; boundary=XYZ")
@@ -185,8 +157,8 @@ mod tests {
     #[test]
     fn what_a_provider_cannot_do_is_refused_by_name() {
         let translate = TranscribeRequest { task: TranscribeTask::Translate, ..Default::default() };
-        assert_eq!(form("m", &translate, b"", true, "x").unwrap().path, "audio/translations");
-        for (request, timed, field) in [
+        assert_eq!(form("m", &translate, b"", &timed(true), "x").unwrap().path, "audio/translations");
+        for (request, times, field) in [
             (TranscribeRequest { beam: Some(5), ..asked() }, true, "beam"),
             (TranscribeRequest { seed: Some(5), ..asked() }, true, "seed"),
             (TranscribeRequest { previous_text: true, ..asked() }, true, "previous_text"),
@@ -195,9 +167,26 @@ mod tests {
             (TranscribeRequest { task: TranscribeTask::Translate, ..asked() }, true, "language"),
             (translate, false, "translate"),
         ] {
-            let error = form("m", &request, b"", timed, "x").unwrap_err();
+            let error = form("m", &request, b"", &timed(times), "x").unwrap_err();
             assert!(error.message().contains(field), "{error}");
         }
+    }
+
+    #[test]
+    fn mistrals_form_has_no_format_and_no_prompt() {
+        let manner = Manner {
+            granularities: "timestamp_granularities".into(),
+            response_format: false,
+            prompted: false,
+            ..Manner::standard()
+        };
+        let plain = TranscribeRequest { prompt: None, ..asked() };
+        let form = form("m", &plain, b"", &manner, "x").unwrap();
+        let text = String::from_utf8_lossy(&form.body);
+        assert!(text.contains("\"timestamp_granularities\"\r\n\r\nsegment"), "{text}");
+        assert!(!text.contains("response_format"), "{text}");
+        let refused = super::form("m", &asked(), b"", &manner, "x").unwrap_err();
+        assert!(refused.message().contains("prompt"), "{refused}");
     }
 
     #[test]

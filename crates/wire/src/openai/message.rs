@@ -124,6 +124,9 @@ pub(crate) fn write(message: &Message, manner: &Manner, path: &str, ignored: &mu
         }
     }
     if !message.tool_calls.is_empty() {
+        if manner.thinking_switch && message.reasoning.is_none() {
+            out["reasoning_content"] = "".into();
+        }
         out["tool_calls"] = message.tool_calls.iter().map(write_call).collect();
         if message.content.is_empty() {
             out["content"] = Value::Null;

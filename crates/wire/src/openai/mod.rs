@@ -8,7 +8,7 @@ pub mod completions;
 mod content;
 pub mod encode;
 pub mod error;
-pub mod hearing;
+pub(crate) mod hearing;
 pub mod logprobs;
 mod message;
 pub mod models;

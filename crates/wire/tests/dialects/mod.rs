@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub(crate) mod cohere;
+
 use parasol_core::{
     ChatRequest, Citation, FinishReason, GenerationEvent, Part, Result, SamplingChoice, Signature,
-    TokenLogprob, Usage,
+    TokenLogprob, ToolChoice, Usage,
 };
 use parasol_wire::client::{self, Manner, Protocol, Reader};
 use parasol_wire::openai::chat::ChatCall;
@@ -15,8 +17,12 @@ use parasol_wire::sse::SseEvent;
 use parasol_wire::{anthropic, gemini};
 use serde_json::json;
 
+/// Those that are called and served.
 pub(crate) const ALL: [Protocol; 4] =
     [Protocol::OpenAi, Protocol::Responses, Protocol::Anthropic, Protocol::Gemini];
+/// Those that are called.
+pub(crate) const CALLED: [Protocol; 5] =
+    [Protocol::OpenAi, Protocol::Responses, Protocol::Anthropic, Protocol::Gemini, Protocol::Cohere];
 
 /// A provider that speaks a dialect as its makers publish it.
 pub(crate) fn manner() -> Manner {
@@ -32,6 +38,17 @@ pub(crate) fn sent(protocol: Protocol, request: &ChatRequest) -> Result<(ChatReq
         Protocol::Responses => ResponseCall::read(written.body)?.request(&[], &recommended)?,
         Protocol::Anthropic => anthropic::MessagesRequest::parse(written.body)?.into_chat(&recommended),
         Protocol::Gemini => gemini::GenerateRequest::parse("m", written.body)?.chat(&recommended, 0),
+        Protocol::Cohere => {
+            let mut read = cohere::read(&written.body);
+            // The only tool, if one must be called, is the one that must be called.
+            if let (ToolChoice::Required, ToolChoice::Named(name), [tool]) =
+                (&read.tool_choice, &request.tool_choice, &read.tools[..])
+                && tool.name == *name
+            {
+                read.tool_choice = request.tool_choice.clone();
+            }
+            read
+        }
         Protocol::ElevenLabs => unreachable!("it has no chats to write"),
     };
     Ok((read, written.ignored.into_iter().map(|(field, _)| field).collect()))
@@ -71,6 +88,12 @@ pub(crate) fn streamed(protocol: Protocol, events: &[GenerationEvent]) -> Vec<u8
             let mut encoder = gemini::Encoder::new("r", style, 1);
             for chunk in events.iter().flat_map(|event| encoder.push(0, event)) {
                 out.push_str(&SseEvent::json(&chunk).encode());
+            }
+        }
+        Protocol::Cohere => {
+            for event in events.iter().flat_map(cohere::written) {
+                let name = event["type"].as_str().unwrap();
+                out.push_str(&SseEvent::json(&event).named(name).encode());
             }
         }
         Protocol::ElevenLabs => unreachable!("it has no chats to stream"),

@@ -5,8 +5,8 @@ use super::error;
 use super::plain::Plain;
 use crate::sse::{SseEvent, SseParser};
 use parasol_core::{
-    Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, Timings, TokenReport, ToolCallDelta,
-    ToolCallStart, Usage,
+    Error, ErrorKind, FinishReason, GenerationEvent, Money, Part, Result, Timings, TokenReport,
+    ToolCallDelta, ToolCallStart, Usage,
 };
 use serde_json::Value;
 
@@ -220,14 +220,21 @@ fn finish_reason(word: &str) -> FinishReason {
 
 fn usage(value: &Value) -> Usage {
     let count = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let (prompt, written) = (count(&value["prompt_tokens"]), count(&value["completion_tokens"]));
+    let thought = count(&value["completion_tokens_details"]["reasoning_tokens"]);
+    // xAI counts what was thought beside what was written, others within it: the sum tells.
+    let all = written.saturating_add(thought);
+    let apart = thought > 0 && count(&value["total_tokens"]) == prompt.saturating_add(all);
     Usage {
-        prompt_tokens: count(&value["prompt_tokens"]),
+        prompt_tokens: prompt,
         // The second is DeepSeek's name for it.
         cached_tokens: count(&value["prompt_tokens_details"]["cached_tokens"])
             .max(count(&value["prompt_cache_hit_tokens"])),
-        generated_tokens: count(&value["completion_tokens"]),
-        reasoning_tokens: count(&value["completion_tokens_details"]["reasoning_tokens"]),
-        ..Usage::default()
+        cache_written_tokens: count(&value["prompt_tokens_details"]["cache_write_tokens"]),
+        generated_tokens: if apart { all } else { written },
+        reasoning_tokens: thought,
+        // What OpenRouter charges for the answer, and what a Parasol in between reckons.
+        cost: value["cost"].as_f64().filter(|cost| cost.is_finite() && *cost >= 0.0).map(Money::dollars),
     }
 }
 

@@ -39,7 +39,14 @@ pub fn chat_request(
             body.insert("parallel_tool_calls".into(), parallel.into());
         }
     }
-    if let Some(effort) = effort(request, manner, ignored) {
+    let quiet = request.reasoning == Some(Reasoning::Off);
+    if manner.thinking_switch && request.reasoning.is_some() {
+        let kind = if quiet { "disabled" } else { "enabled" };
+        body.insert("thinking".into(), json!({ "type": kind }));
+    }
+    if !(manner.thinking_switch && quiet)
+        && let Some(effort) = effort(request, manner, ignored)
+    {
         body.insert("reasoning_effort".into(), effort.into());
     }
     if !request.template_arguments.is_empty() {
@@ -290,6 +297,36 @@ mod tests {
         assert_eq!(call.request(&SamplingChoice::default(), 0), request);
         let error = chat_request("m", &request, &Manner::standard(), &mut Vec::new()).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_switch_for_thinking_stands_beside_the_effort() {
+        let manner = Manner {
+            thinking_switch: true,
+            efforts: Some(vec!["low".into(), "high".into()]),
+            ..Manner::standard()
+        };
+        let asked = |reasoning, effort| {
+            let mut called = Message::new(Role::Assistant, "");
+            called.tool_calls = vec![ToolCall { id: "c".into(), name: "f".into(), arguments: json!({}) }];
+            let request = ChatRequest {
+                reasoning,
+                effort,
+                messages: vec![called],
+                sampling: SamplingChoice::neutral().sampling(),
+                ..ChatRequest::default()
+            };
+            let mut ignored = Vec::new();
+            let body = chat_request("m", &request, &manner, &mut ignored).unwrap();
+            assert!(ignored.is_empty(), "{ignored:?}");
+            // Nothing was thought, and it wants to be told so.
+            assert_eq!(body["messages"][0]["reasoning_content"], "");
+            (body["thinking"]["type"].as_str().map(str::to_owned), body["reasoning_effort"].clone())
+        };
+        assert_eq!(asked(None, None), (None, Value::Null));
+        assert_eq!(asked(Some(Reasoning::Off), None), (Some("disabled".into()), Value::Null));
+        assert_eq!(asked(Some(Reasoning::On), Some(Effort::XHigh)), (Some("enabled".into()), json!("high")));
+        assert_eq!(asked(None, Some(Effort::Low)), (None, json!("low")));
     }
 
     #[test]

@@ -160,6 +160,7 @@ fn end(response: &Value, calls: bool) -> GenerationEvent {
     let usage = Usage {
         prompt_tokens: count(&usage["input_tokens"]),
         cached_tokens: count(&usage["input_tokens_details"]["cached_tokens"]),
+        cache_written_tokens: count(&usage["input_tokens_details"]["cache_write_tokens"]),
         generated_tokens: count(&usage["output_tokens"]),
         reasoning_tokens: count(&usage["output_tokens_details"]["reasoning_tokens"]),
         ..Usage::default()

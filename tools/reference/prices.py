@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Compares the prices in crates/remote/providers.toml with the table that the package `litellm` carries, which names the providers' own
+pages as its sources. Prints what differs and what only one of them has, and fails if anything differs.
+
+    pip install litellm && python tools/reference/prices.py
+
+Prices that the table does not have (of voices by the character, and of models that their providers have ended) are only named.
+"""
+
+import json
+import sys
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+LIST = Path(__file__).parents[2] / "crates/remote/providers.toml"
+# What the table calls a provider before the names of its models.
+PREFIXES = {"google": "gemini/", "openai": "", "anthropic": "", "cohere": ""}
+
+
+def table():
+    """Prices of litellm's table, by name, and the version of the package."""
+    package = distribution("litellm")
+    file = next(f for f in package.files if f.name == "model_prices_and_context_window_backup.json")
+    return json.loads(package.locate_file(file).read_text()), package.version
+
+
+def per_million(entry, key):
+    return entry[key] * 1e6 if entry.get(key) else None
+
+
+def theirs(entry):
+    """An entry of the table as ours are."""
+    out = {
+        "input": per_million(entry, "input_cost_per_token"),
+        "cached": per_million(entry, "cache_read_input_token_cost"),
+        "cache_write": per_million(entry, "cache_creation_input_token_cost"),
+        "output": per_million(entry, "output_cost_per_token"),
+    }
+    # A minute is told where it is what counts.
+    if entry.get("mode") == "audio_transcription" and entry.get("input_cost_per_second"):
+        out = {"minute": entry["input_cost_per_second"] * 60}
+    above = [k for k in entry if k.startswith("input_cost_per_token_above_") and k.endswith("k_tokens")]
+    if above:
+        limit = above[0].removeprefix("input_cost_per_token_above_")
+        long = {
+            "over": int(limit.removesuffix("k_tokens")) * 1000,
+            "input": per_million(entry, above[0]),
+            "cached": per_million(entry, f"cache_read_input_token_cost_above_{limit}"),
+            "cache_write": per_million(entry, f"cache_creation_input_token_cost_above_{limit}"),
+            "output": per_million(entry, f"output_cost_per_token_above_{limit}"),
+        }
+        out["long"] = {k: v for k, v in long.items() if v}
+    return {k: v for k, v in out.items() if v}
+
+
+def ours(price, heard):
+    price = {k: v for k, v in price.items() if k != "dated"}
+    return {"minute": price["minute"]} if heard else price
+
+
+def differs(a, b):
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() != b.keys() or any(differs(a[k], b[k]) for k in a)
+    return abs(a - b) > 1e-3 * max(abs(a), abs(b))
+
+
+def main():
+    known, version = table()
+    wrong, same, absent = [], 0, []
+    for model in tomllib.loads(LIST.read_text())["model"]:
+        provider, name = model["provider"], model.get("id", model["name"])
+        prefix = PREFIXES.get(provider, f"{provider}/")
+        entry = known.get(prefix + name) or known.get(name)
+        if entry is None or "speak" in model.get("capabilities", []):
+            absent.append(model["name"])
+            continue
+        here, there = ours(model["price"], "transcribe" in model.get("capabilities", [])), theirs(entry)
+        if differs(here, there):
+            wrong.append(f"{model['name']}: {here} here, {there} there")
+        else:
+            same += 1
+    print(f"{same} prices are those of litellm {version}; it has none for {', '.join(absent)}")
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()
