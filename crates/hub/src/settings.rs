@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// How pip is called where nobody says how, in the order tried; words separated by spaces.
 pub const PIP_COMMANDS: [&str; 4] = ["pip", "pip3", "python3 -m pip", "python -m pip"];
 
+/// The same of npm, which is a script on Windows.
+pub const NPM_COMMANDS: [&str; 1] = [if cfg!(windows) { "npm.cmd" } else { "npm" }];
+
 /// Everything that the hub takes from its surroundings. [`Settings::from_env`] reads it; tests and embedders fill it in.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -25,6 +28,8 @@ pub struct Settings {
     pub hf_cache: Option<PathBuf>,
     /// The command that runs pip, words separated by spaces: `PARASOL_PIP`. Without it [`PIP_COMMANDS`] are tried.
     pub pip: Option<String>,
+    /// The command that runs npm, in the same way: `PARASOL_NPM`. Without it [`NPM_COMMANDS`] are tried.
+    pub npm: Option<String>,
     /// Where programs are looked for: `PATH`.
     pub path: Option<std::ffi::OsString>,
 }
@@ -33,6 +38,11 @@ impl Settings {
     /// The commands by which pip may be called, in the order to try: the user's own, or the usual ones.
     pub fn pip_commands(&self) -> Vec<&str> {
         self.pip.as_deref().map_or(PIP_COMMANDS.to_vec(), |own| vec![own])
+    }
+
+    /// The commands by which npm may be called, in the order to try.
+    pub fn npm_commands(&self) -> Vec<&str> {
+        self.npm.as_deref().map_or(NPM_COMMANDS.to_vec(), |own| vec![own])
     }
 
     /// Reads the environment.
@@ -71,6 +81,7 @@ impl Settings {
             hf_token,
             hf_cache,
             pip: var("PARASOL_PIP"),
+            npm: var("PARASOL_NPM"),
             path: std::env::var_os("PATH"),
         })
     }
@@ -84,6 +95,7 @@ impl Settings {
             hf_token: None,
             hf_cache: None,
             pip: None,
+            npm: None,
             path: std::env::var_os("PATH"),
         }
     }

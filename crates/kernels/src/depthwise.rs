@@ -314,11 +314,8 @@ impl Function {
     unsafe fn of<S: Simd>(self, s: S, x: S::F) -> S::F {
         match self {
             Self::Exp => math::exp(s, x),
-            Self::Tanh => math::tanh(s, x),
-            Self::Sigmoid => {
-                let e = math::exp(s, s.sub(s.splat(0.0), x));
-                s.div(s.splat(1.0), s.add(s.splat(1.0), e))
-            }
+            Self::Tanh => math::tanh_by_ratio(s, x),
+            Self::Sigmoid => math::sigmoid_by_ratio(s, x),
         }
     }
 }

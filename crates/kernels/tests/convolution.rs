@@ -3,8 +3,8 @@
 mod random;
 
 use parasol_kernels::{
-    Activation, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Enter, Exactness, Finish, Function, Isa,
-    LayerNorm, Quantisation, Range, Rows, reference,
+    Activation, Bend, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Enter, Exactness, Finish, Function,
+    Isa, LayerNorm, Modulation, Quantisation, Range, Rows, reference,
 };
 use random::Random;
 
@@ -139,6 +139,86 @@ fn norms_with_and_without_a_filter() {
                 let ends = (out.iter().fold(0f32, |a, b| a.min(*b)), out.iter().fold(0f32, |a, b| a.max(*b)));
                 assert_eq!((range.low, range.high), ends);
             }
+        }
+    });
+}
+
+#[test]
+fn channels_are_normed_over_time_and_bent() {
+    every(|compute| {
+        let mut random = Random(17);
+        for case in 0..20 {
+            let (rows, channels) = (1 + random.below(3000), 1 + random.below(70));
+            let x: Vec<f32> = random.normals(rows * channels).iter().map(|x| x * 3.0 + 1.0).collect();
+            let (scale, shift) = (random.normals(channels), random.normals(channels));
+            let alpha: Vec<f32> = random.normals(channels).iter().map(|a| a.abs() + 0.1).collect();
+            let inverse: Vec<f32> = alpha.iter().map(|a| 1.0 / a).collect();
+            let (mean, variance) = compute.moments(&x, channels);
+            let deviation: Vec<f32> = variance.iter().map(|v| (v + 1e-5).sqrt()).collect();
+            let bend = if case % 2 == 0 { Bend::Leaky(0.2) } else { Bend::Snake(&alpha, &inverse) };
+            let by = Modulation { mean: &mean, deviation: &deviation, scale: &scale, shift: &shift, bend };
+            let moments: Vec<(f64, f64)> = (0..channels)
+                .map(|c| {
+                    let column = || x.iter().skip(c).step_by(channels).map(|x| f64::from(*x));
+                    let mean = column().sum::<f64>() / rows as f64;
+                    (mean, column().map(|x| (x - mean).powi(2)).sum::<f64>() / rows as f64)
+                })
+                .collect();
+            let want: Vec<f32> = (0..x.len())
+                .map(|i| {
+                    let c = i % channels;
+                    let (mean, variance) = moments[c];
+                    let y = (f64::from(x[i]) - mean) / (variance + 1e-5).sqrt() * f64::from(scale[c])
+                        + f64::from(shift[c]);
+                    let a = f64::from(alpha[c]);
+                    let bent = if case % 2 == 0 { y.max(0.2 * y) } else { y + (a * y).sin().powi(2) / a };
+                    bent as f32
+                })
+                .collect();
+            let mut out = vec![f32::NAN; x.len()];
+            let range = compute.modulate(by, &x, &mut out);
+            close(&out, &want, 1e-5, &format!("{rows} × {channels}, case {case} on {compute:?}"));
+            let ends = (out.iter().fold(0f32, |a, b| a.min(*b)), out.iter().fold(0f32, |a, b| a.max(*b)));
+            assert_eq!((range.low, range.high), ends);
+            assert_eq!(compute.range(&out), range);
+        }
+    });
+}
+
+#[test]
+fn filters_of_bytes_are_exact() {
+    every(|compute| {
+        let mut random = Random(23);
+        for _ in 0..60 {
+            let (inputs, outputs) = (1 + random.below(150), 1 + random.below(90));
+            let (taps, dilation) = (1 + random.below(7), 1 + random.below(12));
+            let shape = ConvShape::centred(inputs, outputs, taps, dilation);
+            let rows = 1 + random.below(300);
+            let x = random.normals(rows * inputs);
+            let w: Vec<i8> = (0..inputs * outputs * taps).map(|_| random.next() as i8).collect();
+            let weight = |o: usize, i: usize, t: usize| w[(o * inputs + i) * taps + t];
+            let scales: Vec<f32> = random.normals(outputs).iter().map(|x| x.abs() * 0.01 + 1e-3).collect();
+            let (bias, add) = (random.normals(outputs), random.normals(rows * outputs));
+            let range = Range { low: -0.8 * random.normal().abs(), high: 0.9 };
+            let by = Quantisation::from(range);
+            let zero = f32::from(by.zero);
+            let entered: Vec<f32> = x
+                .iter()
+                .map(|x| ((x / by.scale).round_ties_even() + zero).clamp(0.0, 255.0) - zero)
+                .collect();
+            let steps: Vec<f32> =
+                bias.iter().zip(&scales).map(|(b, s)| (b / (by.scale * s)).floor()).collect();
+            let want: Vec<f32> =
+                reference::conv1d(shape, &steps, |o, i, t| f32::from(weight(o, i, t)), &entered)
+                    .iter()
+                    .enumerate()
+                    .map(|(i, sum)| sum * (by.scale * scales[i % outputs]) + add[i])
+                    .collect();
+            let matrix = ByteMatrix::filter(compute.isa(), shape, &scales, weight).with_whole_bias(&bias);
+            let finish = Finish { add: Some(Rows::new(&add, outputs)), ..Finish::default() };
+            let mut out = vec![f32::NAN; rows * outputs];
+            compute.byte_product(&matrix, Rows::new(&x, inputs), range, finish, &mut out);
+            assert_eq!(out, want, "{shape:?}, {rows} rows on {compute:?}");
         }
     });
 }

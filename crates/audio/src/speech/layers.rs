@@ -10,10 +10,11 @@ use parasol_kernels::{
 /// Rows from the first to the last that a filter sees: known voices reach 72.
 pub(crate) const MOST_REACH: usize = 1 << 10;
 
-/// The weights of a layer norm. ONNX files of these voices all say 1e-5.
+/// The weights of a layer norm. ONNX files of most voices say 1e-5 for what is added to a variance.
 pub(crate) struct Norm {
     weight: Vec<f32>,
     bias: Vec<f32>,
+    eps: f32,
 }
 
 impl Norm {
@@ -23,11 +24,17 @@ impl Norm {
 
     /// The norm with the weights and the bias of these names.
     pub(crate) fn of(graph: &Graph<'_>, weight: &str, bias: &str, channels: usize) -> Result<Self> {
-        Ok(Self { weight: graph.floats(weight, &[channels])?, bias: graph.floats(bias, &[channels])? })
+        let (weight, bias) = (graph.floats(weight, &[channels])?, graph.floats(bias, &[channels])?);
+        Ok(Self { weight, bias, eps: 1e-5 })
+    }
+
+    /// The same with this added to a variance.
+    pub(crate) fn with_eps(self, eps: f32) -> Self {
+        Self { eps, ..self }
     }
 
     pub(crate) fn view(&self) -> LayerNorm<'_> {
-        LayerNorm { weight: &self.weight, bias: &self.bias, eps: 1e-5 }
+        LayerNorm { weight: &self.weight, bias: &self.bias, eps: self.eps }
     }
 
     /// Norms each row of `x` into `out`.
@@ -48,7 +55,7 @@ impl Norm {
                 mean += less / (i + 1) as f32;
                 squares += less * (x - mean);
             }
-            let deviation = (squares / channels as f32 + 1e-5).sqrt();
+            let deviation = (squares / channels as f32 + self.eps).sqrt();
             let each = row.iter().zip(&self.weight).zip(&self.bias);
             out.extend(each.map(|((x, weight), bias)| (x - mean) / deviation * weight + bias));
         }
@@ -135,7 +142,7 @@ impl Linear {
     /// Inputs and outputs.
     pub(crate) fn shape(&self) -> (usize, usize) {
         match self {
-            Self::Bytes(matrix) => matrix.shape(),
+            Self::Bytes(matrix) => (matrix.shape().inputs, matrix.shape().outputs),
             Self::Floats(conv) => (conv.shape().inputs, conv.shape().outputs),
         }
     }
@@ -248,10 +255,8 @@ pub(crate) struct Work {
     pub(crate) x: Vec<f32>,
     normed: Vec<f32>,
     hidden: Vec<f32>,
-    /// Queries, keys and values; attention's scores; what one head gives; what all do.
+    /// Queries, keys and values; what all heads give.
     qkv: Vec<f32>,
-    scores: Vec<f32>,
-    head: Vec<f32>,
     heads: Vec<f32>,
 }
 
@@ -342,7 +347,11 @@ impl Transformer {
         let range = self.norm1.run(compute, &work.x, &mut work.normed);
         resize(&mut work.qkv, rows * 3 * channels);
         self.qkv.run(compute, &work.normed, range, Finish::default(), &mut work.qkv);
-        self.attend(compute, work, rows, channels);
+        resize(&mut work.heads, rows * channels);
+        let part = |i: usize| Part { values: &work.qkv, from: i * channels, stride: 3 * channels };
+        let divisor = ((channels / self.heads) as f32).sqrt();
+        let parts = [part(0), part(1), part(2)];
+        attend(compute, parts, (channels, self.heads), divisor, &mut work.heads);
 
         let add = Finish { add: Some(Rows::new(&work.x, channels)), ..Finish::default() };
         self.out.run(compute, &work.heads, range_of(&work.heads), add, &mut work.normed);
@@ -356,39 +365,51 @@ impl Transformer {
         self.narrow.run(compute, &work.hidden, range, add, &mut work.normed);
         std::mem::swap(&mut work.x, &mut work.normed);
     }
+}
 
-    /// Every row looks at every row.
-    fn attend(&self, compute: &Compute, work: &mut Work, rows: usize, channels: usize) {
-        let width = channels / self.heads;
-        resize(&mut work.heads, rows * channels);
-        resize(&mut work.scores, rows * rows);
-        resize(&mut work.head, rows * width);
-        let block = block_of(width);
-        for head in 0..self.heads {
-            // Keys and values take the place of weights.
-            let (at, qkv) = (head * width, &work.qkv);
-            let of = |row: usize, part: usize, i: usize| qkv[(row * 3 + part) * channels + at + i];
-            let keys =
-                Conv1d::new(compute.isa(), ConvShape::product(width, rows), &[], |row, i, _| of(row, 1, i));
-            let queries = Rows::strided(qkv, at, rows, 3 * channels);
-            compute.conv1d(&keys, queries, Finish::default(), &mut work.scores);
-            compute.softmax(&mut work.scores, rows, (width as f32).sqrt());
-            let mut more = vec![0.0; if rows > block { work.head.len() } else { 0 }];
-            for from in (0..rows).step_by(block) {
-                let shape = ConvShape::product(block.min(rows - from), width);
-                let values = Conv1d::new(compute.isa(), shape, &[], |i, row, _| of(from + row, 2, i));
-                let scores = Rows::strided(&work.scores, from, rows, rows);
-                if from == 0 {
-                    compute.conv1d(&values, scores, Finish::default(), &mut work.head);
-                } else {
-                    let add = Finish { add: Some(Rows::new(&work.head, width)), ..Finish::default() };
-                    compute.conv1d(&values, scores, add, &mut more);
-                    std::mem::swap(&mut work.head, &mut more);
-                }
+/// Rows of queries, keys or values: row i begins at `from + i · stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) from: usize,
+    pub(crate) stride: usize,
+}
+
+/// Attention of every row to every row: `out` is (rows, channels), a head's channels beside each other in it and in the queries, keys
+/// and values; scores are divided by `divisor`. Sums are made in onnxruntime's order.
+pub(crate) fn attend(
+    compute: &Compute,
+    [queries, keys, values]: [Part<'_>; 3],
+    (channels, heads): (usize, usize),
+    divisor: f32,
+    out: &mut [f32],
+) {
+    let (rows, width) = (out.len() / channels, channels / heads);
+    let block = block_of(width);
+    let (mut scores, mut sums) = (vec![0.0; rows * rows], vec![0.0; rows * width]);
+    let mut more = vec![0.0; if rows > block { sums.len() } else { 0 }];
+    for at in (0..channels).step_by(width) {
+        // Keys and values take the place of weights.
+        let of = |part: Part<'_>, row: usize, i: usize| part.values[part.from + row * part.stride + at + i];
+        let shape = ConvShape::product(width, rows);
+        let filter = Conv1d::new(compute.isa(), shape, &[], |row, i, _| of(keys, row, i));
+        let from = Rows::strided(queries.values, queries.from + at, rows, queries.stride);
+        compute.conv1d(&filter, from, Finish::default(), &mut scores);
+        compute.softmax(&mut scores, rows, divisor);
+        for from in (0..rows).step_by(block) {
+            let shape = ConvShape::product(block.min(rows - from), width);
+            let filter = Conv1d::new(compute.isa(), shape, &[], |i, row, _| of(values, from + row, i));
+            let scores = Rows::strided(&scores, from, rows, rows);
+            if from == 0 {
+                compute.conv1d(&filter, scores, Finish::default(), &mut sums);
+            } else {
+                let add = Finish { add: Some(Rows::new(&sums, width)), ..Finish::default() };
+                compute.conv1d(&filter, scores, add, &mut more);
+                std::mem::swap(&mut sums, &mut more);
             }
-            for (to, from) in work.heads.chunks_exact_mut(channels).zip(work.head.chunks_exact(width)) {
-                to[at..at + width].copy_from_slice(from);
-            }
+        }
+        for (to, from) in out.chunks_exact_mut(channels).zip(sums.chunks_exact(width)) {
+            to[at..at + width].copy_from_slice(from);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! Voices: text to sound. Files of a voice become a [`Speaker`], which reads texts sentence by sentence; what networks compute is left to
-//! `hibari` and `vits`, how English is spoken to `english`.
+//! `hibari`, `kokoro` and `vits`, how English is spoken to `english`.
 
 mod english;
 mod hibari;
+mod kokoro;
 mod layers;
 mod noise;
 mod onnx;
+mod reader;
 mod reading;
 mod sentences;
 mod speaker;
 mod ssml;
+mod upsample;
 mod vits;
 
 pub use sentences::sentences;

@@ -1,6 +1,7 @@
 //! A loaded voice: requests in, sound out, sentence by sentence, on a thread for each request that ends with its stream.
 
 use super::hibari::Hibari;
+use super::kokoro::Kokoro;
 use super::reading::{Passage, Step, steps};
 use super::sentences::sentences;
 use super::vits::Vits;
@@ -48,6 +49,8 @@ impl Speaker {
         let folder = if path.is_file() { path.parent().unwrap_or(path) } else { path };
         let engine: Arc<dyn Engine> = if folder.join("hibari.onnx").is_file() {
             Arc::new(Hibari::open(folder, compute)?)
+        } else if folder.join("kokoro.onnx").is_file() {
+            Arc::new(Kokoro::open(folder, compute)?)
         } else if let Some(file) = piper(path)? {
             Arc::new(Vits::open(&file, compute)?)
         } else {

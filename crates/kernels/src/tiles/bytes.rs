@@ -13,7 +13,11 @@ pub(crate) struct ByteBlock {
     pub(crate) left: *const u8,
     /// A multiple of 64.
     pub(crate) depth: usize,
-    /// (depth / 4, 32 columns, 4) signed bytes.
+    /// So many times as many rows are multiplied, …
+    pub(crate) taps: usize,
+    /// … each so many bytes further on.
+    pub(crate) apart: usize,
+    /// (taps, depth / 4, 32 columns, 4) signed bytes.
     pub(crate) right: *const i8,
     /// (rows, 32 columns) sums.
     pub(crate) out: *mut i32,
@@ -21,17 +25,21 @@ pub(crate) struct ByteBlock {
     pub(crate) half: bool,
 }
 
-/// out = left · right
+/// out = Σ left · right, over the taps
 ///
 /// # Safety
-/// All of the block can be read and written, and its depth is at least 64.
+/// All of the block can be read and written, its depth is at least 64, and there is at least one tap.
 #[inline(always)]
 pub(crate) unsafe fn byte_product(_: &Tiles, block: &ByteBlock) {
-    debug_assert!(block.depth > 0 && block.depth.is_multiple_of(STEP));
+    debug_assert!(block.taps > 0 && block.depth > 0 && block.depth.is_multiple_of(STEP));
+    // From the end of a tap's rows to where those of the next begin.
+    let jump = block.apart.wrapping_sub(block.depth);
     if block.half {
         asm!(
             "tilezero tmm0", "tilezero tmm1",
             "2:",
+            "mov {left_of_tap}, {steps}",
+            "3:",
             "tileloadd tmm4, [{left} + {depth}]",
             "tileloadd tmm6, [{right} + {line}]",
             "tileloadd tmm7, [{right} + {line} + 64]",
@@ -39,13 +47,19 @@ pub(crate) unsafe fn byte_product(_: &Tiles, block: &ByteBlock) {
             "tdpbusd tmm1, tmm4, tmm7",
             "add {left}, {step}",
             "add {right}, {lines}",
-            "dec {steps}",
+            "dec {left_of_tap}",
+            "jnz 3b",
+            "add {left}, {jump}",
+            "dec {taps}",
             "jnz 2b",
             "tilestored [{out} + {line}], tmm0",
             "tilestored [{out} + {line} + 64], tmm1",
             left = inout(reg) block.left => _,
             right = inout(reg) block.right => _,
-            steps = inout(reg) block.depth / STEP => _,
+            left_of_tap = out(reg) _,
+            steps = in(reg) block.depth / STEP,
+            taps = inout(reg) block.taps => _,
+            jump = in(reg) jump,
             depth = in(reg) block.depth,
             out = in(reg) block.out,
             line = in(reg) 2 * STEP,
@@ -59,6 +73,8 @@ pub(crate) unsafe fn byte_product(_: &Tiles, block: &ByteBlock) {
     asm!(
         "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
         "2:",
+        "mov {left_of_tap}, {steps}",
+        "3:",
         "tileloadd tmm4, [{left} + {depth}]",
         "tileloadd tmm6, [{right} + {line}]",
         "tileloadd tmm7, [{right} + {line} + 64]",
@@ -70,7 +86,11 @@ pub(crate) unsafe fn byte_product(_: &Tiles, block: &ByteBlock) {
         "add {left}, {step}",
         "add {low}, {step}",
         "add {right}, {lines}",
-        "dec {steps}",
+        "dec {left_of_tap}",
+        "jnz 3b",
+        "add {left}, {jump}",
+        "add {low}, {jump}",
+        "dec {taps}",
         "jnz 2b",
         "tilestored [{out} + {line}], tmm0",
         "tilestored [{out} + {line} + 64], tmm1",
@@ -79,7 +99,10 @@ pub(crate) unsafe fn byte_product(_: &Tiles, block: &ByteBlock) {
         left = inout(reg) block.left => _,
         low = inout(reg) block.left.wrapping_add(ROWS * block.depth) => _,
         right = inout(reg) block.right => _,
-        steps = inout(reg) block.depth / STEP => _,
+        left_of_tap = out(reg) _,
+        steps = in(reg) block.depth / STEP,
+        taps = inout(reg) block.taps => _,
+        jump = in(reg) jump,
         depth = in(reg) block.depth,
         out = in(reg) block.out,
         line = in(reg) 2 * STEP,

@@ -2,8 +2,9 @@
 //! far along time; a thread takes a stretch of rows through a whole stage, so that what lies between its filters stays in the
 //! second-level cache. Rows that two stretches see are computed by both.
 
-use super::parts::{From, Upsample};
+use super::parts::From;
 use crate::speech::layers::MOST_REACH;
+use crate::speech::upsample::Upsample;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Activation, Compute, Conv1d, Enter, Finish, Rows};
 use std::ops::Range;

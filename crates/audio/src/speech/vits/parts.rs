@@ -2,10 +2,10 @@
 
 use crate::speech::layers::{MOST_REACH, Norm, Separate, dilation, dilation_of, size};
 use crate::speech::onnx::Graph;
+use crate::speech::upsample::Upsample;
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::{Compute, Conv1d, ConvShape, Enter, Exactness, Finish, Rows};
+use parasol_kernels::{Compute, Conv1d, ConvShape, Exactness, Finish, Rows};
 use std::cell::Cell;
-use std::ops::Range;
 
 /// Channels of a filter: known voices have 768.
 const MOST_CHANNELS: usize = 1 << 12;
@@ -181,34 +181,8 @@ impl<'a, 'g> From<'a, 'g> {
         let tensor = self.graph.tensor(&weights)?;
         let &[takes, outputs, kernel] = tensor.dims() else { return Err(wrong()) };
         self.fits(name, (takes, outputs, kernel), (inputs, None))?;
-        let small = |n: i64| usize::try_from(n).ok().filter(|n| *n <= 64);
-        let &[stride] = node.ints("strides") else { return Err(wrong()) };
-        let stride = small(stride).filter(|stride| *stride > 0).ok_or_else(wrong)?;
-        let pad = match node.ints("pads") {
-            [] => 0,
-            [before, after] if before == after => small(*before).ok_or_else(wrong)?,
-            _ => return Err(wrong()),
-        };
-        let plain = node.operation == "ConvTranspose"
-            && matches!(node.ints("group"), [] | [1])
-            && matches!(node.ints("dilations"), [] | [1])
-            && matches!(node.ints("output_padding"), [] | [0])
-            && node.ints("output_shape").is_empty();
-        // Rows that reach over more than four of those that come in would make more than `stride` of each.
-        if !plain || !(stride..=4 * stride).contains(&kernel) || 2 * pad > kernel {
-            return Err(wrong());
-        }
-        let (values, bias) = (tensor.floats()?, self.graph.floats(&bias_name, &[outputs])?);
-        let taps = kernel.div_ceil(stride);
-        let shape = ConvShape { inputs, outputs: stride * outputs, taps, dilation: 1, before: taps - 1 };
-        let bias: Vec<f32> = bias.iter().cycle().take(stride * outputs).copied().collect();
-        let conv = Conv1d::exact(self.compute.isa(), Exactness::Near, shape, &bias, |output, input, tap| {
-            // Tap 0 sees the oldest row, whose share lies furthest into the kernel.
-            let at = output / outputs + (taps - 1 - tap) * stride;
-            let weight = (at < kernel).then(|| values[(input * outputs + output % outputs) * kernel + at]);
-            weight.unwrap_or(0.0) * scale
-        });
-        Ok(Upsample { conv, stride, pad, kernel, outputs })
+        let bias = self.graph.floats(&bias_name, &[outputs])?;
+        Upsample::open(self.compute, tensor, node, &bias, (scale, Exactness::Near))?.ok_or_else(wrong)
     }
 }
 
@@ -260,54 +234,5 @@ impl Dilated {
             compute.gelu(&mut z);
             compute.add(x, &z);
         }
-    }
-}
-
-/// A transposed convolution: each row becomes `stride` rows, into which its neighbours reach. As a product, one row of it holds
-/// `stride` rows of the output.
-pub(super) struct Upsample {
-    conv: Conv1d,
-    stride: usize,
-    pad: usize,
-    kernel: usize,
-    outputs: usize,
-}
-
-impl Upsample {
-    /// Rows that each becomes.
-    pub(super) fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Channels that go out.
-    pub(super) fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Rows that go out where `values` numbers come in.
-    pub(super) fn length(&self, values: usize) -> usize {
-        match values / self.conv.shape().inputs {
-            0 => 0,
-            rows => ((rows - 1) * self.stride + self.kernel).saturating_sub(2 * self.pad),
-        }
-    }
-
-    /// The rows `wanted` of (rows, outputs), of `x` (rows, inputs), which `enter` before.
-    pub(super) fn run(
-        &self,
-        compute: &Compute,
-        x: &[f32],
-        enter: Enter,
-        wanted: Range<usize>,
-        out: &mut Vec<f32>,
-    ) {
-        // The product's rows begin `pad` rows before the first.
-        let (from, to) = (wanted.start + self.pad, wanted.end + self.pad);
-        let rows = from / self.stride..to.div_ceil(self.stride);
-        out.resize(rows.len() * self.stride * self.outputs, 0.0);
-        let x = Rows::new(x, self.conv.shape().inputs);
-        compute.conv1d_from(&self.conv, x, rows.start, enter, Finish::default(), out);
-        out.truncate((to - rows.start * self.stride) * self.outputs);
-        out.drain(..(from - rows.start * self.stride) * self.outputs);
     }
 }
