@@ -1,5 +1,5 @@
 //! Voices: text to sound. Files of a voice become a [`Speaker`], which reads texts sentence by sentence; what networks compute is left to
-//! `hibari` and `vits`, how English is spoken to `english`.
+//! `hibari`, `vits` and `pocket`, how English is spoken to `english`.
 
 mod english;
 mod hibari;
@@ -8,6 +8,7 @@ mod imitating;
 mod layers;
 mod noise;
 mod onnx;
+mod pocket;
 mod reading;
 mod sentences;
 mod speaker;
@@ -18,6 +19,7 @@ pub use sentences::sentences;
 pub use speaker::Speaker;
 
 use parasol_core::{Error, ErrorKind, Result, Voice, VoiceReference};
+use std::ops::{ControlFlow, Range};
 
 /// What is made of a text before it sounds, and what sounds.
 trait Engine: Send + Sync {
@@ -32,6 +34,16 @@ trait Engine: Send + Sync {
 
     /// Whether it can say this character, alone or as part of a word.
     fn can_say(&self, character: char) -> bool;
+
+    /// The places of a text that are spoken one after the other: its sentences.
+    fn places(&self, text: &str) -> Result<Vec<Range<usize>>> {
+        Ok(sentences(text, &|word| self.is_title(word)))
+    }
+
+    /// Whether it speaks at its own pace only.
+    fn has_one_pace(&self) -> bool {
+        false
+    }
 
     /// The phonemes of a sentence, in pieces that are spoken at once; none when nothing in it is spoken.
     fn phonemes(&self, sentence: &str) -> Result<Vec<String>>;
@@ -65,4 +77,19 @@ trait Engine: Send + Sync {
 trait Speaking {
     /// The sound of a piece and how many phonemes it has.
     fn sound(&mut self, phonemes: &str, speed: f32) -> Result<(Vec<f32>, usize)>;
+
+    /// The same in portions, each as soon as it is made, until `out` breaks off; tells how many phonemes there were.
+    fn stream(
+        &mut self,
+        phonemes: &str,
+        speed: f32,
+        out: &mut dyn FnMut(Vec<f32>) -> ControlFlow<()>,
+    ) -> Result<usize> {
+        let (samples, count) = self.sound(phonemes, speed)?;
+        if !samples.is_empty() {
+            // Nothing is left to be made: whether to go on is the caller's question.
+            let _ = out(samples);
+        }
+        Ok(count)
+    }
 }

@@ -1,8 +1,8 @@
 //! A loaded voice: requests in, sound out, sentence by sentence, on a thread for each request that ends with its stream.
 
 use super::hibari::Hibari;
+use super::pocket::Pocket;
 use super::reading::{Passage, Step, steps};
-use super::sentences::sentences;
 use super::vits::Vits;
 use super::{Engine, Speaking};
 use crate::mark::Marker;
@@ -51,9 +51,11 @@ impl Speaker {
             Arc::new(Hibari::open(folder, compute)?)
         } else if let Some(file) = piper(path)? {
             Arc::new(Vits::open(&file, compute)?)
+        } else if let Some(weights) = super::pocket::weights_at(path)? {
+            Arc::new(Pocket::open(&weights, compute)?)
         } else {
             let message = format!(
-                "the folder {} holds no voice that is known: hibari.onnx with its tables is one, a Piper voice (NAME.onnx with NAME.onnx.json) another",
+                "the folder {} holds no voice that is known: hibari.onnx with its tables is one, a Piper voice (NAME.onnx with NAME.onnx.json) another, and the model.safetensors of Pocket TTS with its tokenizer",
                 folder.display()
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -76,9 +78,8 @@ impl Speaker {
     /// # Errors
     /// As [`Speak::speak`].
     pub fn phonemes(&self, text: &str) -> Result<Vec<String>> {
-        let titles = |word: &str| self.engine.is_title(word);
         let mut all = Vec::new();
-        for place in sentences(text, &titles) {
+        for place in self.engine.places(text)? {
             all.extend(self.engine.phonemes(&text[place])?);
         }
         Ok(all)
@@ -124,7 +125,16 @@ impl Speaker {
                 }
             },
         };
-        let Some(voice) = voices.get(index) else { return refuse(format!("{} has no voice", self.name)) };
+        let Some(voice) = voices.get(index) else {
+            return match (&request.reference, self.engine.imitates()) {
+                (Some(_), _) => Ok(0),
+                (None, true) => refuse(format!(
+                    "{} has no voice of its own: give it the sound of one that it shall imitate",
+                    self.name
+                )),
+                (None, false) => refuse(format!("{} has no voice", self.name)),
+            };
+        };
         let base = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
         // A voice that is imitated speaks what any of the model's own does.
         let speaks = |language: &str| {
@@ -137,6 +147,22 @@ impl Speaker {
                 voice.name, voice.language
             )),
             _ => Ok(index),
+        }
+    }
+
+    /// A pace other than the voice's own, for one that has no other.
+    fn check_pace(&self, request: &SpeakRequest, steps: &[Step]) -> Result<()> {
+        let rates = steps.iter().filter_map(|step| match step {
+            Step::Passage(passage) => Some(passage.speed),
+            Step::Pause(_) => None,
+        });
+        let other = std::iter::once(request.speed).chain(rates).find(|speed| *speed != 1.0);
+        match other.filter(|_| self.engine.has_one_pace()) {
+            Some(speed) => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} speaks at its own pace only: leave the speed at 1 (it is {speed})", self.name),
+            )),
+            None => Ok(()),
         }
     }
 
@@ -163,6 +189,7 @@ impl Speak for Speaker {
         request.check()?;
         let voice = self.voice(&request)?;
         let steps = steps(&request.text, self.engine.takes_phonemes())?;
+        self.check_pace(&request, &steps)?;
         let unspoken = self.unspoken(&steps);
         let sayable = |step: &Step| match step {
             Step::Passage(passage) => {
@@ -386,10 +413,13 @@ impl Job {
     }
 
     fn passage(&self, passage: &Passage, speaking: &mut dyn Speaking, out: &mut Output) -> Go {
-        let titles = |word: &str| self.engine.is_title(word);
         let speed = (self.request.speed * passage.speed).clamp(SpeakRequest::SLOWEST, SpeakRequest::FASTEST);
         let volume = self.request.volume * passage.volume;
-        for place in sentences(&passage.text, &titles) {
+        let places = match self.engine.places(&passage.text) {
+            Ok(places) => places,
+            Err(error) => return out.send(Err(error)),
+        };
+        for place in places {
             let done = (passage.from + place.end).min(passage.to);
             let pieces = match self.engine.phonemes(&passage.text[place]) {
                 Ok(pieces) => pieces,
@@ -399,12 +429,15 @@ impl Job {
                 if out.sender.is_closed() {
                     return Go::Break(());
                 }
-                match speaking.sound(&piece, speed) {
-                    Ok((mut samples, phonemes)) => {
-                        samples.iter_mut().for_each(|x| *x = (*x * volume).clamp(-1.0, 1.0));
-                        out.phonemes += phonemes;
-                        out.audio(samples, done)?;
-                    }
+                let mut go = Go::Continue(());
+                let spoken = speaking.stream(&piece, speed, &mut |mut samples| {
+                    samples.iter_mut().for_each(|x| *x = (*x * volume).clamp(-1.0, 1.0));
+                    go = out.audio(samples, done);
+                    go
+                });
+                go?;
+                match spoken {
+                    Ok(phonemes) => out.phonemes += phonemes,
                     Err(error) => return out.send(Err(error)),
                 }
             }
