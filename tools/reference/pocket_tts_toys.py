@@ -12,6 +12,7 @@ own, a head without time. The configurations have every key of the released ones
 import copy
 import json
 import pathlib
+from functools import partial
 
 import numpy as np
 import sentencepiece
@@ -20,9 +21,11 @@ import torch
 import yaml
 from pocket_tts import TTSModel
 from pocket_tts.data.audio_utils import end_on_pause
+from pocket_tts.models.flow_lm import ot_decode, pointwise_decode
 from pocket_tts.models.mimi import build_mimi
 from pocket_tts.models.model_state import export_model_state
 from pocket_tts.models.text_chunking import prepare_text_prompt, split_into_best_sentences
+from pocket_tts.modules.mlp import SimpleMLPAdaLN
 from pocket_tts.modules.stateful_module import increment_steps, init_states
 from pocket_tts.utils.config import Config
 from safetensors.torch import save_file
@@ -241,9 +244,14 @@ def expected(model: TTSModel, folder: pathlib.Path) -> dict:
         latents.append(latent[0, 0])
     out["conditions"], out["ends"] = torch.stack(seen), torch.cat(ends)
     out["noise"], out["latents"] = torch.stack(noise.drawn), torch.stack(latents)
+    # What the head would draw for voices that were trained in other ways: with one time of the two, or with none.
+    condition, start = out["conditions"][:1], out["noise"][:1]
     if model.config.flow_lm.flow.type == "lsd":
-        flow = lambda s, t: lm.flow_net(seen[0][None], torch.full((1, 1), s), torch.full((1, 1), t), out["noise"][:1])[0]
-        out["flow"] = torch.stack([flow(0.0, 1.0), flow(0.25, 0.5)])
+        net = SimpleMLPAdaLN(lm.ldim, 16, lm.ldim, condition.shape[1], 2, num_time_conds=1)
+        net.load_state_dict({k: v for k, v in lm.flow_net.state_dict().items() if "time_embed.1" not in k})
+        out["flow_matching"] = ot_decode(partial(net, condition), start, 16)
+    else:
+        out["pointwise"] = pointwise_decode(partial(lm.flow_net, condition), start)
 
     codec = init_states(mimi, batch_size=1, sequence_length=STEPS * 16)
     frames = []

@@ -2,7 +2,9 @@
 
 mod random;
 
-use parasol_kernels::{Activations, CausalAttention, Compute, DenseAttention, Format, Isa, Matrix, Needs, Prepare, reference};
+use parasol_kernels::{
+    Activations, CausalAttention, Compute, DenseAttention, Format, Isa, Matrix, Needs, Prepare, reference,
+};
 use random::Random;
 
 fn close(got: &[f32], want: &[f32], bound: f32, what: &str) {

@@ -5,7 +5,7 @@ use super::config::{CodecTransformer, Mimi, PadMode};
 use super::filters::{Chain, ChainSeen, Filter, Seen, Size};
 use super::transformer::{Memory, Sizes, Transformer, Work};
 use super::weights::{Linear, Weights};
-use parasol_core::Result;
+use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Compute, Finish, Prepare};
 
 /// Frames that are encoded at once: a second of sound needs some ten megabytes.
@@ -31,6 +31,7 @@ impl Projected {
             window: Some(it.context),
             period: it.max_period,
             scaled: true,
+            near: true,
         };
         let fits = it.d_model == around;
         let open = |part: &str, sizes| {
@@ -148,14 +149,20 @@ impl Codec {
     }
 
     /// The sound of the next frames (frames, latent).
-    pub(super) fn decode(&self, compute: &Compute, latents: &[f32], at: &mut Decoding) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// `Corrupt` when the weights make what is no number, which filters would hide.
+    pub(super) fn decode(&self, compute: &Compute, latents: &[f32], at: &mut Decoding) -> Result<Vec<f32>> {
         let rows = self.quantizer.run(compute, latents, Prepare::Plain);
         let moments = match &self.upsample {
             Some(weights) => self.stretch(weights, &rows, &mut at.last),
             None => rows,
         };
         let moments = self.decoder_transformer.run(compute, moments, &mut at.memory, &mut at.work);
-        self.decoder.run(compute, &moments, &mut at.seen)
+        finite(&moments)?;
+        let sound = self.decoder.run(compute, &moments, &mut at.seen);
+        finite(&sound)?;
+        Ok(sound)
     }
 
     /// Each channel by itself: `stride` moments of one row, into which the row before reaches.
@@ -172,5 +179,19 @@ impl Codec {
             last.copy_from_slice(row);
         }
         out
+    }
+}
+
+/// Refuses what is no number.
+///
+/// # Errors
+/// `Corrupt`, since only damaged weights make such.
+pub(super) fn finite(values: &[f32]) -> Result<()> {
+    match values.iter().find(|x| !x.is_finite()) {
+        Some(x) => {
+            let message = format!("the voice's weights make {x} of numbers: they are damaged");
+            Err(Error::new(ErrorKind::Corrupt, message))
+        }
+        None => Ok(()),
     }
 }

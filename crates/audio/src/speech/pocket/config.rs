@@ -10,6 +10,9 @@ const WIDEST: usize = 1 << 16;
 /// No network is deeper.
 const DEEPEST: usize = 128;
 
+/// Values of a frame where it has most of them: some frames are in memory at once. Published voices have 122 880.
+const MOST_VALUES: usize = 1 << 22;
+
 /// All of it. Keys that only say where files were fetched from are read and not used; one that is not known is refused, since it
 /// may change what is computed.
 #[derive(Debug, Clone, Deserialize)]
@@ -312,6 +315,9 @@ impl Config {
                 mimi.frame_rate, mimi.sample_rate
             ));
         }
+        let channels = mimi.seanet.n_filters.max(mimi.decoding().n_filters);
+        let values = mimi.frame().saturating_mul(channels);
+        between("samples of a frame · n_filters", values, 1, MOST_VALUES)?;
         self.check_codec()
     }
 

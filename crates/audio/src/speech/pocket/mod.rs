@@ -119,9 +119,14 @@ fn configuration(folder: &Path) -> Result<(Config, String)> {
     let name = path.display().to_string();
     let failed = |e: std::io::Error| Error::from(e).within(format!("cannot read {name}"));
     let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(failed)?.take(LARGEST_CONFIG + 1).read_to_end(&mut bytes).map_err(failed)?;
+    std::fs::File::open(path)
+        .map_err(failed)?
+        .take(LARGEST_CONFIG + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > LARGEST_CONFIG {
-        let message = format!("{name} has more than {LARGEST_CONFIG} bytes: it is no configuration of a voice");
+        let message =
+            format!("{name} has more than {LARGEST_CONFIG} bytes: it is no configuration of a voice");
         return Err(Error::new(ErrorKind::Corrupt, message));
     }
     Ok((Config::parse(&bytes, &name)?, name))
@@ -213,7 +218,10 @@ impl Engine for Pocket {
 
     fn is_title(&self, word: &str) -> bool {
         self.english
-            && matches!(word, "Mr" | "Mrs" | "Ms" | "Dr" | "Prof" | "St" | "Sr" | "Jr" | "No" | "vs" | "Rev" | "Gen")
+            && matches!(
+                word,
+                "Mr" | "Mrs" | "Ms" | "Dr" | "Prof" | "St" | "Sr" | "Jr" | "No" | "vs" | "Rev" | "Gen"
+            )
     }
 
     fn can_say(&self, character: char) -> bool {
@@ -231,7 +239,8 @@ impl Engine for Pocket {
 
     /// This family reads letters: a chunk is its own phonemes.
     fn phonemes(&self, chunk: &str) -> Result<Vec<String>> {
-        let said = chunk.chars().any(|c| c.is_alphanumeric() || self.words.knows(c) && !c.is_ascii_punctuation());
+        let said =
+            chunk.chars().any(|c| c.is_alphanumeric() || self.words.knows(c) && !c.is_ascii_punctuation());
         Ok(if said && !chunk.trim().is_empty() { vec![chunk.to_owned()] } else { Vec::new() })
     }
 
@@ -287,27 +296,25 @@ struct Voiced<'a> {
 }
 
 impl Voiced<'_> {
-    /// The next latent but one, until the end: `None` behind it.
-    fn latent(&mut self, last: Option<&[f32]>, ending: &mut Ending) -> Option<Vec<f32>> {
+    /// The next latent, until the end: `None` behind it.
+    fn latent(&mut self, last: Option<&[f32]>, ending: &mut Ending) -> Result<Option<Vec<f32>>> {
         let Pocket { language, compute, config, .. } = self.pocket;
         let step = language.step(compute, last, &mut self.memory, &mut self.work);
         if ending.is_over(step.end > config.default_eos_threshold) {
-            return None;
+            return Ok(None);
         }
         let mut noise = vec![0.0; language.latent()];
         self.noise.fill(&mut noise);
         let deviation = config.default_temperature.sqrt();
         noise.iter_mut().for_each(|x| *x *= deviation);
-        Some(language.head.draw(compute, &step.condition, &noise))
+        let latent = language.head.draw(compute, &step.condition, &noise);
+        codec::finite(&latent)?;
+        Ok(Some(latent))
     }
 
     /// The sound of some latents, of which the first of a text come in by degrees.
     fn decode(&self, latents: &[f32], at: &mut codec::Decoding, faded: &mut bool) -> Result<Vec<f32>> {
-        let mut samples = self.pocket.codec.decode(&self.pocket.compute, latents, at);
-        if let Some(x) = samples.iter().find(|x| !x.is_finite()) {
-            let message = format!("the voice's weights make a sample of {x}: they are damaged");
-            return Err(Error::new(ErrorKind::Corrupt, message));
-        }
+        let mut samples = self.pocket.codec.decode(&self.pocket.compute, latents, at)?;
         if !std::mem::replace(faded, true) {
             let count = (self.pocket.rate() / FADE) as usize;
             let share = |at: usize| at as f32 / (count - 1) as f32;
@@ -358,7 +365,8 @@ impl Speaking for Voiced<'_> {
         let Pocket { language, codec, compute, config, words, .. } = self.pocket;
         let Some(prepared) = text::prepare(phonemes, config) else { return Ok(0) };
         let tokens = words.ids(&prepared.text)?;
-        if let Some(token) = tokens.iter().find(|token| **token as usize > config.flow_lm.lookup_table.n_bins) {
+        if let Some(token) = tokens.iter().find(|token| **token as usize > config.flow_lm.lookup_table.n_bins)
+        {
             let message = format!("the tokenizer says token {token}, which the model does not know");
             return Err(Error::new(ErrorKind::Corrupt, message));
         }
@@ -373,7 +381,7 @@ impl Speaking for Voiced<'_> {
         let (mut last, mut waiting, mut faded) = (None::<Vec<f32>>, Vec::new(), false);
         let mut groups = GROUPS.into_iter();
         let mut group = groups.next().unwrap_or(1);
-        while let Some(latent) = self.latent(last.as_deref(), &mut ending) {
+        while let Some(latent) = self.latent(last.as_deref(), &mut ending)? {
             waiting.extend(language.scaled(&latent));
             last = Some(latent);
             if waiting.len() == group * language.latent() {

@@ -23,7 +23,8 @@ pub(super) fn ended(sound: &[f32], rate: u32) -> Result<Vec<f32>> {
     let levels: Vec<f32> = sound.chunks_exact(frame).map(level).collect();
     let loudest = levels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let Some(last) = levels.iter().rposition(|level| *level > loudest - FLOOR) else {
-        let message = format!("a sound of {} samples at {rate} a second is too short for a voice", sound.len());
+        let message =
+            format!("a sound of {} samples at {rate} a second is too short for a voice", sound.len());
         return Err(Error::new(ErrorKind::InvalidRequest, message));
     };
     let mut ended = sound[..(last + 1) * frame].to_vec();

@@ -1,6 +1,8 @@
 //! Toy voices of both layouts against what their own package makes of them (`tools/reference/pocket_tts_toys.py`), stage by stage.
 #![allow(clippy::unwrap_used)]
 
+use super::config::FlowKind;
+use super::head::{Head, HeadSizes};
 use super::*;
 use crate::speech::pocket::text::prepare;
 use crate::transcription::checkpoint::{Tensor, safetensors_file};
@@ -112,6 +114,20 @@ fn steps_and_latents_are_those_of_the_package() {
 }
 
 #[test]
+fn heads_of_other_kinds_draw_as_in_the_package() {
+    for (kind, other, name) in
+        [("plain", FlowKind::FlowMatching, "flow_matching"), ("small", FlowKind::Pointwise, "pointwise")]
+    {
+        let (expected, compute) = (Expected::of(kind), Compute::new(Isa::detect(), 2));
+        let weights = Weights::open(&folder(kind).join("model.safetensors")).unwrap();
+        let [condition, noise] = ["conditions", "noise"].map(|name| expected.rows(name).swap_remove(0));
+        let sizes = HeadSizes { latent: noise.len(), width: 16, condition: condition.len(), depth: 2 };
+        let head = Head::open(&weights, &compute, "flow_lm.flow_net", &sizes, other).unwrap();
+        close(&head.draw(&compute, &condition, &noise), &expected.get(name), name);
+    }
+}
+
+#[test]
 fn latents_sound_as_in_the_package_however_they_are_divided() {
     every(|pocket, expected, what| {
         let want = expected.get("sound");
@@ -119,7 +135,7 @@ fn latents_sound_as_in_the_package_however_they_are_divided() {
             let (mut decoding, mut sound) = (pocket.codec.begin(), Vec::new());
             for latents in expected.rows("latents").chunks(group) {
                 let scaled: Vec<f32> = latents.iter().flat_map(|x| pocket.language.scaled(x)).collect();
-                sound.extend(pocket.codec.decode(&pocket.compute, &scaled, &mut decoding));
+                sound.extend(pocket.codec.decode(&pocket.compute, &scaled, &mut decoding).unwrap());
             }
             close(&sound, &want, &format!("{what}: {group} frames at once"));
         }
@@ -196,13 +212,18 @@ fn texts_are_prepared_as_in_the_package() {
         }
         assert!(prepare(" \n ", &pocket.config).is_none());
         assert!(pocket.places("").unwrap().iter().all(Range::is_empty));
-        assert!(pocket.can_say('é') == pocket.words.knows('é') && pocket.can_say('a') && !pocket.can_say('雨'));
+        assert!(
+            pocket.can_say('é') == pocket.words.knows('é') && pocket.can_say('a') && !pocket.can_say('雨')
+        );
     }
 }
 
 #[test]
 fn the_language_is_told_by_names() {
-    assert_eq!(voices::language(&["", "hf://kyutai/pocket-tts/languages/french_24l/model.safetensors"]), "fr");
+    assert_eq!(
+        voices::language(&["", "hf://kyutai/pocket-tts/languages/french_24l/model.safetensors"]),
+        "fr"
+    );
     assert_eq!(voices::language(&["config.yaml"]), "und");
     assert_eq!(voices::language(&["hf://kyutai/x/english/model.safetensors", "german.yaml"]), "en");
 }

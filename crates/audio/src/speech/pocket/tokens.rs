@@ -75,8 +75,9 @@ impl Words {
         let read = Proto::read(file)?;
         let known = read.table.iter().flat_map(|(piece, _)| piece.chars()).collect();
         let size = read.table.len();
-        let wrong =
-            |e: &dyn std::fmt::Display| Error::new(ErrorKind::Corrupt, format!("the tokenizer is damaged: {e}"));
+        let wrong = |e: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Corrupt, format!("the tokenizer is damaged: {e}"))
+        };
         let map = match read.map.is_empty() {
             true => None,
             false => Some(Precompiled::from(&read.map).map_err(|e| wrong(&e))?),
@@ -100,9 +101,7 @@ impl Words {
             Error::new(ErrorKind::Corrupt, format!("the voice's tokenizer refuses a text: {e}"))
         };
         guarded(|| match &self.kind {
-            Kind::Json(tokenizer) => {
-                Ok(tokenizer.encode(text, false).map_err(wrong)?.get_ids().to_vec())
-            }
+            Kind::Json(tokenizer) => Ok(tokenizer.encode(text, false).map_err(wrong)?.get_ids().to_vec()),
             Kind::Pieces(pieces) => pieces.ids(text).map_err(wrong),
         })?
     }
@@ -119,7 +118,10 @@ impl Words {
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T> {
     // What is used afterwards is only read by `run`, so nothing half-changed is left.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| {
-        Error::new(ErrorKind::Corrupt, "the voice's tokenizer is damaged: what it describes cannot be carried out")
+        Error::new(
+            ErrorKind::Corrupt,
+            "the voice's tokenizer is damaged: what it describes cannot be carried out",
+        )
     })
 }
 
@@ -199,7 +201,9 @@ impl Proto {
                 Field { number: 1, value: Value::Bytes(piece) } => {
                     text = String::from_utf8_lossy(piece).into_owned();
                 }
-                Field { number: 2, value: Value::Four(bytes) } => score = f64::from(f32::from_le_bytes(bytes)),
+                Field { number: 2, value: Value::Four(bytes) } => {
+                    score = f64::from(f32::from_le_bytes(bytes))
+                }
                 Field { number: 3, value: Value::Int(number) } => kind = number,
                 _ => {}
             }
@@ -208,7 +212,8 @@ impl Proto {
         match kind {
             UNKNOWN => self.unknown = Some(at),
             USER_DEFINED => {
-                let message = format!("the tokenizer's piece {text:?} goes before all others: such are not read");
+                let message =
+                    format!("the tokenizer's piece {text:?} goes before all others: such are not read");
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
             // No text says these: a name that no text has, since the library would find theirs.

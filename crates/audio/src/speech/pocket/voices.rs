@@ -59,11 +59,7 @@ pub(super) struct Kept {
 ///
 /// # Errors
 /// `Corrupt` for a damaged file, or one that another model made.
-pub(super) fn open(
-    folder: &Path,
-    language: &str,
-    shape: (usize, usize),
-) -> Result<(Vec<Voice>, Vec<Kept>)> {
+pub(super) fn open(folder: &Path, language: &str, shape: (usize, usize)) -> Result<(Vec<Voice>, Vec<Kept>)> {
     let inside = folder.join("embeddings");
     let mut paths = super::files(folder, &["safetensors"])?;
     if inside.is_dir() {
@@ -137,7 +133,11 @@ impl Kept {
 }
 
 /// Rows of a layer: the number `offset`, or as older files have it the length of `current_end`.
-fn rows_of(all: &safetensors::tensor::Metadata, data: &[u8], layer: usize) -> std::result::Result<usize, String> {
+fn rows_of(
+    all: &safetensors::tensor::Metadata,
+    data: &[u8],
+    layer: usize,
+) -> std::result::Result<usize, String> {
     let name = |part: &str| format!("transformer.layers.{layer}.self_attn/{part}");
     if let Some(end) = all.info(&name("current_end")) {
         return end.shape.first().copied().ok_or(format!("`{}` has no length", name("current_end")));
