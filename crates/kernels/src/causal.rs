@@ -106,8 +106,8 @@ impl<S: Simd> Op<S> for Query<'_> {
             let mut sums = [s.splat(0.0); ROWS];
             for at in (0..dim).step_by(S::LANES) {
                 let query = load_n(s, q.add(at), dim - at);
-                for i in 0..ROWS {
-                    sums[i] = s.fma(query, load_n(s, keys[i].add(at), dim - at), sums[i]);
+                for (sum, key) in sums.iter_mut().zip(keys) {
+                    *sum = s.fma(query, load_n(s, key.add(at), dim - at), *sum);
                 }
             }
             for (i, sum) in s.sum4(sums).into_iter().enumerate() {

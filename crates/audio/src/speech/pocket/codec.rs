@@ -166,7 +166,7 @@ impl Codec {
     }
 
     /// Each channel by itself: `stride` moments of one row, into which the row before reaches.
-    fn stretch(&self, weights: &[f32], rows: &[f32], last: &mut Vec<f32>) -> Vec<f32> {
+    fn stretch(&self, weights: &[f32], rows: &[f32], last: &mut [f32]) -> Vec<f32> {
         let (channels, stride) = (self.channels, self.stride);
         let mut out = Vec::with_capacity(rows.len() * stride);
         for row in rows.chunks_exact(channels) {

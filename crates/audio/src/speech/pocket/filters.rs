@@ -136,7 +136,7 @@ impl Filter {
 enum Part {
     Filter(Filter),
     /// Two filters, and what came in.
-    Block([Filter; 2]),
+    Block(Box<[Filter; 2]>),
 }
 
 /// The encoder or the decoder of a codec: filters one after the other.
@@ -183,7 +183,8 @@ impl Chain {
         for (part, [first, second]) in self.0.iter().zip(&mut seen.0) {
             x = match part {
                 Part::Filter(filter) => filter.run(compute, &x, first, Finish::default()),
-                Part::Block([wide, narrow]) => {
+                Part::Block(block) => {
+                    let [wide, narrow] = &**block;
                     let hidden = wide.run(compute, &x, first, Finish::default());
                     let add = Finish { add: Some(Rows::new(&x, narrow.outputs())), ..Finish::default() };
                     narrow.run(compute, &hidden, second, add)
@@ -238,7 +239,7 @@ impl Opening<'_> {
             };
             let wide = Size { dilation, ..Size::plain(channels, hidden, net.residual_kernel_size) };
             let block = [open(1, wide)?, open(3, Size::plain(hidden, channels, 1))?];
-            self.parts.push(Part::Block(block));
+            self.parts.push(Part::Block(Box::new(block)));
             self.index += 1;
             dilation *= net.dilation_base;
         }
