@@ -31,7 +31,6 @@ impl Projected {
             window: Some(it.context),
             period: it.max_period,
             scaled: true,
-            near: true,
         };
         let fits = it.d_model == around;
         let open = |part: &str, sizes| {

@@ -62,7 +62,6 @@ impl Language {
             window: None,
             period: backbone.max_period,
             scaled: false,
-            near: false,
         };
         let rank = lm.lookup_table.rank;
         let name = |part: &str| format!("flow_lm.{part}");

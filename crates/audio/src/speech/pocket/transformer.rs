@@ -4,7 +4,7 @@
 use super::weights::{Weights, needs};
 use crate::transcription::checkpoint::Tensor;
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::{Activations, CausalAttention, Compute, Needs, Prepare, RopeTable};
+use parasol_kernels::{Activations, CausalAttention, Compute, Prepare, RopeTable};
 
 /// ε of every norm.
 const EPSILON: f32 = 1e-5;
@@ -25,8 +25,6 @@ pub(super) struct Sizes {
     pub(super) period: f64,
     /// Whether what each part adds is scaled channel by channel (Touvron et al., 2021).
     pub(super) scaled: bool,
-    /// Whether sixteen bits of each number are enough: not where what is computed decides what comes next, again and again.
-    pub(super) near: bool,
 }
 
 struct Layer {
@@ -98,7 +96,7 @@ impl Transformer {
         let shape = CausalAttention { heads, kv_heads, head_dim, window, scale };
         for (layer, (keys, values)) in self.layers.iter().zip(&mut memory.layers) {
             let norm = Prepare::LayerNorm(&layer.norm1.0, &layer.norm1.1, EPSILON);
-            compute.activations(x, width, norm, self.needs(&layer.query), &mut work.input);
+            compute.activations(x, width, norm, needs(&layer.query), &mut work.input);
             work.q.resize(rows * heads * head_dim, 0.0);
             work.k.resize(rows * kv_heads * head_dim, 0.0);
             work.v.resize(rows * kv_heads * head_dim, 0.0);
@@ -110,25 +108,21 @@ impl Transformer {
             values.extend_from_slice(&work.v);
             work.attended.resize(work.q.len(), 0.0);
             compute.causal_attention(shape, &work.q, keys, values, &mut work.attended);
-            let needed = self.needs(&layer.out);
+            let needed = needs(&layer.out);
             compute.activations(&work.attended, heads * head_dim, Prepare::Plain, needed, &mut work.input);
             compute.linear_add(&work.input, layer.out.matrix(), x);
 
             let norm = Prepare::LayerNorm(&layer.norm2.0, &layer.norm2.1, EPSILON);
-            compute.activations(x, width, norm, self.needs(&layer.up), &mut work.input);
+            compute.activations(x, width, norm, needs(&layer.up), &mut work.input);
             work.hidden.resize(rows * layer.up.rows(), 0.0);
             compute.linear(&work.input, [(layer.up.matrix(), &mut work.hidden[..])]);
-            let needed = self.needs(&layer.down);
+            let needed = needs(&layer.down);
             compute.activations(&work.hidden, layer.up.rows(), Prepare::GeluTanh, needed, &mut work.input);
             compute.linear_add(&work.input, layer.down.matrix(), x);
         }
         if let Some(window) = window {
             memory.keep(window, kv_heads * head_dim);
         }
-    }
-
-    fn needs(&self, weight: &Tensor) -> Needs {
-        if self.sizes.near { needs(weight).near() } else { needs(weight) }
     }
 
     /// Values of a row of keys.
