@@ -3,11 +3,13 @@
 //! `speech VOICE PHONEMES.txt THREADS [SOUND.f32]`
 //!
 //! For each line on stdin it speaks all sentences once and prints the seconds that took: `loud`, or `quiet` for no noise. `text FILE`
-//! reads a text instead and prints the seconds to the first sound and to the end. The last sound is written as floats.
+//! reads a text instead and prints the seconds to the first sound, to the end, and those of the sound; `as SOUND FILE` does so with the voice
+//! of a sound. The last sound is written as floats.
 
 use futures_core::Stream;
+use parasol_audio::sound::open;
 use parasol_audio::speech::Speaker;
-use parasol_core::{Speak, SpeakRequest, SpeechEvent};
+use parasol_core::{Speak, SpeakRequest, SpeechEvent, VoiceReference};
 use parasol_kernels::{Compute, Isa};
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -30,7 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         if let Some(file) = line.strip_prefix("text ") {
-            println!("{}", read(&speaker, file)?);
+            println!("{}", read(&speaker, file, None)?);
+            continue;
+        }
+        if let Some((sound, file)) = line.strip_prefix("as ").and_then(|rest| rest.split_once(' ')) {
+            println!("{}", read(&speaker, file, Some(voice_of(sound)?))?);
             continue;
         }
         let quiet = line == "quiet";
@@ -51,18 +57,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Reads a text aloud: seconds to the first sound, and to the last.
-fn read(speaker: &Speaker, file: &str) -> Result<String, Box<dyn Error>> {
-    let request =
-        SpeakRequest { text: std::fs::read_to_string(file)?, seed: Some(7), ..SpeakRequest::default() };
+/// The voice of a sound.
+fn voice_of(path: &str) -> Result<VoiceReference, Box<dyn Error>> {
+    let sound = open(Path::new(path))?;
+    let rate = sound.rate();
+    let mut samples = Vec::new();
+    for piece in sound {
+        samples.extend(piece?);
+    }
+    Ok(VoiceReference { name: path.to_owned(), samples, rate, transcript: None })
+}
+
+/// Reads a text aloud: seconds to the first sound, to the last, and how many were made.
+fn read(speaker: &Speaker, file: &str, reference: Option<VoiceReference>) -> Result<String, Box<dyn Error>> {
+    let text = std::fs::read_to_string(file)?;
+    let request = SpeakRequest { text, seed: Some(7), reference, ..SpeakRequest::default() };
     let mut stream = speaker.speak(request)?;
     let mut next = || {
         let poll = std::future::poll_fn(|cx| Stream::poll_next(Pin::new(&mut stream), cx));
         pollster::block_on(poll)
     };
     while let Some(event) = next() {
-        if let SpeechEvent::Finished { timings, .. } = event? {
-            return Ok(format!("{} {}", timings.first_audio.as_secs_f64(), timings.total.as_secs_f64()));
+        if let SpeechEvent::Finished { timings, usage } = event? {
+            let seconds = [timings.first_audio, timings.total, usage.audio].map(|time| time.as_secs_f64());
+            return Ok(seconds.map(|seconds| seconds.to_string()).join(" "));
         }
     }
     Err("the voice stopped before the text was said".into())

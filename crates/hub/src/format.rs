@@ -36,6 +36,9 @@ pub enum Format {
 /// Longest header that a safetensors file may have, as its specification says.
 const LONGEST_HEADER: u64 = 100_000_000;
 
+/// Bytes in which the header of a voice's weights is looked for: it has some hundred names.
+const VOICE_HEADER: u64 = 1 << 20;
+
 /// A model on this disk, in one of the shapes that the engines read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalModel {
@@ -45,7 +48,7 @@ pub enum LocalModel {
     HuggingFace(PathBuf),
     /// A speech model: a folder with CTranslate2's `model.bin`, or a ggml file.
     Whisper(PathBuf),
-    /// A voice: its ONNX file, or the folder with it and its tables.
+    /// A voice: its ONNX or safetensors file, or the folder with it and what belongs to it.
     Voice(PathBuf),
 }
 
@@ -139,6 +142,7 @@ pub fn local_model(path: &Path) -> Result<LocalModel> {
                 let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
                 Ok(LocalModel::HuggingFace(folder.to_owned()))
             }
+            _ if speaks(path) => Ok(LocalModel::Voice(path.to_owned())),
             _ => unsupported(format!(
                 "{name} holds weights only: put the config.json and tokenizer.json of its repository beside it"
             )),
@@ -162,9 +166,19 @@ fn is_ct2_weights(path: &Path) -> bool {
         && path.parent().is_some_and(|folder| folder.join("config.json").is_file())
 }
 
-/// Whether a folder holds ONNX files and no GGUF file.
+/// Whether a folder holds ONNX files or the weights of a voice, and no GGUF file.
 fn is_voice(folder: &Path) -> Result<bool> {
-    Ok(with_extension(folder, "gguf")?.is_empty() && !with_extension(folder, "onnx")?.is_empty())
+    let weights = || Ok::<_, Error>(with_extension(folder, "safetensors")?.iter().any(|path| speaks(path)));
+    Ok(with_extension(folder, "gguf")?.is_empty()
+        && (!with_extension(folder, "onnx")?.is_empty() || weights()?))
+}
+
+/// Whether a safetensors file is a voice of Pocket TTS, whose repositories have no config.json: by the names in its header.
+fn speaks(path: &Path) -> bool {
+    const NAME: &[u8] = b"\"flow_lm.";
+    let mut header = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(VOICE_HEADER).read_to_end(&mut header));
+    read.is_ok() && header.get(8..).is_some_and(|names| names.windows(NAME.len()).any(|at| at == NAME))
 }
 
 /// A folder that holds one GGUF model, whole or in parts, stands for that model.
@@ -256,6 +270,18 @@ mod tests {
         fs::write(ct2.join("vad.safetensors"), safetensors()).unwrap();
         assert_eq!(local_model(&ct2).unwrap(), LocalModel::Whisper(ct2.clone()));
         assert_eq!(local_model(&ct2.join("model.bin")).unwrap(), LocalModel::Whisper(ct2));
+
+        // A voice's weights are told by their names, by themselves or with what lies beside them.
+        let voice = dir.path().join("voice");
+        fs::create_dir(&voice).unwrap();
+        let header = br#"{"flow_lm.bos_emb":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+        let weights = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
+        fs::write(voice.join("model.safetensors"), weights).unwrap();
+        fs::write(voice.join("alba.safetensors"), safetensors()).unwrap();
+        assert_eq!(local_model(&voice).unwrap(), LocalModel::Voice(voice.clone()));
+        let file = voice.join("model.safetensors");
+        assert_eq!(local_model(&file).unwrap(), LocalModel::Voice(file));
+        assert!(local_model(&voice.join("alba.safetensors")).is_err());
 
         let gguf = dir.path().join("gguf");
         fs::create_dir(&gguf).unwrap();

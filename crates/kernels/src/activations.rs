@@ -167,6 +167,8 @@ pub enum Prepare<'a> {
     LayerNorm(&'a [f32], &'a [f32], f32),
     /// The exact GELU of x plus these biases, one for each column.
     BiasGelu(&'a [f32]),
+    /// The tanh approximation of GELU.
+    GeluTanh,
     /// activation(x) · up, `up` being (tokens, cols): the gated linear unit.
     Gated(Gate, &'a [f32]),
 }
@@ -195,7 +197,7 @@ impl Compute {
     ) {
         assert!(cols > 0 && x.len().is_multiple_of(cols), "{} values are no rows of {cols}", x.len());
         match prepare {
-            Prepare::Plain => {}
+            Prepare::Plain | Prepare::GeluTanh => {}
             Prepare::RmsNorm(weight, _) | Prepare::BiasGelu(weight) => assert_eq!(weight.len(), cols),
             Prepare::LayerNorm(weight, bias, _) => assert!(weight.len() == cols && bias.len() == cols),
             Prepare::Gated(_, up) => assert_eq!(up.len(), x.len()),
@@ -369,6 +371,13 @@ impl<S: Simd> Op<S> for PrepareRow<'_> {
                     let n = cols - at;
                     let v = s.add(load_n(s, x.add(at), n), load_n(s, bias.as_ptr().add(at), n));
                     store_n(s, row.add(at), n, crate::simd::math::gelu(s, v));
+                }
+            }
+            Prepare::GeluTanh => {
+                for at in (0..cols).step_by(S::LANES) {
+                    let n = cols - at;
+                    let v = load_n(s, x.add(at), n);
+                    store_n(s, row.add(at), n, crate::simd::math::gelu_tanh(s, v));
                 }
             }
             Prepare::Gated(gate, up) => {

@@ -60,6 +60,12 @@ fn convolutions_of_any_shape() {
             let mut out = vec![f32::NAN; rows * outputs];
             compute.conv1d_from(&conv, Rows::new(&x, inputs), 0, Enter::Leaky(0.1), finish, &mut out);
             close(&out, &want, 1e-5, &format!("finished {shape:?}, {rows} rows on {compute:?}"));
+
+            let elu: Vec<f32> = x.iter().map(|x| if *x < 0.0 { x.exp_m1() } else { *x }).collect();
+            let want = reference::conv1d(shape, &bias, weight, &elu);
+            let mut out = vec![f32::NAN; rows * outputs];
+            compute.conv1d_from(&conv, Rows::new(&x, inputs), 0, Enter::Elu, Finish::default(), &mut out);
+            close(&out, &want, 1e-5, &format!("of units {shape:?}, {rows} rows on {compute:?}"));
         }
     });
 }

@@ -2,7 +2,9 @@
 
 mod random;
 
-use parasol_kernels::{Activations, Compute, DenseAttention, Format, Isa, Matrix, Needs, Prepare, reference};
+use parasol_kernels::{
+    Activations, CausalAttention, Compute, DenseAttention, Format, Isa, Matrix, Needs, Prepare, reference,
+};
 use random::Random;
 
 fn close(got: &[f32], want: &[f32], bound: f32, what: &str) {
@@ -39,6 +41,39 @@ fn every_query_sees_every_row() {
                 &format!("{heads} × {dim}, {queries} to {rows} on {compute:?}"),
             );
         }
+    }
+}
+
+#[test]
+fn every_query_sees_what_was_before_it() {
+    let mut random = Random(6);
+    for isa in Isa::available() {
+        let compute = Compute::new(isa, 2);
+        for (heads, kv_heads, dim, queries, rows, window) in [
+            (1, 1, 1, 1, 1, None),
+            (2, 2, 64, 1, 700, None),
+            (4, 2, 16, 7, 7, None),
+            (8, 2, 64, 16, 90, Some(25)),
+            (3, 1, 40, 33, 50, Some(1)),
+            (2, 1, 24, 5, 260, Some(1000)),
+            (1, 1, 20, 40, 41, Some(6)),
+        ] {
+            let q = random.normals(queries * heads * dim);
+            let [k, v] = [0, 1].map(|_| random.normals(rows * kv_heads * dim));
+            let scale = 3.0 / (dim as f32).sqrt();
+            let mut out = vec![f32::NAN; q.len()];
+            let shape = CausalAttention { heads, kv_heads, head_dim: dim, window, scale };
+            compute.causal_attention(shape, &q, &k, &v, &mut out);
+            let want = reference::causal_attention((heads, kv_heads, dim), window, scale, &q, &k, &v);
+            close(&out, &want, 2e-6, &format!("{shape:?}, {queries} of {rows} on {compute:?}"));
+        }
+        // No query is no work, and scores that would overflow do not.
+        let shape = CausalAttention { heads: 1, kv_heads: 1, head_dim: 2, window: None, scale: 1e4 };
+        compute.causal_attention(shape, &[], &[1.0; 8], &[1.0; 8], &mut []);
+        let mut out = [f32::NAN; 2];
+        let (k, v) = ([-1.0, 0.0, 1.0, 0.0, -1.0, 0.0], [9.0, 9.0, 1.0, 2.0, 9.0, 9.0]);
+        compute.causal_attention(shape, &[9.0, 0.0], &k, &v, &mut out);
+        close(&out, &[1.0, 2.0], 1e-6, "one row has all the weight");
     }
 }
 
@@ -111,9 +146,14 @@ fn inputs_of_products_are_normed_and_activated() {
             let matrix = Matrix::new(Format::F32, cols, cols, &unit).unwrap();
             let biased: Vec<f32> =
                 x.iter().enumerate().map(|(i, x)| reference::gelu(x + bias[i % cols])).collect();
+            let by_tanh: Vec<f32> = x
+                .iter()
+                .map(|x| 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x.powi(3))).tanh()))
+                .collect();
             for (prepare, want) in [
                 (Prepare::LayerNorm(&weight, &bias, 1e-5), reference::layer_norm(&x, &weight, &bias, 1e-5)),
                 (Prepare::BiasGelu(&bias), biased),
+                (Prepare::GeluTanh, by_tanh),
             ] {
                 let (mut input, mut out) = (Activations::new(), vec![f32::NAN; tokens * cols]);
                 compute.activations(&x, cols, prepare, Needs::of([Format::F32]), &mut input);

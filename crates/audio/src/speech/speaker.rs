@@ -2,10 +2,11 @@
 
 use super::hibari::Hibari;
 use super::kokoro::Kokoro;
+use super::pocket::Pocket;
 use super::reading::{Passage, Step, steps};
-use super::sentences::sentences;
 use super::vits::Vits;
 use super::{Engine, Speaking};
+use crate::mark::Marker;
 use futures_channel::mpsc::{Sender, channel};
 use parasol_core::{
     Error, ErrorKind, EventStream, Result, Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage,
@@ -30,8 +31,8 @@ const SILENCE: f32 = 1.0;
 /// A voice that reads texts. Clones share it.
 #[derive(Clone)]
 pub struct Speaker {
-    name: String,
-    engine: Arc<dyn Engine>,
+    pub(super) name: String,
+    pub(super) engine: Arc<dyn Engine>,
 }
 
 impl std::fmt::Debug for Speaker {
@@ -53,9 +54,11 @@ impl Speaker {
             Arc::new(Kokoro::open(folder, compute)?)
         } else if let Some(file) = piper(path)? {
             Arc::new(Vits::open(&file, compute)?)
+        } else if let Some(weights) = super::pocket::weights_at(path)? {
+            Arc::new(Pocket::open(&weights, compute)?)
         } else {
             let message = format!(
-                "the folder {} holds no voice that is known: hibari.onnx with its tables is one, a Piper voice (NAME.onnx with NAME.onnx.json) another",
+                "the folder {} holds no voice that is known: hibari.onnx with its tables is one, kokoro.onnx with its styles another, as are a Piper voice (NAME.onnx with NAME.onnx.json) and the model.safetensors of Pocket TTS with its tokenizer",
                 folder.display()
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -78,9 +81,8 @@ impl Speaker {
     /// # Errors
     /// As [`Speak::speak`].
     pub fn phonemes(&self, text: &str) -> Result<Vec<String>> {
-        let titles = |word: &str| self.engine.is_title(word);
         let mut all = Vec::new();
-        for place in sentences(text, &titles) {
+        for place in self.engine.places(text)? {
             all.extend(self.engine.phonemes(&text[place])?);
         }
         Ok(all)
@@ -106,7 +108,13 @@ impl Speaker {
     fn voice(&self, request: &SpeakRequest) -> Result<usize> {
         let voices = self.engine.voices();
         let refuse = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
-        let index = match &request.voice {
+        if request.reference.is_some() && !self.engine.imitates() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} cannot imitate a voice: it speaks with its own only", self.name),
+            ));
+        }
+        let index = match request.voice.as_ref().filter(|_| request.reference.is_none()) {
             None => 0,
             Some(name) => match voices.iter().position(|voice| voice.name.eq_ignore_ascii_case(name)) {
                 Some(index) => index,
@@ -120,14 +128,44 @@ impl Speaker {
                 }
             },
         };
-        let Some(voice) = voices.get(index) else { return refuse(format!("{} has no voice", self.name)) };
+        let Some(voice) = voices.get(index) else {
+            return match (&request.reference, self.engine.imitates()) {
+                (Some(_), _) => Ok(0),
+                (None, true) => refuse(format!(
+                    "{} has no voice of its own: give it the sound of one that it shall imitate",
+                    self.name
+                )),
+                (None, false) => refuse(format!("{} has no voice", self.name)),
+            };
+        };
         let base = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        // A voice that is imitated speaks what any of the model's own does.
+        let speaks = |language: &str| {
+            let known = |voice: &Voice| base(language) == base(&voice.language);
+            known(voice) || request.reference.is_some() && voices.iter().any(known)
+        };
         match &request.language {
-            Some(language) if base(language) != base(&voice.language) => refuse(format!(
+            Some(language) if !speaks(language) => refuse(format!(
                 "the voice {} speaks {}, not {language}: choose another voice",
                 voice.name, voice.language
             )),
             _ => Ok(index),
+        }
+    }
+
+    /// A pace other than the voice's own, for one that has no other.
+    fn check_pace(&self, request: &SpeakRequest, steps: &[Step]) -> Result<()> {
+        let rates = steps.iter().filter_map(|step| match step {
+            Step::Passage(passage) => Some(passage.speed),
+            Step::Pause(_) => None,
+        });
+        let other = std::iter::once(request.speed).chain(rates).find(|speed| *speed != 1.0);
+        match other.filter(|_| self.engine.has_one_pace()) {
+            Some(speed) => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} speaks at its own pace only: leave the speed at 1 (it is {speed})", self.name),
+            )),
+            None => Ok(()),
         }
     }
 
@@ -154,6 +192,7 @@ impl Speak for Speaker {
         request.check()?;
         let voice = self.voice(&request)?;
         let steps = steps(&request.text, self.engine.takes_phonemes())?;
+        self.check_pace(&request, &steps)?;
         let unspoken = self.unspoken(&steps);
         let sayable = |step: &Step| match step {
             Step::Passage(passage) => {
@@ -190,6 +229,10 @@ impl Speak for Speaker {
 
     fn voices(&self) -> Vec<Voice> {
         self.engine.voices().to_vec()
+    }
+
+    fn imitates(&self) -> bool {
+        self.engine.imitates()
     }
 }
 
@@ -268,6 +311,8 @@ struct Output {
     phonemes: usize,
     first: Option<Duration>,
     begun: Instant,
+    /// Where a voice is imitated. All sound goes through here, so that none of it is without the mark.
+    marker: Option<Marker>,
 }
 
 impl Output {
@@ -282,6 +327,23 @@ impl Output {
     }
 
     fn audio(&mut self, samples: Vec<f32>, done: usize) -> Go {
+        let samples = match &mut self.marker {
+            Some(marker) => marker.push(&samples),
+            None => samples,
+        };
+        self.pass(samples, done)
+    }
+
+    /// What the mark still holds back.
+    fn rest(&mut self, done: usize) -> Go {
+        let rest = self.marker.as_mut().map_or(Vec::new(), Marker::finish);
+        self.pass(rest, done)
+    }
+
+    fn pass(&mut self, samples: Vec<f32>, done: usize) -> Go {
+        if samples.is_empty() {
+            return Go::Continue(());
+        }
         self.samples += samples.len() as u64;
         self.first.get_or_insert_with(|| self.begun.elapsed());
         self.send(Ok(SpeechEvent::Audio { samples, done }))
@@ -290,7 +352,8 @@ impl Output {
 
 impl Job {
     fn run(self, sender: Sender<Result<SpeechEvent>>) {
-        let mut out = Output { sender, samples: 0, phonemes: 0, first: None, begun: self.begun };
+        let marker = self.request.reference.is_some().then(|| Marker::new(self.engine.rate()));
+        let mut out = Output { sender, samples: 0, phonemes: 0, first: None, begun: self.begun, marker };
         // A panic is this project's fault: who listens is told.
         match catch_unwind(AssertUnwindSafe(|| self.speak(&mut out))) {
             Ok(Go::Continue(())) => {}
@@ -316,7 +379,8 @@ impl Job {
     }
 
     fn speak(&self, out: &mut Output) -> Go {
-        let voice = self.engine.voices().get(self.voice).map_or(String::new(), |voice| voice.name.clone());
+        let own = || self.engine.voices().get(self.voice).map_or(String::new(), |voice| voice.name.clone());
+        let voice = self.request.reference.as_ref().map_or_else(own, |reference| reference.name.clone());
         out.send(Ok(SpeechEvent::Started {
             model: self.name.clone(),
             voice,
@@ -324,7 +388,13 @@ impl Job {
             total: self.request.text.len(),
             seed: self.seed,
         }))?;
-        let mut speaking = self.engine.begin(self.voice, self.seed);
+        let mut speaking = match &self.request.reference {
+            None => self.engine.begin(self.voice, self.seed),
+            Some(reference) => match self.engine.begin_as(reference, self.seed) {
+                Ok(speaking) => speaking,
+                Err(error) => return out.send(Err(error)),
+            },
+        };
         let mut done = 0;
         for step in &self.steps {
             match step {
@@ -342,14 +412,17 @@ impl Job {
                 }
             }
         }
-        Go::Continue(())
+        out.rest(done)
     }
 
     fn passage(&self, passage: &Passage, speaking: &mut dyn Speaking, out: &mut Output) -> Go {
-        let titles = |word: &str| self.engine.is_title(word);
         let speed = (self.request.speed * passage.speed).clamp(SpeakRequest::SLOWEST, SpeakRequest::FASTEST);
         let volume = self.request.volume * passage.volume;
-        for place in sentences(&passage.text, &titles) {
+        let places = match self.engine.places(&passage.text) {
+            Ok(places) => places,
+            Err(error) => return out.send(Err(error)),
+        };
+        for place in places {
             let done = (passage.from + place.end).min(passage.to);
             let pieces = match self.engine.phonemes(&passage.text[place]) {
                 Ok(pieces) => pieces,
@@ -359,14 +432,15 @@ impl Job {
                 if out.sender.is_closed() {
                     return Go::Break(());
                 }
-                match speaking.sound(&piece, speed) {
-                    Ok((mut samples, phonemes)) => {
-                        samples.iter_mut().for_each(|x| *x = (*x * volume).clamp(-1.0, 1.0));
-                        out.phonemes += phonemes;
-                        if !samples.is_empty() {
-                            out.audio(samples, done)?;
-                        }
-                    }
+                let mut go = Go::Continue(());
+                let spoken = speaking.stream(&piece, speed, &mut |mut samples| {
+                    samples.iter_mut().for_each(|x| *x = (*x * volume).clamp(-1.0, 1.0));
+                    go = out.audio(samples, done);
+                    go
+                });
+                go?;
+                match spoken {
+                    Ok(phonemes) => out.phonemes += phonemes,
                     Err(error) => return out.send(Err(error)),
                 }
             }

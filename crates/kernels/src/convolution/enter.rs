@@ -2,7 +2,7 @@
 
 use super::{Block, ConvShape};
 use crate::finish::{load, store};
-use crate::simd::{Op, Simd};
+use crate::simd::{Op, Simd, math};
 
 /// What happens to values before a filter meets them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -12,6 +12,8 @@ pub enum Enter {
     Plain,
     /// Those below zero are multiplied by this.
     Leaky(f32),
+    /// Those below zero become eˣ − 1 (the exponential linear unit of Clevert, Unterthiner and Hochreiter, 2016).
+    Elu,
 }
 
 impl Enter {
@@ -23,6 +25,11 @@ impl Enter {
             Self::Leaky(slope) => {
                 let zero = s.splat(0.0);
                 s.fma(s.min(x, zero), s.splat(slope), s.max(x, zero))
+            }
+            Self::Elu => {
+                let zero = s.splat(0.0);
+                let below = s.sub(math::exp_below(s, s.min(x, zero)), s.splat(1.0));
+                s.add(s.max(x, zero), below)
             }
         }
     }

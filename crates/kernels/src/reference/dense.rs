@@ -62,3 +62,38 @@ pub fn dense_attention(heads: usize, dim: usize, scale: f32, q: &[f32], k: &[f32
     }
     out
 }
+
+/// The same of rows to themselves and those before: `q` (queries, heads, dim) stand at the last of `k` and `v` (rows, kv_heads, dim),
+/// and each sees as many rows as the window has.
+///
+/// # Panics
+/// When sizes do not agree.
+pub fn causal_attention(
+    (heads, kv_heads, dim): (usize, usize, usize),
+    window: Option<usize>,
+    scale: f32,
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+) -> Vec<f32> {
+    let (width, kv_width) = (heads * dim, kv_heads * dim);
+    let (queries, rows) = (q.len() / width, k.len() / kv_width);
+    let mut out = Vec::with_capacity(q.len());
+    for (n, query) in q.chunks_exact(width).enumerate() {
+        let own = rows - queries + n;
+        let seen = (own + 1).saturating_sub(window.unwrap_or(rows))..own + 1;
+        for head in 0..heads {
+            let at = head * kv_heads / heads * dim;
+            let of = |all: &[f32], row: usize| all[row * kv_width + at..][..dim].to_vec();
+            let query = &query[head * dim..(head + 1) * dim];
+            let scores: Vec<f64> =
+                seen.clone().map(|row| dot(query, &of(k, row)) * f64::from(scale)).collect();
+            let weights = softmax_f64(&scores);
+            for d in 0..dim {
+                let values = seen.clone().map(|row| f64::from(of(v, row)[d]));
+                out.push(weights.iter().zip(values).map(|(w, v)| w * v).sum::<f64>() as f32);
+            }
+        }
+    }
+    out
+}

@@ -15,7 +15,7 @@ use crate::half::{bf16_to_f32, f16_to_f32};
 pub use attention::{Attention, attention};
 pub use blocks::IQ4_LEVELS;
 pub use convolution::{byte_product, conv1d, depthwise};
-pub use dense::{dense_attention, gelu, layer_norm};
+pub use dense::{causal_attention, dense_attention, gelu, layer_norm};
 pub use k_blocks::{q3_k_scale, scale_and_min};
 pub use pointwise::{gated, gelu_tanh, rms_norm, silu, softcap, softmax};
 pub use product::matmul;

@@ -352,7 +352,7 @@ fn empty(name: &str, model: &LocalModel) -> ModelCard {
             LocalModel::Gguf(_) => "gguf",
             LocalModel::HuggingFace(_) => "safetensors",
             LocalModel::Whisper(_) => "whisper",
-            LocalModel::Voice(_) => "onnx",
+            LocalModel::Voice(path) => layout_of_voice(path),
         }),
         parameters: None,
         quantisation: None,
@@ -363,6 +363,14 @@ fn empty(name: &str, model: &LocalModel) -> ModelCard {
         context: None,
         remote: false,
     }
+}
+
+/// Voices are networks in ONNX, or weights by name.
+fn layout_of_voice(path: &Path) -> &'static str {
+    let is_onnx = |path: &Path| path.extension().is_some_and(|end| end == "onnx");
+    let inside =
+        || std::fs::read_dir(path).into_iter().flatten().flatten().any(|entry| is_onnx(&entry.path()));
+    if is_onnx(path) || path.is_dir() && inside() { "onnx" } else { "safetensors" }
 }
 
 fn of_entry(card: ModelCard, entry: &Entry) -> ModelCard {

@@ -1,7 +1,7 @@
 //! ONNX files: weights by name, and which node reads what. The graph is not run; a network of ours takes its weights and the
 //! few numbers that only the graph knows.
 
-mod wire;
+pub(crate) mod wire;
 
 use parasol_core::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;

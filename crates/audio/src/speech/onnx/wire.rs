@@ -1,26 +1,28 @@
-//! The wire format of protocol buffers, as far as ONNX needs it: numbered fields that are integers or bytes.
+//! The wire format of protocol buffers, as far as ONNX and SentencePiece need it: numbered fields that are integers or bytes.
 
 use super::damaged;
 use parasol_core::Result;
 
 /// One field of a message.
-pub(super) struct Field<'a> {
-    pub(super) number: u64,
-    pub(super) value: Value<'a>,
+pub(crate) struct Field<'a> {
+    pub(crate) number: u64,
+    pub(crate) value: Value<'a>,
 }
 
 /// What a field holds.
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A variable-length integer.
     Int(i64),
     /// A message, a text or packed numbers.
     Bytes(&'a [u8]),
-    /// Four or eight bytes, which nothing here asks for.
-    Fixed,
+    /// Four bytes: a float.
+    Four([u8; 4]),
+    /// Eight bytes, which nothing here asks for.
+    Eight,
 }
 
 /// The fields of a message, in the order of the file. The first error ends them.
-pub(super) fn fields(bytes: &[u8]) -> impl Iterator<Item = Result<Field<'_>>> {
+pub(crate) fn fields(bytes: &[u8]) -> impl Iterator<Item = Result<Field<'_>>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -47,12 +49,12 @@ fn next<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>> {
     let tag = varint(rest)?;
     let value = match tag & 7 {
         0 => Value::Int(varint(rest)? as i64), // two's complement, as the format says
-        1 => take(rest, 8).map(|_| Value::Fixed)?,
+        1 => take(rest, 8).map(|_| Value::Eight)?,
         2 => {
             let length = varint(rest)?;
             Value::Bytes(take(rest, usize::try_from(length).unwrap_or(usize::MAX))?)
         }
-        5 => take(rest, 4).map(|_| Value::Fixed)?,
+        5 => Value::Four(take(rest, 4)?.try_into().unwrap_or_default()),
         kind => return Err(damaged(format!("a field is of the unknown kind {kind}"))),
     };
     Ok(Field { number: tag >> 3, value })

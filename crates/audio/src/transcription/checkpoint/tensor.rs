@@ -91,6 +91,20 @@ impl Tensor {
         values
     }
 
+    /// Some of its rows; `None` where they are not all there.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Option<Self> {
+        let size = self.format.row_bytes(self.cols)?;
+        let within = rows.start.checked_mul(size)?..rows.end.checked_mul(size)?;
+        let count = rows.end.checked_sub(rows.start).filter(|_| rows.end <= self.rows)?;
+        let bytes = match &self.bytes {
+            Bytes::Mapped(file, range) => {
+                Bytes::Mapped(Arc::clone(file), range.start + within.start..range.start + within.end)
+            }
+            Bytes::Owned(bytes) => Bytes::Owned(bytes.get(within)?.into()),
+        };
+        Some(Self { format: self.format, rows: count, cols: self.cols, bytes })
+    }
+
     /// Share `index` of `of` equal ones of its rows.
     fn share(&self, (index, of): (usize, usize)) -> Option<Self> {
         if of == 1 {
