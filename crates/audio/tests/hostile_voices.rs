@@ -5,7 +5,7 @@
 mod small_voice;
 
 use parasol_audio::speech::Speaker;
-use parasol_core::{ErrorKind, Result};
+use parasol_core::{ErrorKind, Result, Speak, SpeakRequest, VoiceReference};
 use parasol_kernels::{Compute, Isa};
 use small_voice::{ALPHABET, Filter, SmallVoice};
 use std::sync::{Arc, LazyLock};
@@ -297,4 +297,19 @@ fn weights_that_many_filters_share_are_counted_each_time() {
 fn phonemes_without_numbers_are_silent() {
     let alphabet = r#"{"audio":{"sample_rate":16000},"phoneme_id_map":{"a":[]}}"#;
     assert!(open_with(&SmallVoice::default(), alphabet).unwrap().quiet_sound("a", 1.0).unwrap().is_empty());
+}
+
+#[test]
+fn a_voice_that_imitates_none_says_so_by_its_name() {
+    let speaker = open(&SmallVoice::default()).unwrap();
+    assert!(!speaker.imitates());
+    let reference =
+        VoiceReference { name: "anna".into(), samples: vec![0.5; 64_000], rate: 16_000, transcript: None };
+    let asked =
+        |reference| SpeakRequest { text: "a".into(), reference: Some(reference), ..Default::default() };
+    let error = speaker.speak(asked(reference.clone())).err().unwrap();
+    assert_eq!(*error.kind(), ErrorKind::Unsupported);
+    assert!(error.message().contains("small cannot imitate a voice"), "{error}");
+    let error = speaker.speak(asked(VoiceReference { samples: Vec::new(), ..reference })).err().unwrap();
+    assert_eq!(*error.kind(), ErrorKind::InvalidRequest, "{error}");
 }

@@ -29,7 +29,7 @@ pub use provider::{
     CacheHint, Citation, CitedRange, CitedUnit, Effort, Money, Signature, SignedPart, Signer,
 };
 pub use sampling::{Sampling, SamplingChoice};
-pub use speak::{Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage, Voice};
+pub use speak::{Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage, Voice, VoiceReference};
 pub use stream::EventStream;
 pub use transcribe::{
     Segment, SoundStream, Timestamps, Transcribe, TranscribeRequest, TranscribeTask, TranscriptEvent,

@@ -10,11 +10,16 @@ pub trait Speak: Send + Sync {
     ///
     /// # Errors
     /// `InvalidRequest` for values out of range, an unknown voice or a text in which nothing can be spoken; `Unsupported`
-    /// for what this voice cannot do, such as a language that it does not speak.
+    /// for what this voice cannot do, such as a language that it does not speak, or a reference where it imitates none.
     fn speak(&self, request: SpeakRequest) -> Result<EventStream<SpeechEvent>>;
 
     /// The voices that it has; the first is the default.
     fn voices(&self) -> Vec<Voice>;
+
+    /// Whether it speaks with a voice made from a reference sound ([`SpeakRequest::reference`]).
+    fn imitates(&self) -> bool {
+        false
+    }
 }
 
 /// A request for speech.
@@ -25,6 +30,9 @@ pub struct SpeakRequest {
     pub text: String,
     /// One of [`Speak::voices`] by name; `None` is the default.
     pub voice: Option<String>,
+    /// Speak with the voice of this sound instead; only for what [`Speak::imitates`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<VoiceReference>,
     /// The language of the text as a tag such as `en` or `en-GB`; `None` is the voice's own.
     pub language: Option<String>,
     /// 1 is the voice's own pace, 2 twice as fast; from [`SpeakRequest::SLOWEST`] to [`SpeakRequest::FASTEST`].
@@ -45,11 +53,14 @@ impl SpeakRequest {
     /// The largest volume.
     pub const LOUDEST: f32 = 4.0;
 
-    /// Whether its numbers are within their ranges.
+    /// Whether its numbers are within their ranges, and its reference is a sound.
     ///
     /// # Errors
     /// `InvalidRequest` naming the number and its range.
     pub fn check(&self) -> Result<()> {
+        if let Some(reference) = &self.reference {
+            reference.check()?;
+        }
         let numbers = [
             ("speed", self.speed, Self::SLOWEST, Self::FASTEST),
             ("volume", self.volume, 0.0, Self::LOUDEST),
@@ -70,12 +81,81 @@ impl Default for SpeakRequest {
         Self {
             text: String::new(),
             voice: None,
+            reference: None,
             language: None,
             speed: 1.0,
             volume: 1.0,
             seed: None,
             client: String::new(),
         }
+    }
+}
+
+/// A sound whose voice is to be imitated: some seconds of one person who speaks.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct VoiceReference {
+    /// What the voice is called, in events and errors.
+    pub name: String,
+    /// Samples of one channel within ±1.
+    pub samples: Vec<f32>,
+    /// Samples per second.
+    pub rate: u32,
+    /// What is said in it, for models that want to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
+}
+
+impl VoiceReference {
+    /// The shortest that is taken, in seconds: less says too little of a voice.
+    pub const SHORTEST: f64 = 2.0;
+    /// The longest that is taken, in seconds.
+    pub const LONGEST: f64 = 60.0;
+    /// The rates that are taken, in samples a second.
+    pub const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
+    /// Where no sample goes beyond this there is nothing to hear: 50 dB below the loudest.
+    const QUIETEST: f32 = 0.003;
+
+    /// How long it lasts, in seconds; 0 without a rate.
+    pub fn seconds(&self) -> f64 {
+        if self.rate == 0 { 0.0 } else { self.samples.len() as f64 / f64::from(self.rate) }
+    }
+
+    /// Whether it can be the sound of a voice: its rate, its length, its samples.
+    ///
+    /// # Errors
+    /// `InvalidRequest` naming what is wrong and what is taken.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |what: String| {
+            let message = format!("the sound of the voice {:?} {what}", self.name);
+            Err(Error::new(ErrorKind::InvalidRequest, message))
+        };
+        if !Self::RATES.contains(&self.rate) {
+            let (least, most) = (Self::RATES.start(), Self::RATES.end());
+            return refuse(format!("has {} samples a second: {least} to {most} are taken", self.rate));
+        }
+        let seconds = self.seconds();
+        if !(Self::SHORTEST..=Self::LONGEST).contains(&seconds) {
+            let (least, most) = (Self::SHORTEST, Self::LONGEST);
+            return refuse(format!("lasts {seconds:.1} s: {least} to {most} s are taken"));
+        }
+        if let Some(at) = self.samples.iter().position(|x| !x.is_finite() || x.abs() > 4.0) {
+            return refuse(format!(
+                "has {} as its sample {at}: samples are numbers within ±1",
+                self.samples[at]
+            ));
+        }
+        let peak = self.samples.iter().fold(0.0f32, |peak, x| peak.max(x.abs()));
+        if peak < Self::QUIETEST {
+            return refuse("is silent: record somebody who speaks, closer to the microphone".to_owned());
+        }
+        Ok(())
+    }
+}
+
+// Without its samples, which nobody reads in a log.
+impl std::fmt::Debug for VoiceReference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "VoiceReference({:?}, {:.1} s at {} Hz)", self.name, self.seconds(), self.rate)
     }
 }
 
@@ -165,6 +245,31 @@ mod tests {
         ] {
             let says = check(speed, volume).map_err(|e| e.message().to_owned());
             assert!(says.is_err_and(|says| says.contains(part)), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_a_sound_of_some_seconds() {
+        let sound = |seconds: f64, rate: u32, sample: f32| {
+            let samples = vec![sample; (seconds * f64::from(rate)) as usize];
+            VoiceReference { name: "anna".into(), samples, rate, transcript: None }
+        };
+        assert!(sound(3.0, 16_000, 0.5).check().is_ok());
+        for (reference, part) in [
+            (sound(0.0, 16_000, 0.5), "lasts 0.0 s: 2 to 60 s"),
+            (sound(1.9, 16_000, 0.5), "lasts 1.9 s"),
+            (sound(60.1, 8_000, 0.5), "lasts 60.1 s"),
+            (sound(3.0, 0, 0.5), "has 0 samples a second: 8000 to 192000"),
+            (sound(3.0, 16_000, f32::NAN), "has NaN as its sample 0"),
+            (sound(3.0, 16_000, f32::INFINITY), "has inf as its sample 0"),
+            (sound(3.0, 16_000, 0.002), "is silent"),
+        ] {
+            let request = SpeakRequest { reference: Some(reference), ..SpeakRequest::default() };
+            let says = request.check().map_err(|e| e.message().to_owned());
+            assert!(
+                says.as_ref().is_err_and(|says| says.contains(part) && says.contains("anna")),
+                "{says:?}"
+            );
         }
     }
 }

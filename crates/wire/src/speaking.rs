@@ -105,11 +105,18 @@ fn unsupported(message: &str) -> Error {
 /// What is wrong with a request before anybody is asked.
 ///
 /// # Errors
-/// `InvalidRequest` for an empty text and numbers out of range; `Unsupported` for SSML.
+/// `InvalidRequest` for an empty text and numbers out of range; `Unsupported` for SSML and for voices to be imitated.
 pub fn check(request: &SpeakRequest) -> Result<()> {
     request.check()?;
     if request.text.trim().is_empty() {
         return Err(Error::new(ErrorKind::InvalidRequest, "there is no text to speak"));
+    }
+    if let Some(reference) = &request.reference {
+        let message = format!(
+            "voice: {:?} is a voice that is kept on this machine, and its sound is not sent to a provider",
+            reference.name
+        );
+        return Err(unsupported(&message));
     }
     if request.text.trim_start().starts_with("<speak") {
         return Err(unsupported("text: SSML is for voices on this machine; providers take plain text"));
@@ -183,6 +190,7 @@ pub(crate) fn elevenlabs_error(status: u16, body: &[u8], retry_after: Option<u64
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use parasol_core::VoiceReference;
 
     fn asked() -> SpeakRequest {
         SpeakRequest { text: "Hi.".into(), voice: Some("alloy".into()), ..SpeakRequest::default() }
@@ -212,6 +220,20 @@ mod tests {
         }
         let error = request(Protocol::Gemini, "m", "Hi.", &asked(), &standard).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_voice_that_is_kept_here_is_not_sent_away() {
+        let reference = VoiceReference {
+            name: "anna".into(),
+            samples: vec![0.5; 48_000],
+            rate: 16_000,
+            transcript: None,
+        };
+        assert!(check(&asked()).is_ok());
+        let error = check(&SpeakRequest { reference: Some(reference), ..asked() }).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("anna"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod vits;
 pub use sentences::sentences;
 pub use speaker::Speaker;
 
-use parasol_core::{Result, Voice};
+use parasol_core::{Error, ErrorKind, Result, Voice, VoiceReference};
 
 /// What is made of a text before it sounds, and what sounds.
 trait Engine: Send + Sync {
@@ -42,7 +42,18 @@ trait Engine: Send + Sync {
     /// Begins to speak with the voice of this number in [`Engine::voices`]: what is drawn comes from the seed.
     fn begin(&self, voice: usize, seed: u64) -> Box<dyn Speaking + '_>;
 
-    /// The same for the first voice with nothing drawn, where it can do without.
+    /// Whether [`Engine::begin_as`] speaks.
+    fn imitates(&self) -> bool {
+        false
+    }
+
+    /// Begins to speak with the voice of a sound, which has been checked. May take as long as listening to it does.
+    fn begin_as(&self, reference: &VoiceReference, _seed: u64) -> Result<Box<dyn Speaking + '_>> {
+        let message = format!("this model does not speak with the voice of a sound ({:?})", reference.name);
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
+    /// As [`Engine::begin`] for the first voice with nothing drawn, where it can do without.
     fn begin_quiet(&self) -> Box<dyn Speaking + '_> {
         self.begin(0, 0)
     }

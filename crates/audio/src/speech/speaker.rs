@@ -103,7 +103,13 @@ impl Speaker {
     fn voice(&self, request: &SpeakRequest) -> Result<usize> {
         let voices = self.engine.voices();
         let refuse = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
-        let index = match &request.voice {
+        if request.reference.is_some() && !self.engine.imitates() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} cannot imitate a voice: it speaks with its own only", self.name),
+            ));
+        }
+        let index = match request.voice.as_ref().filter(|_| request.reference.is_none()) {
             None => 0,
             Some(name) => match voices.iter().position(|voice| voice.name.eq_ignore_ascii_case(name)) {
                 Some(index) => index,
@@ -119,8 +125,13 @@ impl Speaker {
         };
         let Some(voice) = voices.get(index) else { return refuse(format!("{} has no voice", self.name)) };
         let base = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        // A voice that is imitated speaks what any of the model's own does.
+        let speaks = |language: &str| {
+            let known = |voice: &Voice| base(language) == base(&voice.language);
+            known(voice) || request.reference.is_some() && voices.iter().any(known)
+        };
         match &request.language {
-            Some(language) if base(language) != base(&voice.language) => refuse(format!(
+            Some(language) if !speaks(language) => refuse(format!(
                 "the voice {} speaks {}, not {language}: choose another voice",
                 voice.name, voice.language
             )),
@@ -187,6 +198,10 @@ impl Speak for Speaker {
 
     fn voices(&self) -> Vec<Voice> {
         self.engine.voices().to_vec()
+    }
+
+    fn imitates(&self) -> bool {
+        self.engine.imitates()
     }
 }
 
@@ -313,7 +328,8 @@ impl Job {
     }
 
     fn speak(&self, out: &mut Output) -> Go {
-        let voice = self.engine.voices().get(self.voice).map_or(String::new(), |voice| voice.name.clone());
+        let own = || self.engine.voices().get(self.voice).map_or(String::new(), |voice| voice.name.clone());
+        let voice = self.request.reference.as_ref().map_or_else(own, |reference| reference.name.clone());
         out.send(Ok(SpeechEvent::Started {
             model: self.name.clone(),
             voice,
@@ -321,7 +337,13 @@ impl Job {
             total: self.request.text.len(),
             seed: self.seed,
         }))?;
-        let mut speaking = self.engine.begin(self.voice, self.seed);
+        let mut speaking = match &self.request.reference {
+            None => self.engine.begin(self.voice, self.seed),
+            Some(reference) => match self.engine.begin_as(reference, self.seed) {
+                Ok(speaking) => speaking,
+                Err(error) => return out.send(Err(error)),
+            },
+        };
         let mut done = 0;
         for step in &self.steps {
             match step {

@@ -307,4 +307,8 @@ impl Speak for VoiceLease {
     fn voices(&self) -> Vec<Voice> {
         self.speaker().voices()
     }
+
+    fn imitates(&self) -> bool {
+        self.speaker().imitates()
+    }
 }
