@@ -3,6 +3,8 @@
 
 mod english;
 mod hibari;
+#[cfg(test)]
+mod imitating;
 mod layers;
 mod noise;
 mod onnx;

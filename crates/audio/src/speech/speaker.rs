@@ -5,6 +5,7 @@ use super::reading::{Passage, Step, steps};
 use super::sentences::sentences;
 use super::vits::Vits;
 use super::{Engine, Speaking};
+use crate::mark::Marker;
 use futures_channel::mpsc::{Sender, channel};
 use parasol_core::{
     Error, ErrorKind, EventStream, Result, Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage,
@@ -29,8 +30,8 @@ const SILENCE: f32 = 1.0;
 /// A voice that reads texts. Clones share it.
 #[derive(Clone)]
 pub struct Speaker {
-    name: String,
-    engine: Arc<dyn Engine>,
+    pub(super) name: String,
+    pub(super) engine: Arc<dyn Engine>,
 }
 
 impl std::fmt::Debug for Speaker {
@@ -280,6 +281,8 @@ struct Output {
     phonemes: usize,
     first: Option<Duration>,
     begun: Instant,
+    /// Where a voice is imitated. All sound goes through here, so that none of it is without the mark.
+    marker: Option<Marker>,
 }
 
 impl Output {
@@ -294,6 +297,23 @@ impl Output {
     }
 
     fn audio(&mut self, samples: Vec<f32>, done: usize) -> Go {
+        let samples = match &mut self.marker {
+            Some(marker) => marker.push(&samples),
+            None => samples,
+        };
+        self.pass(samples, done)
+    }
+
+    /// What the mark still holds back.
+    fn rest(&mut self, done: usize) -> Go {
+        let rest = self.marker.as_mut().map_or(Vec::new(), Marker::finish);
+        self.pass(rest, done)
+    }
+
+    fn pass(&mut self, samples: Vec<f32>, done: usize) -> Go {
+        if samples.is_empty() {
+            return Go::Continue(());
+        }
         self.samples += samples.len() as u64;
         self.first.get_or_insert_with(|| self.begun.elapsed());
         self.send(Ok(SpeechEvent::Audio { samples, done }))
@@ -302,7 +322,8 @@ impl Output {
 
 impl Job {
     fn run(self, sender: Sender<Result<SpeechEvent>>) {
-        let mut out = Output { sender, samples: 0, phonemes: 0, first: None, begun: self.begun };
+        let marker = self.request.reference.is_some().then(|| Marker::new(self.engine.rate()));
+        let mut out = Output { sender, samples: 0, phonemes: 0, first: None, begun: self.begun, marker };
         // A panic is this project's fault: who listens is told.
         match catch_unwind(AssertUnwindSafe(|| self.speak(&mut out))) {
             Ok(Go::Continue(())) => {}
@@ -361,7 +382,7 @@ impl Job {
                 }
             }
         }
-        Go::Continue(())
+        out.rest(done)
     }
 
     fn passage(&self, passage: &Passage, speaking: &mut dyn Speaking, out: &mut Output) -> Go {
@@ -382,9 +403,7 @@ impl Job {
                     Ok((mut samples, phonemes)) => {
                         samples.iter_mut().for_each(|x| *x = (*x * volume).clamp(-1.0, 1.0));
                         out.phonemes += phonemes;
-                        if !samples.is_empty() {
-                            out.audio(samples, done)?;
-                        }
+                        out.audio(samples, done)?;
                     }
                     Err(error) => return out.send(Err(error)),
                 }
