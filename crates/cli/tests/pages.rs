@@ -8,12 +8,13 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "run",
     "chat",
     "transcribe",
     "listen",
     "speak",
+    "voices",
     "pull",
     "list",
     "show",

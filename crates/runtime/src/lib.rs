@@ -8,6 +8,7 @@ mod ears;
 mod far;
 mod far_ears;
 mod far_voice;
+pub mod kept;
 pub mod machine;
 mod model;
 mod models;
@@ -21,6 +22,7 @@ pub use chain::{ChainModel, OpenChat};
 pub use ears::EarsInfo;
 pub use far::Far;
 pub use far_ears::FarEars;
+pub use kept::{KeptVoice, KeptVoices, Owner};
 pub use machine::{Cache, Machine, Memory, peak_memory, usable_threads};
 pub use model::{LoadOptions, Model};
 pub use models::{
@@ -29,7 +31,7 @@ pub use models::{
 pub use runtime::Runtime;
 
 /// Sound, the models that listen and those that speak.
-pub use parasol_audio::{sound, speech, transcription};
+pub use parasol_audio::{mark, sound, speech, transcription};
 /// What doors need of the layers below the roof.
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
 pub use parasol_kernels::{Isa, KvFormat};

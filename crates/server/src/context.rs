@@ -6,6 +6,7 @@ use crate::keys::Key;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use parasol_core::{Error, ErrorKind};
+use parasol_runtime::Owner;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +60,11 @@ impl RequestContext {
     /// Who asks, for taking turns and for telling stored things of different people apart: the key's id, else the address.
     pub(crate) fn client(&self) -> &str {
         &self.0.client
+    }
+
+    /// Whose added voices it may use: the key's and the house's, or, where there are no keys, the house's.
+    pub(crate) fn owner(&self) -> Owner {
+        self.key().map_or(Owner::House, |key| Owner::Key(key.id.clone()))
     }
 
     /// Remembers a field that had no effect, for the response's head.

@@ -60,9 +60,10 @@ impl AppState {
         }
         let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
         let deadline = begun + self.options().request_timeout;
-        let (models, name) = (self.models().clone(), model.to_owned());
+        let (models, name, owner) = (self.models().clone(), model.to_owned(), ctx.owner());
         let work = tokio::task::spawn_blocking(move || {
             let lease = models.speaker(&name)?;
+            models.runtime().imitate(&owner, &name, lease.speaker(), &mut request)?;
             let events = lease.speaker().speak(request)?;
             Ok((lease, events))
         });
@@ -93,18 +94,18 @@ impl AppState {
         }
     }
 
-    /// The voices of a model, which is loaded for that.
+    /// The voices of a model, which is loaded for that, and whether it imitates others.
     ///
     /// # Errors
     /// When it is not here or is no voice; `Denied`, `Overloaded`.
-    pub(crate) async fn voices(&self, ctx: &RequestContext, model: &str) -> Result<Vec<Voice>> {
+    pub(crate) async fn voices(&self, ctx: &RequestContext, model: &str) -> Result<(Vec<Voice>, bool)> {
         allow_model(ctx, model)?;
         let place = Place::take(self)?;
         let (models, name) = (self.models().clone(), model.to_owned());
         let look = move || {
             // Also when nobody waits any more, the work takes its place.
             let _place = place;
-            models.speaker(&name).map(|lease| lease.speaker().voices())
+            models.speaker(&name).map(|lease| (lease.speaker().voices(), lease.speaker().imitates()))
         };
         tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| Err(fault()))
     }

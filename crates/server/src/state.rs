@@ -8,7 +8,7 @@ use crate::options::ServerOptions;
 use crate::storage::Storage;
 use crate::studio::House;
 use parasol_core::Result;
-use parasol_runtime::Models;
+use parasol_runtime::{KeptVoices, Models};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
@@ -67,6 +67,11 @@ impl AppState {
     /// block; call those that load or fetch from `tokio::task::spawn_blocking`.
     pub(crate) fn models(&self) -> &Arc<Models> {
         &self.0.models
+    }
+
+    /// The voices that were added. Its functions block: see [`crate::studio::blocking`].
+    pub(crate) fn kept_voices(&self) -> KeptVoices {
+        self.models().runtime().kept_voices()
     }
 
     /// The API keys.

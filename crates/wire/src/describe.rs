@@ -44,6 +44,10 @@ const BY_HAND: &[(&str, &str)] = &[
     ("system", r#"{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"object"}}]}"#),
     ("tool_choice", r#"{"anyOf":[{"type":"string"},{"type":"object"}]}"#),
     ("think", r#"{"anyOf":[{"type":"boolean"},{"type":"string"}]}"#),
+    (
+        "voice",
+        r#"{"anyOf":[{"type":"string"},{"type":"object","required":["id"],"properties":{"id":{"type":"string"}},"additionalProperties":false}]}"#,
+    ),
     ("keep_alive", r#"{"anyOf":[{"type":"string"},{"type":"number"}]}"#),
     ("format", r#"{"anyOf":[{"type":"string"},{"type":"object"}]}"#),
 ];

@@ -9,6 +9,7 @@ mod serve;
 mod speak;
 mod transcribe;
 mod units;
+mod voices;
 
 pub(crate) use generation::GenerationArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
@@ -20,6 +21,7 @@ pub(crate) use serve::{
 };
 pub(crate) use speak::SpeakArgs;
 pub(crate) use transcribe::{TranscribeArgs, TranscriptForm};
+pub(crate) use voices::{VoicesArgs, VoicesCommand};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -110,6 +112,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Read a text aloud into a sound file or a pipe
     Speak(SpeakArgs),
+    /// Keep voices to be imitated, and tell whether a sound carries the mark of one
+    Voices(VoicesArgs),
     /// Fetch models and check them
     Pull(PullArgs),
     /// List the models that are here and those that can be pulled

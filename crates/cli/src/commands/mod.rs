@@ -19,6 +19,7 @@ mod show_ears;
 pub(crate) mod speak;
 pub(crate) mod transcribe;
 pub(crate) mod usage;
+pub(crate) mod voices;
 
 use crate::exit::Outcome;
 use parasol_runtime::Runtime;

@@ -11,9 +11,9 @@ use crate::terminal::{self, Style};
 use parasol_core::{
     Error, ErrorKind, EventStream, Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage,
 };
-use parasol_runtime::Runtime;
 use parasol_runtime::sound::{SoundFormat, SoundWriter};
 use parasol_runtime::speech::Speaker;
+use parasol_runtime::{Owner, Runtime};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
     let text = if args.list_voices { String::new() } else { text(args)? };
     let speaker = open(runtime, args)?;
     if args.list_voices {
-        return list(speaker.voice());
+        return list(runtime, speaker.voice());
     }
     if args.phonemes {
         let Source::Here(speaker) = &speaker else {
@@ -48,7 +48,7 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
         };
         return speaker.phonemes(&text)?.iter().try_for_each(|sentence| output::line(sentence));
     }
-    let request = SpeakRequest {
+    let mut request = SpeakRequest {
         text,
         voice: args.voice.clone(),
         language: args.language.clone(),
@@ -57,6 +57,7 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
         seed: args.seed,
         ..SpeakRequest::default()
     };
+    runtime.imitate(&Owner::House, &reference(runtime, args)?, speaker.voice(), &mut request)?;
     if let Source::Here(speaker) = &speaker {
         // Before anything is computed: a rate that the format does not have.
         SoundWriter::new(format, speaker.rate())?;
@@ -105,11 +106,16 @@ impl Source {
     }
 }
 
-fn open(runtime: &Runtime, args: &SpeakArgs) -> Outcome<Source> {
-    let reference = match &args.model {
+/// The model that is meant.
+fn reference(runtime: &Runtime, args: &SpeakArgs) -> Outcome<String> {
+    Ok(match &args.model {
         Some(model) => model.clone(),
-        None => runtime.default_voice()?,
-    };
+        None => runtime.voice_model(&Owner::House, args.voice.as_deref())?,
+    })
+}
+
+fn open(runtime: &Runtime, args: &SpeakArgs) -> Outcome<Source> {
+    let reference = reference(runtime, args)?;
     if let Some(model) = runtime.far_voice(&reference)? {
         if args.threads.is_some() {
             output::note("--threads has no effect: this voice is computed elsewhere");
@@ -123,11 +129,16 @@ fn open(runtime: &Runtime, args: &SpeakArgs) -> Outcome<Source> {
     Ok(Source::Here(runtime.speaker(&reference, args.threads)?))
 }
 
-fn list(speaker: &dyn Speak) -> Outcome {
+/// The model's voices, and those that were added where it imitates.
+fn list(runtime: &Runtime, speaker: &dyn Speak) -> Outcome {
     let mut rows = vec![vec!["VOICE".to_owned(), "LANGUAGE".to_owned(), "WHAT".to_owned()]];
     rows.extend(
         speaker.voices().into_iter().map(|voice| vec![voice.name, voice.language, voice.description]),
     );
+    if speaker.imitates() {
+        let added = runtime.kept_voices().list(&Owner::House)?;
+        rows.extend(added.into_iter().map(|voice| vec![voice.name, String::new(), "added".to_owned()]));
+    }
     output::write(&output::table(&rows, &[], Style::stdout()))
 }
 

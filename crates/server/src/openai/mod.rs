@@ -2,6 +2,7 @@
 
 mod chat;
 mod completions;
+mod elevenlabs;
 mod models;
 mod realtime;
 mod responses;
@@ -9,6 +10,7 @@ pub(crate) mod several;
 mod speech;
 mod stream;
 mod transcription;
+mod voices;
 
 use crate::AppState;
 use crate::context::RequestContext;
@@ -58,7 +60,9 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(realtime::routes())
         .merge(responses::routes())
         .merge(speech::routes())
-        .merge(transcription::routes());
+        .merge(elevenlabs::routes())
+        .merge(transcription::routes())
+        .merge(voices::routes());
     NOT_OFFERED.iter().fold(offered, |router, path| {
         router.route(path, any(not_offered)).route(&format!("{path}/{{*rest}}"), any(not_offered))
     })

@@ -2,6 +2,7 @@
 //! described by the readers that read them (`parasol_wire::describe`), those of the studio by its types; which routes there are
 //! stands in [`routes`] and [`studio`], which `tests/openapi.rs` holds against the router.
 
+mod forms;
 mod page;
 mod routes;
 mod studio;
@@ -101,24 +102,16 @@ fn describe(operation: &Operation) -> Value {
             "type": "object", "properties": { "model": { "type": "string" } }, "required": ["model"],
             "additionalProperties": false,
         } } } });
-    } else if matches!(operation.id, "openaiTranscribe" | "openaiTranslate") {
-        it["requestBody"] = json!({ "required": true, "content": { "multipart/form-data": { "schema": transcription_form() } } });
+    } else if let Some(form) = forms::form(operation.id) {
+        it["requestBody"] =
+            json!({ "required": true, "content": { "multipart/form-data": { "schema": form } } });
+    } else if operation.id == "openaiRenameConsent" {
+        it["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": {
+            "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"],
+            "additionalProperties": false,
+        } } } });
     }
     it
-}
-
-/// The one form with a file.
-fn transcription_form() -> Value {
-    json!({ "type": "object", "required": ["file", "model"], "properties": {
-        "file": { "type": "string", "format": "binary", "description": "WAV, MP3, FLAC, OGG, Opus, M4A, WebM …" },
-        "model": { "type": "string" },
-        "language": { "type": "string" },
-        "prompt": { "type": "string" },
-        "temperature": { "type": "number", "minimum": 0, "maximum": 1 },
-        "response_format": { "type": "string", "enum": ["json", "text", "srt", "verbose_json", "vtt"] },
-        "timestamp_granularities[]": { "type": "array", "items": { "type": "string", "enum": ["word", "segment"] } },
-        "stream": { "type": "boolean" },
-    } })
 }
 
 fn reference(name: &str) -> Value {

@@ -95,6 +95,12 @@ const ITEMS: &[(&str, &str, &str)] = &[
     ("after", "string", "the page begins after this item"),
 ];
 
+/// How the recordings of consent are paged.
+const CONSENTS: &[(&str, &str, &str)] = &[
+    ("limit", "integer", "items in a page, 1 to 100"),
+    ("after", "string", "the page begins after this item"),
+];
+
 /// What a session is with.
 const TALK: &[(&str, &str, &str)] = &[
     ("model", "string", "the model that answers; with intent=transcription the one that listens"),
@@ -213,6 +219,73 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Answer::Sound,
     ),
     Operation {
+        query: CONSENTS,
+        ..get(
+            "/v1/audio/voice_consents",
+            "openaiConsents",
+            "OpenAI",
+            "List the recordings in which people agree to be imitated",
+            Answer::Object(&["object", "data", "has_more"]),
+        )
+    },
+    Operation {
+        method: "post",
+        ..get(
+            "/v1/audio/voice_consents",
+            "openaiAddConsent",
+            "OpenAI",
+            "Keep a recording in which somebody agrees to be imitated",
+            Answer::Object(&["id", "object"]),
+        )
+    },
+    get(
+        "/v1/audio/voice_consents/{id}",
+        "openaiConsent",
+        "OpenAI",
+        "Describe such a recording",
+        Answer::Object(&["id", "object"]),
+    ),
+    Operation {
+        method: "post",
+        ..get(
+            "/v1/audio/voice_consents/{id}",
+            "openaiRenameConsent",
+            "OpenAI",
+            "Give such a recording another name",
+            Answer::Object(&["id", "object"]),
+        )
+    },
+    Operation {
+        method: "delete",
+        ..get(
+            "/v1/audio/voice_consents/{id}",
+            "openaiDeleteConsent",
+            "OpenAI",
+            "Remove such a recording",
+            Answer::Object(&["id", "object", "deleted"]),
+        )
+    },
+    Operation {
+        method: "post",
+        ..get(
+            "/v1/audio/voices",
+            "openaiAddVoice",
+            "OpenAI",
+            "Add a voice from a sample, with a recording of consent",
+            Answer::Object(&["id", "object", "name"]),
+        )
+    },
+    Operation {
+        method: "delete",
+        ..get(
+            "/v1/audio/voices/{id}",
+            "openaiDeleteVoice",
+            "OpenAI",
+            "Remove an added voice",
+            Answer::Object(&["id", "object", "deleted"]),
+        )
+    },
+    Operation {
         query: SOUND,
         ..post(
             "/v1/text-to-speech/{voice}",
@@ -235,6 +308,33 @@ pub(super) const OPERATIONS: &[Operation] = &[
         )
     },
     get("/v1/voices", "elevenlabsVoices", "ElevenLabs", "List the voices", Answer::Object(&["voices"])),
+    Operation {
+        method: "post",
+        ..get(
+            "/v1/voices/add",
+            "elevenlabsAddVoice",
+            "ElevenLabs",
+            "Add a voice from samples, with the consent of who speaks",
+            Answer::Object(&["voice_id"]),
+        )
+    },
+    get(
+        "/v1/voices/{voice}",
+        "elevenlabsVoice",
+        "ElevenLabs",
+        "Describe a voice",
+        Answer::Object(&["voice_id", "name", "category"]),
+    ),
+    Operation {
+        method: "delete",
+        ..get(
+            "/v1/voices/{voice}",
+            "elevenlabsDeleteVoice",
+            "ElevenLabs",
+            "Remove an added voice",
+            Answer::Object(&["status"]),
+        )
+    },
     post(
         "/v1/messages",
         "anthropicMessages",

@@ -1,6 +1,7 @@
 //! The studio: the page and the routes under `/api/parasol` that it lives on. Who comes in is the door's, computing the roof's.
 
 mod access;
+mod added;
 mod answers;
 mod assets;
 mod conversations;
@@ -18,6 +19,7 @@ mod system;
 mod transfer;
 mod usage;
 
+pub(crate) use access::blocking;
 pub(crate) use assets::{is_page, page};
 pub(crate) use house::{House, close, end, keep, take_up};
 
@@ -27,6 +29,7 @@ use pulls::Pull;
 
 /// The types that the OpenAPI document describes.
 pub(crate) mod described {
+    pub(crate) use super::added::{AddedVoice, AddedVoices};
     pub(crate) use super::answers::{ContextCount, NewAnswer, Prompt};
     pub(crate) use super::conversations::{
         ConversationChange, ConversationPage, NewConversation, NewMessage, WholeConversation,
@@ -48,6 +51,7 @@ pub(crate) mod described {
 /// The routes of the studio.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
+        .merge(added::routes())
         .merge(answers::routes())
         .merge(assets::routes())
         .merge(conversations::routes())

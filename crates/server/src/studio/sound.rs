@@ -1,6 +1,7 @@
 //! Speech and transcription for the page: the work that is done under `/v1/audio`, told event by event, so that a text is heard and
 //! a sound is read while the rest is still being made. Who goes away ends the work.
 
+use super::access::blocking;
 use super::conversations::{asked_for, invalid};
 use super::events::response;
 use crate::AppState;
@@ -52,7 +53,7 @@ pub(crate) struct SoundModels {
 pub(crate) struct VoiceList {
     /// The model.
     model: String,
-    /// Its voices; the first is its default.
+    /// Its voices; the first is its default. Where it imitates, those that were added follow.
     voices: Vec<VoiceName>,
 }
 
@@ -133,13 +134,23 @@ async fn voices(
             Some(model) => model,
             None => state.models().runtime().default_voice()?,
         };
-        let found = state.voices(&ctx, &model).await.map_err(wrong_model("model"))?;
+        let (found, imitates) = state.voices(&ctx, &model).await.map_err(wrong_model("model"))?;
         let named = |voice: parasol_core::Voice| VoiceName {
             name: voice.name,
             language: voice.language,
             description: voice.description,
         };
-        Ok(Json(VoiceList { model, voices: found.into_iter().map(named).collect() }))
+        let mut voices: Vec<_> = found.into_iter().map(named).collect();
+        if imitates {
+            let owner = ctx.owner();
+            let added = blocking(&state, move |state| state.kept_voices().list(&owner)).await?;
+            voices.extend(added.into_iter().map(|voice| VoiceName {
+                name: voice.name,
+                language: String::new(),
+                description: "added".into(),
+            }));
+        }
+        Ok(Json(VoiceList { model, voices }))
     };
     find.await.map_err(|e: Error| ctx.refuse(e))
 }
@@ -157,7 +168,11 @@ async fn say(state: &AppState, ctx: &RequestContext, asked: NewSpeech) -> Result
     let format = format.map_err(|e| invalid(format!("format: {}", e.message())))?;
     let model = match asked.model.filter(|name| !name.is_empty()) {
         Some(model) => model,
-        None => state.models().runtime().default_voice()?,
+        None => {
+            let (owner, voice) = (ctx.owner(), asked.voice.clone());
+            let find = move |state: &AppState| state.models().runtime().voice_model(&owner, voice.as_deref());
+            blocking(state, find).await?
+        }
     };
     let total = asked.text.len();
     let request = SpeakRequest {

@@ -20,6 +20,7 @@ mod settings;
 pub mod speech;
 mod tools;
 pub mod transcription;
+pub mod voices;
 
 pub(crate) use content::{uncited, unmarked};
 pub use settings::Settings;

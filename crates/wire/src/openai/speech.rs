@@ -1,6 +1,6 @@
 //! `POST /v1/audio/speech`: the request, and its answer as events where that is asked for.
 
-use crate::fields::{Fields, Spelling, invalid};
+use crate::fields::{self, Fields, Spelling, invalid};
 use crate::sse::SseEvent;
 use parasol_core::{Result, SpeakRequest};
 use serde_json::{Value, json};
@@ -40,7 +40,16 @@ impl SpeechCall {
         let mut f = Fields::new(body, "", Spelling::Exact)?;
         let mut call = Self { model: f.need_string("model")?, ..Self::default() };
         call.request.text = f.need_string("input")?;
-        call.request.voice = f.string("voice")?;
+        call.request.voice = match f.take("voice") {
+            // A custom voice.
+            Some(object @ Value::Object(_)) => {
+                let mut voice = Fields::new(object, f.at("voice"), Spelling::Exact)?;
+                let id = voice.need_string("id")?;
+                voice.finish()?;
+                Some(id)
+            }
+            other => other.map(|name| fields::string(name, &f.at("voice"))).transpose()?,
+        };
         let (slowest, fastest) = (SpeakRequest::SLOWEST, SpeakRequest::FASTEST);
         call.request.speed = f.number("speed", slowest, fastest)?.unwrap_or(1.0);
         // Beyond the protocol, as other fields of the vocabulary are taken under their own names.
@@ -95,11 +104,15 @@ mod tests {
         call.at_home();
         assert_eq!((call.request.voice, call.request.speed, call.events), (None, 2.0, true));
         assert_eq!(call.noted, ["voice", "instructions"]);
+        let custom = json!({ "model": "m", "input": "Hi", "voice": { "id": "voice_1" } });
+        assert_eq!(SpeechCall::read(custom).unwrap().request.voice.as_deref(), Some("voice_1"));
         for (body, part) in [
             (json!({ "model": "m" }), "input"),
             (json!({ "model": "m", "input": "x", "speed": 9 }), "speed"),
             (json!({ "model": "m", "input": "x", "stream_format": "x" }), "stream_format"),
             (json!({ "model": "m", "input": "x", "pitch": 1 }), "pitch"),
+            (json!({ "model": "m", "input": "x", "voice": 1 }), "voice"),
+            (json!({ "model": "m", "input": "x", "voice": { "name": "x" } }), "voice.id"),
         ] {
             let error = SpeechCall::read(body).unwrap_err();
             assert!(error.message().contains(part), "{error}");

@@ -1,4 +1,4 @@
-// Made by `npm run types` of openapi.json (SHA-256 c437faf29a375d2294efd22b5e793ba75fc57b3efd762bad3ece88efb0c01ef7): do not edit.
+// Made by `npm run types` of openapi.json (SHA-256 fd64d2f7a8c5c6e39a689dc837ebdd3f1787a1c825eb924dac3a1087574076b4): do not edit.
 
 export interface paths {
     "/session": {
@@ -537,6 +537,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/added-voices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The voices that were added, and what to know before one is */
+        get: operations["addedVoices"];
+        put?: never;
+        /** Add the voice of a recording */
+        post: operations["addVoice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/added-voices/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an added voice */
+        delete: operations["removeVoice"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/speech": {
         parameters: {
             query?: never;
@@ -575,6 +610,41 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A voice that was added. */
+        AddedVoice: {
+            id: string;
+            name: string;
+            /**
+             * Format: double
+             * @description How long its recording lasts.
+             */
+            seconds: number;
+            /**
+             * Format: uint64
+             * @description When it was added, in seconds since 1970.
+             */
+            created: number;
+            /** @description Whether the caller may remove it. */
+            own: boolean;
+        };
+        /** @description The voices that were added, and what somebody has to know who adds one. */
+        AddedVoices: {
+            /** @description Those that the caller may speak with, its own first. */
+            voices: components["schemas"]["AddedVoice"][];
+            /** @description Models that can imitate them; they may not be here yet. */
+            models: string[];
+            /** @description What is told before a voice is added … */
+            notice: string;
+            /** @description … and what is stated by adding it. */
+            words: string;
+            /**
+             * Format: double
+             * @description The shortest and the longest recording that is taken, in seconds.
+             */
+            shortest: number;
+            /** Format: double */
+            longest: number;
+        };
         /** @description Time that an answer took. */
         AnswerTimings: {
             /** Format: double */
@@ -1576,7 +1646,7 @@ export interface components {
         VoiceList: {
             /** @description The model. */
             model: string;
-            /** @description Its voices; the first is its default. */
+            /** @description Its voices; the first is its default. Where it imitates, those that were added follow. */
             voices: components["schemas"]["VoiceName"][];
         };
         /** @description A voice. */
@@ -4450,6 +4520,213 @@ export interface operations {
             };
             /** @description There is no room, or too much runs already */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    addedVoices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedVoices"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    addVoice: {
+        parameters: {
+            query?: {
+                /** @description what the voice is to be called */
+                name?: string;
+                /** @description true: the person who speaks has given permission */
+                consent?: boolean;
+                /** @description what is said in the recording */
+                transcript?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The answer */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedVoice"];
+                };
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+        };
+    };
+    removeVoice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description An API key or a session is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description The key, or the page that asks, may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParasolError"];
+                };
+            };
+            /** @description Too many requests, or too many wrong keys */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -38,6 +38,8 @@ export type ContextCount = Schemas["ContextCount"];
 export type ImportReport = Schemas["ImportReport"];
 export type SoundModels = Schemas["SoundModels"];
 export type VoiceList = Schemas["VoiceList"];
+export type AddedVoice = Schemas["AddedVoice"];
+export type AddedVoices = Schemas["AddedVoices"];
 export type VoiceName = Schemas["VoiceName"];
 
 /** What GET /events tells of, by event name. */

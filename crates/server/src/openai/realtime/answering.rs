@@ -165,10 +165,9 @@ impl Asking {
             Modality::Text => None,
             Modality::Audio => {
                 let voicing = &speech.voicing;
-                let (lease, name) = voice(&self.state, &self.ctx, voicing.own_voice()).await?;
+                let (lease, request) = voice(&self.state, &self.ctx, voicing.own_voice()).await?;
                 let client = self.ctx.client().to_owned();
-                let request =
-                    SpeakRequest { voice: name, speed: voicing.speed, client, ..SpeakRequest::default() };
+                let request = SpeakRequest { speed: voicing.speed, client, ..request };
                 Some(Saying::new(Arc::new(lease), request, voicing.format.rate))
             }
         };

@@ -3,14 +3,15 @@
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::generate::{allow_model, fault};
-use parasol_core::{Error, ErrorKind, Result, Speak};
+use parasol_core::{Error, ErrorKind, Result, Speak, SpeakRequest};
 use parasol_runtime::{Models, VoiceLease};
 use std::sync::Arc;
 
-/// A loaded model with the name of one of its voices; `None` is its default.
-pub(super) type Chosen = (VoiceLease, Option<String>);
+/// A loaded model, and what it is to speak with: its default voice, another of its own, or one that was added.
+pub(super) type Chosen = (VoiceLease, SpeakRequest);
 
-/// The voice of this name: one of the default model's, a model, or `MODEL/VOICE`; `None` is the default model's default.
+/// The voice of this name: one of the default model's, one that was added, a model, or `MODEL/VOICE`; `None` is the default model's
+/// default.
 ///
 /// # Errors
 /// `Denied` for a model that the key may not use; `NotFound` and those of loading.
@@ -26,30 +27,37 @@ fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Resul
         models.speaker(model)
     };
     let default = models.runtime().default_voice()?;
-    let Some(name) = name else { return Ok((load(&default)?, None)) };
+    let Some(name) = name else { return Ok((load(&default)?, SpeakRequest::default())) };
     if name == default {
-        return Ok((load(&default)?, None));
+        return Ok((load(&default)?, SpeakRequest::default()));
     }
-    let own = |lease: &VoiceLease, voice: &str| {
-        lease.voices().iter().find(|it| it.name.eq_ignore_ascii_case(voice)).map(|it| it.name.clone())
+    let own = |lease: &VoiceLease, model: &str, voice: &str| -> Result<Option<SpeakRequest>> {
+        let mut request = SpeakRequest { voice: Some(voice.to_owned()), ..SpeakRequest::default() };
+        let known = lease.voices().into_iter().find(|it| it.name.eq_ignore_ascii_case(voice));
+        if let Some(known) = known {
+            return Ok(Some(SpeakRequest { voice: Some(known.name), ..request }));
+        }
+        models.runtime().imitate(&ctx.owner(), model, lease, &mut request)?;
+        Ok(request.reference.is_some().then_some(request))
     };
     // A name that means a model goes before a voice of another's.
     let mut denied = None;
     if let Some(lease) = there(load(name), &mut denied)? {
-        return Ok((lease, None));
+        return Ok((lease, SpeakRequest::default()));
     }
     if let Some((model, voice)) = name.rsplit_once('/')
         && let Some(lease) = there(load(model), &mut denied)?
-        && let Some(voice) = own(&lease, voice)
+        && let Some(request) = own(&lease, model, voice)?
     {
-        return Ok((lease, Some(voice)));
+        return Ok((lease, request));
     }
+    let default = models.runtime().voice_model(&ctx.owner(), Some(name))?;
     let lease = match load(&default) {
         Ok(lease) => lease,
         Err(error) => return Err(denied.unwrap_or(error)),
     };
-    match own(&lease, name) {
-        Some(voice) => Ok((lease, Some(voice))),
+    match own(&lease, &default, name)? {
+        Some(request) => Ok((lease, request)),
         None => Err(denied.unwrap_or_else(|| unknown(name, &lease))),
     }
 }

@@ -20,6 +20,31 @@ pub(super) const ROUTES: &[Route] = &[
             Reply::Json(200, of::<it::VoiceList>),
         )
     },
+    get(
+        "/api/parasol/added-voices",
+        "addedVoices",
+        "The voices that were added, and what to know before one is",
+        Reply::Json(200, of::<it::AddedVoices>),
+    ),
+    Route {
+        takes: Takes::Sound,
+        query: &[
+            ("name", "string", "what the voice is to be called"),
+            ("consent", "boolean", "true: the person who speaks has given permission"),
+            ("transcript", "string", "what is said in the recording"),
+        ],
+        ..post(
+            "/api/parasol/added-voices",
+            "addVoice",
+            "Add the voice of a recording",
+            Reply::Json(201, of::<it::AddedVoice>),
+        )
+    },
+    Route {
+        method: "delete",
+        refusals: &[404],
+        ..get("/api/parasol/added-voices/{id}", "removeVoice", "Remove an added voice", Reply::Nothing)
+    },
     Route {
         body: Some(of::<it::NewSpeech>),
         refusals: &[404, 500, 503, 504],

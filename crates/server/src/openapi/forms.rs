@@ -1,0 +1,50 @@
+//! The forms with files in the document. Their readers take fields one by one, so that they are described by hand.
+
+use serde_json::{Value, json};
+
+/// The form that an operation takes, if it takes one.
+pub(super) fn form(id: &str) -> Option<Value> {
+    let text = || json!({ "type": "string" });
+    let sound = || json!({ "type": "string", "format": "binary", "description": "WAV, MP3, FLAC, OGG, Opus, M4A, WebM …" });
+    let (required, properties): (&[&str], Value) = match id {
+        "openaiTranscribe" | "openaiTranslate" => (
+            &["file", "model"],
+            json!({
+                "file": sound(),
+                "model": text(),
+                "language": text(),
+                "prompt": text(),
+                "temperature": { "type": "number", "minimum": 0, "maximum": 1 },
+                "response_format": { "type": "string", "enum": ["json", "text", "srt", "verbose_json", "vtt"] },
+                "timestamp_granularities[]": { "type": "array", "items": { "type": "string", "enum": ["word", "segment"] } },
+                "stream": { "type": "boolean" },
+            }),
+        ),
+        "openaiAddConsent" => (
+            &["name", "language", "recording"],
+            json!({ "name": text(), "language": { "type": "string", "description": "a tag such as en-US" }, "recording": sound() }),
+        ),
+        "openaiAddVoice" => (
+            &["name", "consent", "audio_sample"],
+            json!({
+                "name": text(),
+                "consent": { "type": "string", "description": "the id of a recording of consent" },
+                "audio_sample": sound(),
+                "type": { "type": "string", "enum": ["audio_sample"] },
+            }),
+        ),
+        "elevenlabsAddVoice" => (
+            &["name", "files", "consent"],
+            json!({
+                "name": text(),
+                "files": { "type": "array", "minItems": 1, "items": sound() },
+                "description": text(),
+                "consent": { "type": "string", "enum": ["true"], "description": "the person who speaks has given it" },
+                "labels": { "type": "string", "description": "JSON; the label consent stands for the field" },
+                "remove_background_noise": { "type": "string", "enum": ["false"] },
+            }),
+        ),
+        _ => return None,
+    };
+    Some(json!({ "type": "object", "required": required, "properties": properties }))
+}
