@@ -119,7 +119,7 @@ impl Search {
     fn look(&mut self) {
         let end = self.begin + self.frames.len();
         for stretch in STRETCHES {
-            if end >= stretch && end % (stretch / 2) == 0 {
+            if end >= stretch && end.is_multiple_of(stretch / 2) {
                 self.stretch(stretch);
             }
         }
@@ -134,7 +134,7 @@ impl Search {
     fn finish(mut self, seconds: f64) -> Finding {
         for stretch in STRETCHES {
             let all = self.frames.len().min(stretch);
-            if all >= LEAST && (self.begin + self.frames.len()) % (stretch / 2) != 0 {
+            if all >= LEAST && !(self.begin + self.frames.len()).is_multiple_of(stretch / 2) {
                 self.stretch(all);
             }
         }

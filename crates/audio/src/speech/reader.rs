@@ -6,6 +6,7 @@ use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::Compute;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Phonemes that are spoken at once.
 const MOST_PHONEMES: usize = 400;
@@ -22,7 +23,7 @@ impl Reader {
     /// When a file is missing or damaged; what `network` says.
     pub(super) fn open_beside<N: Send>(
         folder: &Path,
-        compute: &Compute,
+        compute: &Arc<Compute>,
         network: impl FnOnce() -> Result<N> + Send,
     ) -> Result<(Self, N)> {
         let vocabulary: HashMap<char, usize> = parse_json(&read(folder, "vocab.json")?, "vocab.json")?;

@@ -78,8 +78,7 @@ pub(crate) unsafe fn tanh_by_ratio<S: Simd>(s: S, x: S::F) -> S::F {
     let x = s.max(s.min(x, s.splat(9.0)), s.splat(-9.0));
     let square = s.mul(x, x);
     let mut p = s.splat(-2.760_768_4e-16);
-    for c in
-        [2.000_187_9e-13, -8.604_672e-11, 5.122_297_3e-8, 1.485_722_35e-5, 6.372_619_5e-4, 4.893_524_6e-3]
+    for c in [2.000_188e-13, -8.604_672e-11, 5.122_297_3e-8, 1.485_722_35e-5, 6.372_619_5e-4, 4.893_524_6e-3]
     {
         p = s.fma(p, square, s.splat(c));
     }
@@ -99,7 +98,7 @@ pub(crate) unsafe fn sigmoid_by_ratio<S: Simd>(s: S, x: S::F) -> S::F {
     let x = s.max(s.min(x, s.splat(18.0)), s.splat(-18.0));
     let square = s.mul(x, x);
     let mut p = s.splat(4.370_31e-11);
-    for c in [1.156_273_2e-7, 6.085_748_8e-5, 8.513_771e-3, 0.248_287_95] {
+    for c in [1.156_273_2e-7, 6.085_749e-5, 8.513_771e-3, 0.248_287_95] {
         p = s.fma(p, square, s.splat(c));
     }
     let mut q = s.splat(6.102_473_7e-13);
@@ -237,7 +236,7 @@ pub(crate) unsafe fn sin_but_sign<S: Simd>(s: S, x: S::F) -> S::F {
         r = s.add(s.mul(n, s.splat(c)), r);
     }
     let square = s.mul(r, r);
-    let mut even = s.splat(-1.959_234_1e-4);
+    let mut even = s.splat(-1.959_234e-4);
     for c in [8.332_687e-3, -0.166_666_62] {
         even = s.add(s.mul(even, square), s.splat(c));
     }

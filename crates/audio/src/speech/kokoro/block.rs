@@ -74,7 +74,7 @@ impl Block {
         };
         let aside = self.aside.as_ref().map(|filter| filter.run(compute, x, compute.range(x), None));
         let mut out = self.conv2.run(compute, &y, range, Some(aside.as_deref().unwrap_or(x)));
-        out.iter_mut().for_each(|x| *x /= 1.414_213_5);
+        out.iter_mut().for_each(|x| *x /= std::f32::consts::SQRT_2);
         out
     }
 }

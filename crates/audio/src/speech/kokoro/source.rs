@@ -254,7 +254,7 @@ fn sine(x: f32) -> f32 {
     let square = rest * rest;
     let turns = turns as i64;
     let value = if turns & 1 == 0 {
-        let p = (-1.959_234_1e-4 * square + 8.332_687e-3) * square - 0.166_666_62;
+        let p = (-1.959_234e-4 * square + 8.332_687e-3) * square - 0.166_666_62;
         p * square * rest + rest
     } else {
         let p = (2.437_226_6e-5 * square - 1.388_652e-3) * square + 4.166_662e-2;

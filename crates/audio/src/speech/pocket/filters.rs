@@ -135,7 +135,7 @@ impl Filter {
 
 /// A part of a SEANet (Tagliasacchi et al., 2020).
 enum Part {
-    Filter(Filter),
+    Filter(Box<Filter>),
     /// Two filters, and what came in.
     Block(Box<[Filter; 2]>),
 }
@@ -212,7 +212,7 @@ impl Opening<'_> {
         self.index += usize::from(activated);
         let name = format!("{}.model.{}.conv", self.name, self.index);
         let filter = Filter::open(self.weights, self.compute, &name, size, self.net.pad_mode, true)?;
-        self.parts.push(Part::Filter(if activated { filter.after_elu() } else { filter }));
+        self.parts.push(Part::Filter(Box::new(if activated { filter.after_elu() } else { filter })));
         self.index += 1;
         Ok(())
     }
@@ -221,7 +221,7 @@ impl Opening<'_> {
         self.index += 1;
         let name = format!("{}.model.{}.convtr", self.name, self.index);
         let filter = Filter::transposed(self.weights, self.compute, &name, size)?;
-        self.parts.push(Part::Filter(filter.after_elu()));
+        self.parts.push(Part::Filter(Box::new(filter.after_elu())));
         self.index += 1;
         Ok(())
     }

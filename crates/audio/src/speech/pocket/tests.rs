@@ -150,7 +150,7 @@ fn a_whole_text_sounds_as_in_the_package() {
         let rows = memory.position;
         let drawn = || Source::Given(expected.rows("whole_noise").into());
         let mut voiced = Voiced { pocket, memory, rows, noise: drawn(), work: Work::default() };
-        assert_eq!(pocket.places(SPOKEN).unwrap(), [0..SPOKEN.len()]);
+        assert_eq!(pocket.places(SPOKEN).unwrap(), vec![0..SPOKEN.len(); 1]);
         let want = expected.get("whole");
         for _ in 0..2 {
             let (sound, tokens) = voiced.sound(SPOKEN, 1.0).unwrap();
