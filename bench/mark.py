@@ -14,6 +14,7 @@ import pathlib
 import random
 import subprocess
 import tempfile
+import wave
 
 # What is done to the marked sound: the format that it passes through, with ffmpeg's arguments.
 CHANGES = {
@@ -51,7 +52,8 @@ def ffmpeg(*arguments):
 
 
 def length(path):
-    return float(run("ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", path))
+    with wave.open(str(path)) as file:
+        return file.getnframes() / file.getframerate()
 
 
 def check(tool, paths):
@@ -99,7 +101,7 @@ def main():
     wrong = [path.name for path, (marked, _) in zip(files, plain) if marked]
     lowest = min((chance for _, chance in plain), default=0.0)
     total = sum(length(path) for path in files)
-    print(f"unmarked: {len(wrong)} of {len(files)} files ({total / 60:.0f} min) called marked {wrong}; lowest chance 10^{lowest:.1f}")
+    print(f"unmarked: {len(wrong)} of {len(files)} files ({total / 60:.0f} min) called marked {wrong}; lowest chance 10^{lowest:.1f}", flush=True)
     pick = random.Random(1)
     long = [path for path in files if length(path) >= asked.seconds + 0.5]
     chosen = pick.sample(long, min(asked.most, len(long)))
@@ -113,7 +115,7 @@ def main():
             ffmpeg("-ss", begin, "-t", asked.seconds, "-i", whole, cut)
             cuts.append(cut)
         below.sort()
-        print(f"the mark is {below[0]:.1f} to {below[-1]:.1f} dB below the speech, median {below[len(below) // 2]:.1f}")
+        print(f"the mark is {below[0]:.1f} to {below[-1]:.1f} dB below the speech, median {below[len(below) // 2]:.1f}", flush=True)
         print(f"{len(cuts)} cuts of {asked.seconds:g} s, found after:")
         with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
             for change in CHANGES:
