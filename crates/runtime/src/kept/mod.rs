@@ -184,7 +184,7 @@ impl KeptVoices {
         let voice = self.find(owner, name)?.ok_or_else(|| unknown("voice", name))?;
         if voice.owner != *owner {
             let message = format!(
-                "the voice {} belongs to this machine: `parasol voices rm` on it removes it",
+                "the voice {} belongs to the machine, not to this key: it cannot be removed with it",
                 voice.name
             );
             return Err(Error::new(ErrorKind::Denied, message));
