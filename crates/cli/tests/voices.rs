@@ -80,7 +80,7 @@ fn a_terminal_is_asked_and_a_no_adds_nothing() {
     let path = file(&home, "anna.wav", &noise(4));
     for (answer, is_kept) in [("n", false), ("", false), ("y", true)] {
         let mut command = home.parasol(&["voices", "add", "anna", &path]);
-        command.env("TERM", "dumb");
+        command.env("TERM", "dumb").stdin(std::process::Stdio::inherit());
         let mut session = rexpect::session::spawn_command(command, Some(20_000)).unwrap();
         session.exp_string("Do you state this?").unwrap();
         session.send_line(answer).unwrap();

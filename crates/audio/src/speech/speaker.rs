@@ -23,6 +23,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+/// Voices that an error names; the others it counts.
+const MOST_NAMED: usize = 40;
+
 /// Pieces of sound that may wait for a reader who is behind.
 const AHEAD: usize = 4;
 /// Samples of a pause that are sent at once, in seconds.
@@ -119,12 +122,7 @@ impl Speaker {
             Some(name) => match voices.iter().position(|voice| voice.name.eq_ignore_ascii_case(name)) {
                 Some(index) => index,
                 None => {
-                    let names: Vec<_> = voices.iter().take(12).map(|voice| voice.name.as_str()).collect();
-                    return refuse(format!(
-                        "{} has no voice {name:?}: it has {}",
-                        self.name,
-                        names.join(", ")
-                    ));
+                    return refuse(format!("{} has no voice {name:?}: it has {}", self.name, listed(voices)));
                 }
             },
         };
@@ -465,5 +463,13 @@ fn wait<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
             return value;
         }
         std::thread::park();
+    }
+}
+
+fn listed(voices: &[Voice]) -> String {
+    let names: Vec<_> = voices.iter().take(MOST_NAMED).map(|voice| voice.name.as_str()).collect();
+    match voices.len().saturating_sub(MOST_NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
