@@ -15,7 +15,7 @@ test("dictation and recording say that the microphone is blocked", async ({ page
   await trouble.getByRole("button", { name: "Close" }).click();
   await expect(trouble).toHaveCount(0);
   await page.goto(`${server.url}/voices`);
-  await page.getByRole("button", { name: "Record" }).click();
+  await page.getByRole("button", { name: "Record", exact: true }).click();
   await expect(page.locator('[data-trouble="refused"]')).toBeVisible();
   await judge(page, "voices-refused-light");
 });

@@ -26,7 +26,7 @@ for (const [mode, use] of Object.entries(MODES)) {
       await page.getByRole("button", { name: "Export" }).click();
       await judge(page, `voices-export-${mode}`);
       await page.keyboard.press("Escape");
-      await page.getByRole("button", { name: "Record" }).click();
+      await page.getByRole("button", { name: "Record", exact: true }).click();
       await expect(page.getByRole("timer", { name: "Recorded" })).toHaveText("0:02", { timeout: 20_000 });
       await judge(page, `voices-record-${mode}`);
     });

@@ -147,7 +147,7 @@ test("a sound is dropped, written down, read along with word by word, and export
     held.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], "talk.wav", { type: "audio/wav" }));
     return held;
   }, bytes);
-  await page.getByRole("heading", { name: "Voices" }).dispatchEvent("drop", { dataTransfer: transfer });
+  await page.getByRole("heading", { name: "Voices", exact: true }).dispatchEvent("drop", { dataTransfer: transfer });
   const article = page.locator("[data-transcript]");
   await expect(page.locator('[data-transcript="done"]')).toBeVisible({ timeout: 60_000 });
   await expect(article).toContainText("English");
@@ -206,7 +206,7 @@ test("what is no sound is told, and a silence has no words", async ({ page, anot
 test("what the microphone hears is written down, and can be heard again", async ({ page, another }) => {
   const server = await another(VOICES);
   await open(page, server);
-  await page.getByRole("button", { name: "Record" }).click();
+  await page.getByRole("button", { name: "Record", exact: true }).click();
   await expect(page.getByRole("timer", { name: "Recorded" })).toHaveText("0:04", { timeout: 20_000 });
   await page.getByRole("button", { name: "Stop and write down" }).click();
   await expect(page.locator('[data-transcript="done"]')).toBeVisible({ timeout: 60_000 });
