@@ -23,7 +23,6 @@ import tempfile
 import time
 
 import numpy as np
-import onnxruntime
 
 TEXT = (
     "The quick brown fox jumps over the lazy dog. She sells sea shells by the sea shore. "
@@ -51,6 +50,8 @@ def hibari(args):
 
 
 def open_session(args, path):
+    import onnxruntime  # not where another bench takes its classes from here
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = args.threads
     options.inter_op_num_threads = 1
@@ -190,7 +191,7 @@ def main():
             show(paired(max(args.rounds // 2, 1), lambda: firsts.append(ours.ask(f"text {long}")) or firsts[-1][1], lambda: read(long.read_text())))
         else:
             firsts += [ours.ask(f"text {long}") for _ in range(2)]
-        rest = [seconds for seconds, _ in firsts[1:]]
+        rest = [answer[0] for answer in firsts[1:]]
         print(f"first sound: {firsts[0] * 1000:.1f} ms right after loading, then median {statistics.median(rest) * 1000:.1f} ms")
         ours.end()
 
