@@ -58,7 +58,7 @@ fn changed(changes: &[u8]) -> SmallVoice {
                 let setting = usize::from(what >> 3) % filter.settings.len();
                 filter.settings[setting].1.fill(number);
             }
-            _ => filter.weights_of = Some(voice.filters[size % filters].name.clone()),
+            _ => voice.filters[part].weights_of = Some(voice.filters[size % filters].name.clone()),
         }
         if voice.filters.is_empty() {
             break;
