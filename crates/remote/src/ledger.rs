@@ -83,6 +83,29 @@ pub(crate) struct Promise(i64);
 /// What is being done aside.
 pub(crate) type Aside<T> = oneshot::Receiver<T>;
 
+/// What was promised aside, on its way to who asked for it. It is taken back if nobody is there any more.
+#[derive(Debug)]
+pub(crate) struct OnItsWay {
+    ledger: Arc<Ledger>,
+    promise: Option<Promise>,
+}
+
+impl OnItsWay {
+    /// It has arrived.
+    pub(crate) fn taken(mut self) -> Option<Promise> {
+        self.promise.take()
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        if let Some(promise) = self.promise.take() {
+            // Nobody waits for it.
+            drop(self.ledger.aside(|it| it.release(Some(promise))));
+        }
+    }
+}
+
 impl Ledger {
     /// The book in this folder, which is made when there is something to write.
     #[must_use]
@@ -105,13 +128,15 @@ impl Ledger {
         told
     }
 
-    /// The same for a promise. One that nobody is there to hear of is taken back.
-    pub(crate) fn promise_aside(self: &Arc<Self>, asked: Promised) -> Aside<Result<Option<Promise>>> {
+    /// The same for a promise. One that nobody waits for any more is not made.
+    pub(crate) fn promise_aside(self: &Arc<Self>, asked: Promised) -> Aside<Result<OnItsWay>> {
         let (done, told) = oneshot::channel();
-        let it = Arc::clone(self);
+        let ledger = Arc::clone(self);
         self.scribe.write(Box::new(move || {
-            if let Err(Ok(promise)) = done.send(it.promise(&asked)) {
-                it.release(promise);
+            if !done.is_closed() {
+                let promised = ledger.promise(&asked).map(|promise| OnItsWay { ledger, promise });
+                // Without a listener it takes itself back.
+                let _ = done.send(promised);
             }
         }));
         told

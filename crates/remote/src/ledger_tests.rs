@@ -211,10 +211,17 @@ fn what_is_done_aside_keeps_its_order_and_nobody_waiting() {
     let (two, three) = runtime.block_on(async { (two.await.unwrap(), three.await.unwrap()) });
     assert!(holder.join().unwrap(), "the thread was held up");
     runtime.block_on(written).unwrap();
-    assert!(two.unwrap().is_some() && three.is_err(), "a quarter is spent, three quarters are promised");
-    book.aside(|book| book.settle(&line("a", 0.5), None));
+    let two = two.unwrap().taken();
+    assert!(two.is_some() && three.is_err(), "a quarter is spent, three quarters are promised");
+    book.aside(|book| book.settle(&line("a", 0.5), two));
     book.finish();
     assert_eq!(book.spent_today().unwrap()["a"], Money::dollars(0.75));
+    // Whoever asked for this one went away when it had been made and not been read of.
+    let made = book.promise_aside(asked(0.25));
+    book.finish();
+    drop(made);
+    let next = runtime.block_on(book.promise_aside(asked(0.25))).unwrap();
+    assert!(next.unwrap().taken().is_some(), "the quarter that is left is free again");
 }
 
 #[test]

@@ -58,13 +58,7 @@ impl Tally {
     /// # Errors
     /// Those of the book.
     pub(crate) async fn could_open(inner: &Inner, request: &Reckoned<'_>) -> Result<bool> {
-        let Some(ledger) = &inner.ledger else { return Ok(true) };
-        let asked = promised(inner, &Reckoned { most_prompt: 0, ..*request }).0;
-        let room = match inner.serves {
-            true => ledger.aside(move |it| it.room(&asked)).await.unwrap_or_else(|_| Err(lost())),
-            false => ledger.room(&asked),
-        };
-        match room {
+        match room(inner, promised(inner, &Reckoned { most_prompt: 0, ..*request }).0).await {
             Err(error) if matches!(error.kind(), ErrorKind::RateLimited { .. }) => Ok(false),
             room => room.map(|()| true),
         }
@@ -89,22 +83,14 @@ impl Tally {
     /// # Errors
     /// As [`Self::open`].
     pub(crate) async fn could_open_for(inner: &Inner, client: &str, most: Option<Money>) -> Result<()> {
-        let Some(ledger) = &inner.ledger else { return Ok(()) };
-        let asked = Promised { most, ..nothing(inner, client) };
-        if !ledger.limits(&asked.client) {
-            return Ok(());
-        }
-        match inner.serves {
-            true => ledger.aside(move |it| it.room(&asked)).await.unwrap_or_else(|_| Err(lost())),
-            false => ledger.room(&asked),
-        }
+        room(inner, Promised { most, ..nothing(inner, client) }).await
     }
 
     async fn promised(inner: &Arc<Inner>, asked: Promised, likely: usize, tokens: bool) -> Result<Self> {
         let (ledger, client) = (inner.ledger.clone(), asked.client.clone());
         let promise = match &ledger {
             Some(ledger) if ledger.limits(&client) => match inner.serves {
-                true => ledger.promise_aside(asked).await.unwrap_or_else(|_| Err(lost()))?,
+                true => ledger.promise_aside(asked).await.unwrap_or_else(|_| Err(lost()))?.taken(),
                 false => ledger.promise(&asked)?,
             },
             _ => None,
@@ -164,9 +150,7 @@ impl Tally {
     pub(crate) fn finished(&mut self, usage: Usage) {
         self.usage = Some(usage);
     }
-}
 
-impl Tally {
     /// Waits until the answer stands in the book, whose end has come.
     pub(crate) async fn settled(&mut self) {
         if let Some(written) = self.close() {
@@ -226,6 +210,17 @@ impl Drop for Tally {
         self.inner.rate.correct(self.likely, used);
         // Nobody waits for it.
         drop(self.close());
+    }
+}
+
+/// Whether budgets have room for so much now: [`Ledger::room`], by another thread where this one serves connections.
+async fn room(inner: &Inner, asked: Promised) -> Result<()> {
+    match &inner.ledger {
+        Some(ledger) if ledger.limits(&asked.client) => match inner.serves {
+            true => ledger.aside(move |it| it.room(&asked)).await.unwrap_or_else(|_| Err(lost())),
+            false => ledger.room(&asked),
+        },
+        _ => Ok(()),
     }
 }
 

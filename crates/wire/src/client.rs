@@ -57,6 +57,8 @@ pub struct Manner {
     pub stream_options: bool,
     /// Where it transcribes, it tells times …
     pub timestamps: bool,
+    /// … also where it is told the language …
+    pub timed_language: bool,
     /// … of what is asked for in fields of this name …
     pub granularities: String,
     /// … takes `response_format` …
@@ -88,6 +90,7 @@ impl Default for Manner {
             seed_field: "seed".into(),
             stream_options: true,
             timestamps: true,
+            timed_language: true,
             granularities: "timestamp_granularities[]".into(),
             response_format: true,
             prompted: true,
@@ -232,7 +235,10 @@ pub fn count(
     match protocol {
         // The endpoint belongs to responses, and counts a conversation alike however it is had.
         Protocol::OpenAi | Protocol::Responses if manner.counts => {
-            let mut written = chat(Protocol::Responses, model, request, manner)?;
+            // Where an answer stops, and how it is drawn, makes no prompt longer, and responses cannot say all of it.
+            let sampling = SamplingChoice::neutral().sampling();
+            let request = ChatRequest { stop: Vec::new(), sampling, ..request.clone() };
+            let mut written = chat(Protocol::Responses, model, &request, manner)?;
             written.path = "responses/input_tokens".into();
             if let Some(body) = written.body.as_object_mut() {
                 body.retain(|field, _| COUNTED.contains(&field.as_str()));

@@ -1,7 +1,7 @@
 //! ElevenLabs' text to speech: `POST /v1/text-to-speech/{voice}` and the voices, `GET /v1/voices`, `POST /v1/voices/add`.
 //! Reference: <https://elevenlabs.io/docs/api-reference/text-to-speech>. What is not honoured is refused by name.
 
-use crate::fields::{Fields, Spelling, invalid};
+use crate::fields::{Fields, Spelling, invalid, unknown};
 use parasol_core::{Error, ErrorKind, Result, SpeakRequest, Voice};
 use serde_json::{Value, json};
 
@@ -114,10 +114,7 @@ impl AddVoice {
                     ));
                 }
                 "remove_background_noise" => {}
-                other => {
-                    let name: String = other.chars().take(80).collect();
-                    return Err(invalid(name, "is not a field that Parasol honours: leave it out"));
-                }
+                other => return Err(unknown(other)),
             }
         }
         if new.name.trim().is_empty() {

@@ -27,6 +27,12 @@ pub(crate) fn invalid(path: impl std::fmt::Display, what: impl std::fmt::Display
     Error::new(ErrorKind::InvalidRequest, format!("{path}: {what}"))
 }
 
+/// A field that nothing here knows. A name is the client's: long ones are not repeated in full.
+pub(crate) fn unknown(name: &str) -> Error {
+    let shown: String = name.chars().take(80).collect();
+    invalid(shown, "is not a field that Parasol honours: leave it out")
+}
+
 /// What a JSON value is, for complaints.
 fn kind(value: &Value) -> &'static str {
     match value {

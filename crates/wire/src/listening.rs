@@ -156,7 +156,10 @@ fn elevenlabs_read(
     let text = whole["text"].as_str().ok_or_else(|| wrong("holds no text"))?.trim();
     let mut segments: Vec<Segment> = Vec::new();
     let mut ended = true;
-    for it in whole["words"].as_array().into_iter().flatten() {
+    let timed = |it: &Value| Some((number(&it["start"])?, number(&it["end"])?));
+    let words = whole["words"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let any = words.iter().any(|it| it["type"] != "spacing" && timed(it).is_some());
+    for it in words.iter().filter(|_| any) {
         let said = it["text"].as_str().unwrap_or_default();
         if it["type"] == "spacing" {
             if let Some(segment) = segments.last_mut().filter(|_| !ended) {
@@ -164,7 +167,9 @@ fn elevenlabs_read(
             }
             continue;
         }
-        let (Some(start), Some(end)) = (number(&it["start"]), number(&it["end"])) else { continue };
+        // One without times was said all the same: behind the one before.
+        let here = segments.last().map_or(0.0, |segment| segment.end);
+        let (start, end) = timed(it).unwrap_or((here, here));
         let end = end.max(start);
         let over = |segment: &Segment| start - segment.end >= PAUSE || end - segment.start > LONGEST;
         if ended || segments.last().is_none_or(over) {
@@ -189,7 +194,7 @@ fn elevenlabs_read(
         }
     }
     if segments.is_empty() && !text.is_empty() {
-        // Nobody asked for times.
+        // Nobody asked for times, or none are told.
         segments.push(Segment { end: seconds, text: format!(" {text}"), ..Segment::default() });
     }
     let language = whole["language_code"].as_str().filter(|code| !code.is_empty()).map(two_letters);
@@ -254,9 +259,9 @@ mod tests {
     fn words_of_elevenlabs_become_segments() {
         let word = |text: &str, start: f64, end: f64| json!({ "text": text, "start": start, "end": end, "type": "word", "logprob": -0.5 });
         let space = || json!({ "text": " ", "type": "spacing", "start": 0.5, "end": 0.6, "logprob": 0.0 });
-        let body = json!({ "language_code": "deu", "language_probability": 0.9, "text": "Guten Tag. Ja, nein",
+        let body = json!({ "language_code": "deu", "language_probability": 0.9, "text": "Guten Tag. Ja, nein doch",
             "words": [word("Guten", 0.0, 0.5), space(), word("Tag.", 0.6, 1.0), space(), word("Ja,", 1.2, 1.5), space(),
-                word("nein", 3.0, 3.4), json!({ "text": "lost", "type": "word", "start": null, "end": null })] });
+                word("nein", 3.0, 3.4), space(), json!({ "text": "doch", "type": "word", "start": null, "end": null })] });
         let request = TranscribeRequest { timestamps: Timestamps::Word, ..asked() };
         let body = body.to_string();
         let events = read(Protocol::ElevenLabs, "m", 4.0, &request, body.as_bytes()).unwrap();
@@ -272,10 +277,14 @@ mod tests {
             })
             .collect();
         // A sentence ends one, and a pause.
-        let wanted = [(0, " Guten Tag.", 0.0, 1.0, 2), (1, " Ja,", 1.2, 1.5, 1), (2, " nein", 3.0, 3.4, 1)];
+        let wanted =
+            [(0, " Guten Tag.", 0.0, 1.0, 2), (1, " Ja,", 1.2, 1.5, 1), (2, " nein doch", 3.0, 3.4, 2)];
         assert_eq!(said, wanted);
         let plain = TranscribeRequest { timestamps: Timestamps::None, ..asked() };
         let events = read(Protocol::ElevenLabs, "m", 4.0, &plain, br#"{"text":"Hi.","words":[]}"#).unwrap();
+        assert!(matches!(&events[1], TranscriptEvent::Segment(it) if it.text == " Hi." && it.end == 4.0));
+        let untimed = br#"{"text":"Hi.","words":[{"text":"Hi.","type":"word","start":null,"end":null}]}"#;
+        let events = read(Protocol::ElevenLabs, "m", 4.0, &request, untimed).unwrap();
         assert!(matches!(&events[1], TranscriptEvent::Segment(it) if it.text == " Hi." && it.end == 4.0));
         for wrong in [&b"{}"[..], b"[]", b"", b"\xff", br#"{"words":[]}"#] {
             assert!(read(Protocol::ElevenLabs, "m", 1.0, &plain, wrong).is_err());

@@ -190,6 +190,9 @@ fn assistant(message: &Message, path: &str, documents: &mut Vec<Value>) -> Resul
         })
         .collect();
     if !calls.is_empty() {
+        if !message.attachments.is_empty() {
+            return Err(missing(&format!("{path}.attachments: a file beside calls of tools")));
+        }
         out["tool_calls"] = calls.into();
         if !message.content.is_empty() {
             out["tool_plan"] = message.content.as_str().into();

@@ -19,7 +19,12 @@ pub(crate) fn form(
     manner: &Manner,
     boundary: &str,
 ) -> Result<Form> {
-    let (translate, timed) = (request.task == TranscribeTask::Translate, manner.timestamps);
+    let translate = request.task == TranscribeTask::Translate;
+    let timed = manner.timestamps && (manner.timed_language || request.language.is_none());
+    let untimed = match manner.timestamps {
+        true => "timestamps of words: this model tells no times where it is told the language",
+        false => "timestamps of words: this model tells no times",
+    };
     refuse(&[
         (request.beam.is_some(), "beam: the provider searches in its own way"),
         (request.seed.is_some(), "seed: the protocol has none"),
@@ -28,7 +33,7 @@ pub(crate) fn form(
         (request.prompt.is_some() && !manner.prompted, "prompt: the model takes none"),
         (translate && request.language.is_some(), "language: a translation finds it out"),
         (translate && (!timed || !manner.response_format), "translate: this model transcribes only"),
-        (!timed && request.timestamps == Timestamps::Word, "timestamps of words: this model tells no times"),
+        (!timed && request.timestamps == Timestamps::Word, untimed),
     ])?;
     let mut fields = vec![("model", model.to_owned())];
     if manner.response_format {
@@ -176,17 +181,26 @@ mod tests {
     fn mistrals_form_has_no_format_and_no_prompt() {
         let manner = Manner {
             granularities: "timestamp_granularities".into(),
+            timed_language: false,
             response_format: false,
             prompted: false,
             ..Manner::standard()
         };
-        let plain = TranscribeRequest { prompt: None, ..asked() };
+        let plain = TranscribeRequest::default();
         let form = form("m", &plain, b"", &manner, "x").unwrap();
         let text = String::from_utf8_lossy(&form.body);
         assert!(text.contains("\"timestamp_granularities\"\r\n\r\nsegment"), "{text}");
         assert!(!text.contains("response_format"), "{text}");
         let refused = super::form("m", &asked(), b"", &manner, "x").unwrap_err();
         assert!(refused.message().contains("prompt"), "{refused}");
+        // It refuses a language together with times.
+        let german = TranscribeRequest { prompt: None, ..asked() };
+        let form = super::form("m", &german, b"", &manner, "x").unwrap();
+        let text = String::from_utf8_lossy(&form.body);
+        assert!(text.contains("\"language\"\r\n\r\nde") && !text.contains("granularities"), "{text}");
+        let words = TranscribeRequest { timestamps: Timestamps::Word, ..german };
+        let refused = super::form("m", &words, b"", &manner, "x").unwrap_err();
+        assert!(refused.message().contains("told the language"), "{refused}");
     }
 
     #[test]

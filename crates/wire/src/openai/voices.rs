@@ -1,7 +1,7 @@
 //! OpenAI's custom voices: `/v1/audio/voice_consents` and `/v1/audio/voices`, the fields of their forms and the shapes of their answers.
 //! Reference: <https://developers.openai.com/api/docs/guides/custom-voices> and the API reference of `audio/voices`.
 
-use crate::fields::invalid;
+use crate::fields::{invalid, unknown};
 use parasol_core::Result;
 use serde_json::{Value, json};
 
@@ -25,11 +25,6 @@ pub struct NewVoice {
 
 fn need(field: &str, value: String) -> Result<String> {
     if value.trim().is_empty() { Err(invalid(field, "is required")) } else { Ok(value) }
-}
-
-fn unknown(name: &str) -> parasol_core::Error {
-    let name: String = name.chars().take(80).collect();
-    invalid(name, "is not a field that Parasol honours: leave it out")
 }
 
 impl NewConsent {
