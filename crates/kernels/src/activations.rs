@@ -302,13 +302,13 @@ struct PrepareRow<'a> {
 
 /// One vector from `p`, where `n` values are left.
 #[inline(always)]
-unsafe fn load_n<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
+pub(crate) unsafe fn load_n<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
     if n >= S::LANES { s.load(p) } else { s.load_first(p, n) }
 }
 
 /// Stores one vector to `p`, where `n` values are left.
 #[inline(always)]
-unsafe fn store_n<S: Simd>(s: S, p: *mut f32, n: usize, x: S::F) {
+pub(crate) unsafe fn store_n<S: Simd>(s: S, p: *mut f32, n: usize, x: S::F) {
     if n >= S::LANES { s.store(p, x) } else { s.store_first(p, n, x) }
 }
 

@@ -2,6 +2,7 @@
 //! memory as they were computed: what models of sound do frame by frame, a few rows at a time. Reading keys and values is
 //! what takes the time, so nothing is packed; a task is one head of one query.
 
+use crate::activations::{load_n, store_n};
 use crate::buffer::Parts;
 use crate::compute::Compute;
 use crate::simd::{AnyOp, Op, Simd, dispatch, math};
@@ -87,12 +88,6 @@ impl AnyOp for Query<'_> {
     }
 }
 
-/// One vector from `p`, where `n` values are left.
-#[inline(always)]
-unsafe fn load_n<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
-    if n >= S::LANES { s.load(p) } else { s.load_first(p, n) }
-}
-
 impl<S: Simd> Op<S> for Query<'_> {
     type Out = ();
     #[inline(always)]
@@ -128,8 +123,7 @@ impl<S: Simd> Op<S> for Query<'_> {
             }
             let [a, b, c, d] = sums;
             let sum = s.mul(s.add(s.add(a, b), s.add(c, d)), inverse);
-            let to = self.out.as_mut_ptr().add(at);
-            if n >= S::LANES { s.store(to, sum) } else { s.store_first(to, n, sum) }
+            store_n(s, self.out.as_mut_ptr().add(at), n, sum);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What every operation runs on: an instruction set and a pool of threads.
 
 use crate::buffer::Parts;
+use crate::finish::Range;
 use crate::isa::Isa;
 use crate::pool::Pool;
+use std::sync::{Mutex, PoisonError};
 
 /// An instruction set and the threads that use it. Share it behind an `Arc`; operations of several callers take turns.
 pub struct Compute {
@@ -35,6 +37,17 @@ impl Compute {
             let x = unsafe { parts.part(task * EACH, y.len()) };
             x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
         });
+    }
+
+    /// Does so many tasks on all threads; the range of what each of them tells.
+    pub(crate) fn ranged(&self, tasks: usize, task: impl Fn(usize) -> Range + Sync) -> Range {
+        let whole = Mutex::new(Range::default());
+        self.pool.run(tasks, |index| {
+            let range = task(index);
+            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+            *whole = whole.and(range);
+        });
+        whole.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The threads in use.

@@ -7,7 +7,6 @@ use crate::convolution::{Rows, Shared};
 use crate::finish::{Range, load, store};
 use crate::simd::{AnyOp, Op, Simd, dispatch, math};
 use crate::unpack::Unpackers;
-use std::sync::{Mutex, PoisonError};
 
 /// The layer norm (Ba, Kiros and Hinton, 2016): (x − mean) / √(variance + eps) · weight + bias.
 #[derive(Debug, Clone, Copy)]
@@ -69,18 +68,14 @@ impl Compute {
         }
         let (rows, start) = (x.rows(), Shared(x.checked(x.rows(), channels)));
         let parts = Parts::new(out);
-        let whole = Mutex::new(Range::default());
-        self.pool().run(rows.div_ceil(BLOCK), |task| {
+        self.ranged(rows.div_ceil(BLOCK), |task| {
             let (first, count) = (task * BLOCK, BLOCK.min(rows - task * BLOCK));
             // SAFETY: tasks take different rows.
             let out = unsafe { parts.part(first * channels, count * channels) }.as_mut_ptr();
             let job = Norm { depthwise, norm, start, rows, first, count, out };
             // SAFETY: the shapes were checked above.
-            let range = unsafe { dispatch(self.isa(), job) };
-            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
-            *whole = whole.and(range);
-        });
-        whole.into_inner().unwrap_or_else(PoisonError::into_inner)
+            unsafe { dispatch(self.isa(), job) }
+        })
     }
 
     /// Softmax of every row of `x` (rows × cols), each value divided by `divisor` first.

@@ -3,10 +3,10 @@
 
 use crate::buffer::Parts;
 use crate::compute::Compute;
+use crate::convolution::Enter;
 use crate::finish::{Range, load, store};
 use crate::simd::{AnyOp, Op, Simd, dispatch, math};
 use crate::unpack::Unpackers;
-use std::sync::{Mutex, PoisonError};
 
 /// Values of a task.
 const BLOCK: usize = 32 << 10;
@@ -39,7 +39,7 @@ pub struct Modulation<'a> {
 }
 
 impl Compute {
-    /// The mean of each channel and the mean square of what is left without it, over all rows; nothing for no rows. Sums are made in
+    /// The mean of each channel and the mean square of what is left without it, over all rows; no numbers for no rows. Sums are made in
     /// the order in which onnxruntime's packages reduce a channel that lies in one piece, so that both have the same digits.
     ///
     /// # Panics
@@ -80,31 +80,23 @@ impl Compute {
         assert!(parts.iter().all(|part| part.len() == channels), "a value for each of {channels} channels");
         let (rows, block) = (x.len() / channels, (BLOCK / channels).max(1));
         let parts = Parts::new(out);
-        let whole = Mutex::new(Range::default());
-        self.pool().run(rows.div_ceil(block), |task| {
+        self.ranged(rows.div_ceil(block), |task| {
             let at = task * block * channels;
             let x = &x[at..x.len().min(at + block * channels)];
             // SAFETY: tasks take different rows.
             let out = unsafe { parts.part(at, x.len()) };
             // SAFETY: the lengths of all slices have been checked.
-            let range = unsafe { dispatch(self.isa(), Run { by, x, out }) };
-            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
-            *whole = whole.and(range);
-        });
-        whole.into_inner().unwrap_or_else(PoisonError::into_inner)
+            unsafe { dispatch(self.isa(), Run { by, x, out }) }
+        })
     }
 
     /// The smallest and the largest of some values, and 0.
     pub fn range(&self, x: &[f32]) -> Range {
-        let whole = Mutex::new(Range::default());
-        self.pool().run(x.len().div_ceil(BLOCK), |task| {
+        self.ranged(x.len().div_ceil(BLOCK), |task| {
             let x = &x[task * BLOCK..x.len().min((task + 1) * BLOCK)];
             // SAFETY: the op reads inside the slice.
-            let range = unsafe { dispatch(self.isa(), Ends { x }) };
-            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
-            *whole = whole.and(range);
-        });
-        whole.into_inner().unwrap_or_else(PoisonError::into_inner)
+            unsafe { dispatch(self.isa(), Ends { x }) }
+        })
     }
 }
 
@@ -237,10 +229,7 @@ impl<S: Simd> Op<S> for Run<'_> {
                 // Lanes behind the last are divided by nothing, and are not stored.
                 let y = s.add(s.mul(s.div(x, of(by.deviation)), of(by.scale)), of(by.shift));
                 let y = match by.bend {
-                    Bend::Leaky(slope) => {
-                        let zero = s.splat(0.0);
-                        s.fma(s.min(y, zero), s.splat(slope), s.max(y, zero))
-                    }
+                    Bend::Leaky(slope) => Enter::Leaky(slope).apply(s, y),
                     Bend::Snake(alpha, inverse) => {
                         let sin = math::sin_but_sign(s, s.mul(y, of(alpha)));
                         s.add(y, s.mul(s.mul(sin, sin), of(inverse)))

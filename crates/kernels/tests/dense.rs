@@ -146,10 +146,7 @@ fn inputs_of_products_are_normed_and_activated() {
             let matrix = Matrix::new(Format::F32, cols, cols, &unit).unwrap();
             let biased: Vec<f32> =
                 x.iter().enumerate().map(|(i, x)| reference::gelu(x + bias[i % cols])).collect();
-            let by_tanh: Vec<f32> = x
-                .iter()
-                .map(|x| 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x.powi(3))).tanh()))
-                .collect();
+            let by_tanh: Vec<f32> = x.iter().map(|x| reference::gelu_tanh(*x)).collect();
             for (prepare, want) in [
                 (Prepare::LayerNorm(&weight, &bias, 1e-5), reference::layer_norm(&x, &weight, &bias, 1e-5)),
                 (Prepare::BiasGelu(&bias), biased),

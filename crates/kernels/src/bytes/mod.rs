@@ -11,7 +11,6 @@ use crate::finish::{Finish, Finishing, Range};
 use crate::isa::Isa;
 use crate::simd::dispatch;
 use block::{Block, Reading};
-use std::sync::{Mutex, PoisonError};
 
 /// Rows of a task at most, and where there are tiles.
 const BLOCK: usize = 48;
@@ -220,15 +219,14 @@ impl Compute {
         let (columns, scales) = matrix.columns(by);
         let block = matrix.block(self, rows);
         let parts = Parts::new(out);
-        let whole = Mutex::new(Range::default());
-        self.pool().run(rows.div_ceil(block), |task| {
+        self.ranged(rows.div_ceil(block), |task| {
             let (first, count) = (task * block, block.min(rows - task * block));
             // SAFETY: tasks take different rows.
             let out = unsafe { parts.part(first * outputs, count * outputs) };
             // The bytes of whole groups of rows and those that they see, a group's sums, then for each row seen Σ (a − zero).
             let seen = count.next_multiple_of(GROUP) + (taps - 1) * dilation;
             let bytes = seen * matrix.depth();
-            let range = crate::scratch::with(bytes + 4 * (GROUP * GROUP + seen), |memory| {
+            crate::scratch::with(bytes + 4 * (GROUP * GROUP + seen), |memory| {
                 let job = Block { matrix, input, by, columns: &columns, scales: &scales, first, count };
                 let group = memory.wrapping_add(bytes).cast::<i32>();
                 let sums = group.wrapping_add(GROUP * GROUP);
@@ -241,10 +239,7 @@ impl Compute {
                         isa => dispatch(isa, reading),
                     }
                 }
-            });
-            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
-            *whole = whole.and(range);
-        });
-        whole.into_inner().unwrap_or_else(PoisonError::into_inner)
+            })
+        })
     }
 }

@@ -19,7 +19,7 @@ pub enum Enter {
 impl Enter {
     /// The function of a vector of values.
     #[inline(always)]
-    pub(super) unsafe fn apply<S: Simd>(self, s: S, x: S::F) -> S::F {
+    pub(crate) unsafe fn apply<S: Simd>(self, s: S, x: S::F) -> S::F {
         match self {
             Self::Plain => x,
             Self::Leaky(slope) => {
