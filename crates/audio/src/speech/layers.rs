@@ -7,6 +7,9 @@ use parasol_kernels::{
     Activation, ByteMatrix, Compute, Conv1d, ConvShape, Depthwise, Finish, LayerNorm, Range, Rows,
 };
 
+/// More frames of 25 ms than these (five minutes) in one sentence come from no voice.
+const MOST_FRAMES: usize = 12_000;
+
 /// Rows from the first to the last that a filter sees: known voices reach 72.
 pub(crate) const MOST_REACH: usize = 1 << 10;
 
@@ -354,7 +357,7 @@ impl Transformer {
         attend(compute, parts, (channels, self.heads), divisor, &mut work.heads);
 
         let add = Finish { add: Some(Rows::new(&work.x, channels)), ..Finish::default() };
-        self.out.run(compute, &work.heads, range_of(&work.heads), add, &mut work.normed);
+        self.out.run(compute, &work.heads, compute.range(&work.heads), add, &mut work.normed);
         std::mem::swap(&mut work.x, &mut work.normed);
 
         let range = self.norm2.run(compute, &work.x, &mut work.normed);
@@ -414,7 +417,45 @@ pub(crate) fn attend(
     }
 }
 
-/// The smallest and the largest value, and 0.
-pub(crate) fn range_of(x: &[f32]) -> Range {
-    x.iter().fold(Range::default(), |range, &x| range.and(Range { low: x, high: x }))
+/// For each frame of 25 ms the phoneme that it belongs to, where phonemes take so many, each at least one.
+///
+/// # Errors
+/// `Unsupported` when the sentence would last minutes, `Corrupt` when a phoneme takes what is no number.
+pub(crate) fn owners(frames: impl ExactSizeIterator<Item = f32>) -> Result<Vec<usize>> {
+    let phonemes = frames.len();
+    let mut owner = Vec::new();
+    for (phoneme, frames) in frames.enumerate() {
+        if frames.is_nan() {
+            let message = "how long the voice's phonemes take is no number: its file is damaged";
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
+        let frames = frames.round_ties_even().clamp(1.0, (MOST_FRAMES + 1) as f32) as usize;
+        owner.extend(std::iter::repeat_n(phoneme, frames));
+        if owner.len() > MOST_FRAMES {
+            let message = format!(
+                "a sentence of {phonemes} phonemes would last more than five minutes: divide it, or raise the speed"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+    }
+    Ok(owner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn phonemes_take_whole_frames_of_which_there_are_not_too_many() {
+        assert_eq!(owners([0.2, 2.5, -1.0, 1.6].into_iter()).unwrap(), [0, 1, 1, 2, 3, 3]);
+        assert_eq!(owners([12_000.0].into_iter()).unwrap().len(), 12_000);
+        for (frames, kind) in [
+            ([f32::INFINITY, 1.0], ErrorKind::Unsupported),
+            ([12_000.0, 0.0], ErrorKind::Unsupported),
+            ([1.0, f32::NAN], ErrorKind::Corrupt),
+        ] {
+            assert_eq!(*owners(frames.into_iter()).unwrap_err().kind(), kind, "{frames:?}");
+        }
+    }
 }

@@ -1,15 +1,15 @@
 //! Hibari's network: phonemes to what each 12.5 ms of sound consist of. Two encoders read the phonemes; one tells how long each
 //! takes and, at a quarter of the frames … see [`Network::run`]. Every size is the file's own.
 
-use crate::speech::layers::{ConvNext, Linear, Norm, Transformer, Work, block_of, conv, resize, size};
+use crate::speech::layers::{
+    ConvNext, Linear, Norm, Transformer, Work, block_of, conv, owners, resize, size,
+};
 use crate::speech::onnx::Graph;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Activation, Compute, Conv1d, ConvShape, Finish, Function, Rows};
 
 /// Bins of a spectrum: half of the window, and one.
 pub(super) const BINS: usize = 601;
-/// More frames than this in one sentence (five minutes) come from no voice.
-const MOST_FRAMES: usize = 24_000;
 
 /// Phonemes to one row for each.
 struct Encoder {
@@ -201,21 +201,7 @@ impl Network {
         compute.conv1d(first, Rows::new(prosody, channels), gelu, &mut hidden);
         compute.conv1d(second, Rows::new(&hidden, channels), Finish::default(), &mut logs);
         compute.apply(Function::Exp, &mut logs);
-        let mut owner = Vec::new();
-        for (phoneme, e) in logs.iter().enumerate() {
-            let frames = ((e - 1.0) / speed).round_ties_even().clamp(1.0, MOST_FRAMES as f32) as usize;
-            owner.extend(std::iter::repeat_n(phoneme, frames));
-            if owner.len() > MOST_FRAMES / 2 {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "a sentence of {} phonemes would last more than five minutes: divide it, or raise the speed",
-                        logs.len()
-                    ),
-                ));
-            }
-        }
-        Ok(owner)
+        owners(logs.iter().map(|e| (e - 1.0) / speed))
     }
 
     /// Pitch in Hz and energy of each frame of 12.5 ms.

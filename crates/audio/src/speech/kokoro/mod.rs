@@ -9,7 +9,7 @@ mod source;
 mod text;
 
 use super::english::read;
-use super::onnx::Graph;
+use super::onnx::{Graph, map};
 use super::reader::Reader;
 use super::{Engine, Speaking};
 use decoder::Decoder;
@@ -21,8 +21,6 @@ use std::path::Path;
 use std::sync::Arc;
 use text::{Bert, TextEncoder};
 
-/// A file larger than this (1 GB) is no voice.
-const LARGEST: u64 = 1 << 30;
 /// Numbers of a style: the sound's, then the prosody's.
 const STYLE: usize = 2 * parts::STYLE;
 /// The voice that speaks unless another is asked for.
@@ -46,16 +44,7 @@ pub(super) struct Kokoro {
 
 impl Network {
     fn open(file: &Path, compute: &Compute) -> Result<Self> {
-        let size = std::fs::metadata(file)
-            .map_err(|e| Error::from(e).within(format!("cannot read {}", file.display())))?
-            .len();
-        if size > LARGEST {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("{} is larger than 1 GB: it is no voice", file.display()),
-            ));
-        }
-        let bytes = parasol_hub::MappedFile::open(file)?;
+        let bytes = map(file)?;
         let graph = Graph::parse(&bytes)?;
         let from = From { graph: &graph, compute };
         Ok(Self {

@@ -127,10 +127,7 @@ impl From<'_, '_> {
             return Err(unlike(place));
         }
         let values = &whole.values;
-        let bias = match bias {
-            Some(name) => self.graph.floats(name, &[outputs])?,
-            None => Vec::new(),
-        };
+        let bias = self.bias(bias, outputs)?;
         let matrix = ByteMatrix::filter(self.compute.isa(), shape, &whole.scales, |output, input, tap| {
             let (tap, input) = (tap * stride + input / inputs, input % inputs);
             if tap < taps { values[(output * inputs + input) * taps + tap] } else { 0 }
@@ -138,16 +135,20 @@ impl From<'_, '_> {
         Ok(Filter { matrix: matrix.with_whole_bias(&bias), inputs, taps, stride, pad })
     }
 
+    fn bias(&self, name: Option<&str>, outputs: usize) -> Result<Vec<f32>> {
+        name.map_or(Ok(Vec::new()), |name| self.graph.floats(name, &[outputs]))
+    }
+
     /// The product of which this value is the sum with so many inputs and outputs, and the bias of this name.
     pub(super) fn matrix(
         &self,
         value: &str,
-        bias: &str,
+        bias: Option<&str>,
         (inputs, outputs): (usize, usize),
     ) -> Result<Matrix> {
         let whole = self.product(value, "MatMulInteger", 1)?;
         check(value, &whole.dims, &[inputs, outputs])?;
-        let bias = if bias.is_empty() { Vec::new() } else { self.graph.floats(bias, &[outputs])? };
+        let bias = self.bias(bias, outputs)?;
         self.packed(value, &whole.values, (inputs, outputs), &whole.scales, &bias)
     }
 
@@ -192,25 +193,22 @@ impl From<'_, '_> {
 
     /// The table of this name with rows of so many values, at least one.
     pub(super) fn table(&self, name: &str, width: usize) -> Result<Table> {
-        // One scale for all; the zero point is 0 in a file of signed bytes.
-        let tensor = self.graph.tensor(&format!("{name}_quantized"))?;
-        let rows = tensor.dims().first().copied().unwrap_or_default().max(1);
-        check(name, tensor.dims(), &[rows, width])?;
-        let scale = self
-            .graph
-            .tensor(&format!("{name}_scale"))?
-            .floats()?
-            .first()
-            .copied()
-            .ok_or_else(|| unlike(name))?;
-        let values = tensor.bytes()?.iter().map(|byte| (f32::from(*byte) - 128.0) * scale).collect();
-        Ok(Table { values, rows, width })
+        let node = self.graph.reader(&format!("{name}_scale"))?;
+        let ("DequantizeLinear", [_, _, zero]) = (node.operation, &node.inputs[..]) else {
+            return Err(unlike(name));
+        };
+        let whole = self.whole(&format!("{name}_quantized"), zero, 0)?;
+        let rows = whole.scales.len();
+        check(name, &whole.dims, &[rows, width])?;
+        let each = whole.values.chunks_exact(width).zip(&whole.scales);
+        let values = each.flat_map(|(row, scale)| row.iter().map(move |value| f32::from(*value) * scale));
+        Ok(Table { values: values.collect(), rows, width })
     }
 
     /// What a style says about the channels of a norm.
     pub(super) fn styled(&self, place: &str, bias: &str, channels: usize) -> Result<Styled> {
         let value = format!("{place}/fc/Gemm_output_0_MatMul_output_quantized");
-        Ok(Styled { fc: self.matrix(&value, bias, (STYLE, 2 * channels))? })
+        Ok(Styled { fc: self.matrix(&value, Some(bias), (STYLE, 2 * channels))? })
     }
 }
 

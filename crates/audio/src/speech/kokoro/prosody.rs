@@ -4,11 +4,9 @@
 use super::block::Block;
 use super::parts::{Filter, From, Lstm, Matrix, STYLE, Styled};
 use super::text::TEXT;
-use parasol_core::{Error, ErrorKind, Result};
+use crate::speech::layers::owners;
+use parasol_core::Result;
 use parasol_kernels::{Compute, Function, LayerNorm};
-
-/// More frames than this (of 25 ms) in one piece come from no voice: five minutes.
-const MOST_FRAMES: usize = 12_000;
 
 /// Channels of curves that become one number.
 const CURVE: usize = 256;
@@ -62,7 +60,7 @@ impl Prosody {
             lstm: from.lstm(&format!("{place}/lstm/LSTM_output_0"), LSTM)?,
             durations: from.matrix(
                 &format!("{place}/duration_proj/linear_layer/MatMul_output_0_output_quantized"),
-                "encoder.predictor.duration_proj.linear_layer.bias",
+                Some("encoder.predictor.duration_proj.linear_layer.bias"),
                 (TEXT, LONGEST),
             )?,
             shared: from.lstm("/encoder/shared/LSTM_output_0", LSTM)?,
@@ -105,7 +103,7 @@ impl Prosody {
             }
             x = with_style(&normed);
         }
-        let owner = self.owners(compute, &x, phonemes, speed)?;
+        let owner = self.owners(compute, &x, speed)?;
         let width = x.len() / phonemes;
         let frames: Vec<f32> = owner.iter().flat_map(|&p| &x[p * width..(p + 1) * width]).copied().collect();
         let shared = self.shared.run(compute, &frames);
@@ -120,20 +118,9 @@ impl Prosody {
     }
 
     /// For each frame of 25 ms the phoneme that it belongs to.
-    fn owners(&self, compute: &Compute, x: &[f32], phonemes: usize, speed: f32) -> Result<Vec<usize>> {
+    fn owners(&self, compute: &Compute, x: &[f32], speed: f32) -> Result<Vec<usize>> {
         let mut steps = self.durations.run(compute, &self.lstm.run(compute, x));
         compute.apply(Function::Sigmoid, &mut steps);
-        let mut owner = Vec::new();
-        for (phoneme, row) in steps.chunks_exact(steps.len() / phonemes).enumerate() {
-            let frames = (row.iter().sum::<f32>() / speed).round_ties_even().clamp(1.0, MOST_FRAMES as f32);
-            owner.extend(std::iter::repeat_n(phoneme, frames as usize));
-            if owner.len() > MOST_FRAMES {
-                let message = format!(
-                    "a sentence of {phonemes} phonemes would last minutes: divide it, or raise the speed"
-                );
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            }
-        }
-        Ok(owner)
+        owners(steps.chunks_exact(LONGEST).map(|row| row.iter().sum::<f32>() / speed))
     }
 }

@@ -46,20 +46,20 @@ impl Bert {
     pub(super) fn open(from: &From<'_, '_>) -> Result<Self> {
         let graph = from.graph;
         let table = |name: &str| from.table(&format!("encoder.bert.embeddings.{name}.weight"), EMBEDDING);
-        let matrix = |place: &str, bias: &str, sizes: (usize, usize)| {
+        let matrix = |place: &str, bias: Option<&str>, sizes: (usize, usize)| {
             from.matrix(&format!("{place}/MatMul_output_0_output_quantized"), bias, sizes)
         };
         let inner = |part: &str, inputs: usize| {
             let bias = format!("{BERT_NAME}.{}.bias", part.replace('/', "."));
-            matrix(&format!("{BERT}/{part}"), &bias, (inputs, WIDTH))
+            matrix(&format!("{BERT}/{part}"), Some(&bias), (inputs, WIDTH))
         };
         let words = table("word_embeddings")?;
         let enter = matrix(
             "/encoder/bert/encoder/embedding_hidden_mapping_in",
-            "encoder.bert.encoder.embedding_hidden_mapping_in.bias",
+            Some("encoder.bert.encoder.embedding_hidden_mapping_in.bias"),
             (EMBEDDING, WIDTH),
         )?;
-        let wide = matrix(&format!("{BERT}/ffn"), "", (WIDTH, INSIDE))?;
+        let wide = matrix(&format!("{BERT}/ffn"), None, (WIDTH, INSIDE))?;
         let norm = |name: &str, width: usize| Norm::open(graph, name, width).map(|norm| norm.with_eps(EPS));
         Ok(Self {
             norm: norm("encoder.bert.embeddings.LayerNorm", EMBEDDING)?,
@@ -75,7 +75,7 @@ impl Bert {
             wide,
             narrow: inner("ffn_output", INSIDE)?,
             norm2: norm(&format!("{BERT_NAME}.full_layer_layer_norm"), WIDTH)?,
-            leave: matrix("/encoder/bert_encoder", "encoder.bert_encoder.bias", (WIDTH, TEXT))?,
+            leave: matrix("/encoder/bert_encoder", Some("encoder.bert_encoder.bias"), (WIDTH, TEXT))?,
             enter,
         })
     }

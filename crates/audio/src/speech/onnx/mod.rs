@@ -4,9 +4,13 @@
 pub(crate) mod wire;
 
 use parasol_core::{Error, ErrorKind, Result};
+use parasol_hub::MappedFile;
 use std::collections::BTreeMap;
+use std::path::Path;
 use wire::{Field, Value, fields};
 
+/// A file larger than this (1 GB) is no voice.
+const LARGEST: usize = 1 << 30;
 /// Dimensions that a tensor has at most.
 const LARGEST_RANK: usize = 8;
 
@@ -48,6 +52,19 @@ pub(crate) struct Attribute<'a> {
 
 fn damaged(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the ONNX file is damaged or of another kind: {what}"))
+}
+
+/// The bytes of a voice's file, for [`Graph::parse`].
+///
+/// # Errors
+/// When it cannot be read; `Unsupported` when it is larger than any voice.
+pub(crate) fn map(file: &Path) -> Result<MappedFile> {
+    let bytes = MappedFile::open(file)?;
+    if bytes.len() > LARGEST {
+        let message = format!("{} is larger than 1 GB: it is no voice", file.display());
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    Ok(bytes)
 }
 
 impl<'a> Graph<'a> {

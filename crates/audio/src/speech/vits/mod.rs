@@ -10,7 +10,7 @@ mod parts;
 
 use super::english::{parse_json, read};
 use super::noise::Noise;
-use super::onnx::Graph;
+use super::onnx::{Graph, map};
 use super::{Engine, Speaking, sentences};
 use duration::Durations;
 use encoder::Encoder;
@@ -28,8 +28,6 @@ use std::sync::Arc;
 const MOST_PHONEMES: usize = 400;
 /// More frames than this in one piece come from no voice: four minutes at 22 kHz.
 const MOST_FRAMES: usize = 20_000;
-/// A file larger than this (1 GB) is no voice.
-const LARGEST: u64 = 1 << 30;
 
 /// Numbers that one phoneme may have: known voices give each one.
 const MOST_IDS: usize = 8;
@@ -112,11 +110,7 @@ impl Vits {
         if !(4_000..=96_000).contains(&config.audio.sample_rate) {
             return unlike("has a rate of samples that no voice has");
         }
-        let size = std::fs::metadata(file)?.len();
-        if size > LARGEST {
-            return unlike("is larger than 1 GB");
-        }
-        let bytes = parasol_hub::MappedFile::open(file)?;
+        let bytes = map(file)?;
         let graph = Graph::parse(&bytes)?;
         let from = From::new(&graph, &compute);
         let encoder = Encoder::open(&from)?;

@@ -30,7 +30,7 @@ impl<'a, 'g> From<'a, 'g> {
     }
 
     /// Whether there is a filter of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.graph.has(&format!("{name}.bias")) || self.graph.has(&format!("{name}.weight"))
     }
 
