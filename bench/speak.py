@@ -8,8 +8,8 @@
 
 FOLDER is the pulled model's folder, PHONEMES.txt has one sentence of phonemes a line (`parasol speak --phonemes`). Hibari is compared with
 its own package, from phonemes to samples, and from text to samples; Piper's network with onnxruntime's on the same numbers, with its noise at
-0; Kokoro's likewise, which has none. Prints the times of both, their ratio (above 1: Parasol is faster), how alike the sounds are, how soon the first sound of a long text
-is there after loading, and the peak memory of each, the other not loaded.
+0; Kokoro's likewise, which has none. Prints the times of both, their ratio (above 1: Parasol is faster), how alike the sounds are, how soon
+the first sound of a long text is there after loading, and the peak memory of each, the other not loaded.
 """
 
 import argparse
@@ -161,6 +161,8 @@ def main():
     parser.add_argument("--program", default="target/release/examples/speech")
     parser.add_argument("--memory", action="store_true", help="only speak with onnxruntime and print its peak memory")
     args = parser.parse_args()
+    if args.kind != "hibari" and not args.phonemes:
+        parser.error(f"{args.kind} needs --phonemes")
     sentences, run, manner, read = KINDS[args.kind](args)
     if args.memory:
         for _ in range(3):

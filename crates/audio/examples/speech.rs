@@ -61,10 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn voice_of(path: &str) -> Result<VoiceReference, Box<dyn Error>> {
     let sound = open(Path::new(path))?;
     let rate = sound.rate();
-    let mut samples = Vec::new();
-    for piece in sound {
-        samples.extend(piece?);
-    }
+    let samples = sound.collect::<Result<Vec<_>, _>>()?.concat();
     Ok(VoiceReference { name: path.to_owned(), samples, rate, transcript: None })
 }
 
