@@ -6,8 +6,7 @@ use crate::json::Refused;
 use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
-use axum::response::Response;
-use parasol_core::{Error, ErrorKind};
+use parasol_core::{Error, ErrorKind, Result as Outcome};
 
 /// The longest field that is no file.
 const LONGEST_FIELD: usize = 64 << 10;
@@ -23,37 +22,43 @@ pub(crate) struct Form {
     pub(crate) files: Vec<(String, Vec<u8>)>,
 }
 
-/// What was wrong with a form, with a status where the kind of error has none.
-#[derive(Debug)]
-pub(crate) struct Wrong(Option<StatusCode>, Error);
-
-impl Wrong {
-    /// The answer, in the words of the request's dialect.
-    pub(crate) fn answer(self, ctx: &RequestContext) -> Result<Response, Refused> {
-        match self {
-            Self(Some(status), error) => Ok(ctx.dialect().error_with(status, &error)),
-            Self(None, error) => Err(ctx.refuse(error)),
-        }
-    }
-}
-
-fn wrong(message: impl Into<String>) -> Wrong {
-    Wrong(None, Error::new(ErrorKind::InvalidRequest, message))
+fn wrong(message: String) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message)
 }
 
 impl Form {
     /// Reads a form; the fields that `files` name, perhaps with `[]` behind, are files.
-    pub(crate) async fn read(state: &AppState, request: Request, files: &[&str]) -> Result<Self, Wrong> {
+    pub(crate) async fn read(
+        state: &AppState,
+        ctx: &RequestContext,
+        request: Request,
+        files: &[&str],
+    ) -> Result<Self, Refused> {
         let patience = state.options().body_timeout;
-        let read = Self::read_slowly(state, request, files);
+        let read = Self::read_slowly(state, ctx, request, files);
         tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
             let message = format!("the form did not arrive within {} s: send it faster", patience.as_secs());
-            Err(Wrong(Some(StatusCode::REQUEST_TIMEOUT), Error::new(ErrorKind::InvalidRequest, message)))
+            Err(ctx.refuse(wrong(message)).with_status(StatusCode::REQUEST_TIMEOUT))
         })
     }
 
-    async fn read_slowly(state: &AppState, request: Request, files: &[&str]) -> Result<Self, Wrong> {
+    /// The one file of a form that takes one, in the field `name`.
+    pub(crate) fn file(&mut self, name: &str) -> Outcome<Vec<u8>> {
+        if self.files.len() > 1 {
+            return Err(wrong(format!("{name}: the form has {} files: send one", self.files.len())));
+        }
+        let missing = || wrong(format!("{name} is missing: send the sound in a field of that name"));
+        self.files.pop().map(|(_, bytes)| bytes).ok_or_else(missing)
+    }
+
+    async fn read_slowly(
+        state: &AppState,
+        ctx: &RequestContext,
+        request: Request,
+        files: &[&str],
+    ) -> Result<Self, Refused> {
         let limit = state.options().max_body;
+        let wrong = |message: String| ctx.refuse(wrong(message));
         let mut form = Multipart::from_request(request, state)
             .await
             .map_err(|e| wrong(format!("the request is no form with a file (multipart/form-data): {e}")))?;
@@ -74,8 +79,7 @@ impl Form {
                         "the field {name} is larger than the {} bytes that the server takes: send less or raise its --max-body",
                         most.min(limit)
                     );
-                    let error = Error::new(ErrorKind::InvalidRequest, message);
-                    return Err(Wrong(Some(StatusCode::PAYLOAD_TOO_LARGE), error));
+                    return Err(wrong(message).with_status(StatusCode::PAYLOAD_TOO_LARGE));
                 }
                 bytes.extend_from_slice(&piece);
             }

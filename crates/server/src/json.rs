@@ -37,7 +37,8 @@ impl Refused {
         self.error
     }
 
-    fn with_status(mut self, status: StatusCode) -> Self {
+    /// The same, with a status where the kind of error has none of its own.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self
     }

@@ -61,7 +61,10 @@ impl AppState {
         let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
         let deadline = begun + self.options().request_timeout;
         let (models, name, owner) = (self.models().clone(), model.to_owned(), ctx.owner());
+        let held = place.clone();
         let work = tokio::task::spawn_blocking(move || {
+            // Also when nobody waits any more, the work takes its place.
+            let _held = held;
             let lease = models.speaker(&name)?;
             models.runtime().imitate(&owner, &name, lease.speaker(), &mut request)?;
             let events = lease.speaker().speak(request)?;

@@ -1,14 +1,15 @@
 //! What every handler can reach: the models, the options, keys, metrics, storage.
 
+use crate::context::RequestContext;
 use crate::keys::Keys;
 use crate::keys::limits::Limits;
 use crate::keys::throttle::Throttle;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::storage::Storage;
-use crate::studio::House;
+use crate::studio::{House, blocking};
 use parasol_core::Result;
-use parasol_runtime::{KeptVoices, Models};
+use parasol_runtime::{KeptVoices, Models, Owner};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
@@ -69,9 +70,17 @@ impl AppState {
         &self.0.models
     }
 
-    /// The voices that were added. Its functions block: see [`crate::studio::blocking`].
-    pub(crate) fn kept_voices(&self) -> KeptVoices {
-        self.models().runtime().kept_voices()
+    /// Does something with the voices that were added, for whoever asks, off the threads that serve connections.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub(crate) async fn kept<T: Send + 'static>(
+        &self,
+        ctx: &RequestContext,
+        work: impl FnOnce(&KeptVoices, &Owner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let owner = ctx.owner();
+        blocking(self, move |state| work(&state.models().runtime().kept_voices(), &owner)).await
     }
 
     /// The API keys.

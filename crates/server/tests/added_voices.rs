@@ -103,6 +103,8 @@ fn a_custom_voice_of_openais_needs_a_recording_of_consent() {
         "type",
     );
     refused(&form(&server, voices, None, &[("name", "anna"), ("consent", id)], &[]), 400, "audio_sample");
+    let two = [sample(), sample()].concat();
+    refused(&form(&server, voices, None, &[("name", "anna"), ("consent", id)], &two), 400, "2 files");
     let short = [("audio_sample", sound(1))];
     refused(&form(&server, voices, None, &[("name", "anna"), ("consent", id)], &short), 400, "2 to 60 s");
     let voice = json_of(&form(&server, voices, None, &[("name", "anna"), ("consent", id)], &sample()));

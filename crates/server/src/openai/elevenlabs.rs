@@ -6,9 +6,9 @@ use crate::context::RequestContext;
 use crate::effect;
 use crate::form::Form;
 use crate::json::{Json, Refused};
-use crate::studio::blocking;
+use crate::studio::{Segment, blocking};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use parasol_core::{Error, ErrorKind, Result as Outcome};
@@ -40,7 +40,7 @@ struct Asked {
 async fn convert(
     State(state): State<AppState>,
     ctx: RequestContext,
-    Path(voice): Path<String>,
+    Segment(voice): Segment,
     Query(asked): Query<Asked>,
     Json(body): Json<Value>,
 ) -> Result<Response, Refused> {
@@ -87,9 +87,8 @@ async fn converted(
 }
 
 /// A voice that was added, with the models that can imitate it.
-fn cloned(state: &AppState, voice: &KeptVoice) -> Value {
-    let models: Vec<_> = state.models().runtime().imitators().collect();
-    elevenlabs::cloned(&voice.id, &voice.name, &voice.description, voice.created, &models)
+fn cloned(voice: &KeptVoice, models: &[&str]) -> Value {
+    elevenlabs::cloned(&voice.id, &voice.name, &voice.description, voice.created, models)
 }
 
 /// The voices of the default model, and those that were added.
@@ -97,10 +96,10 @@ async fn voices(State(state): State<AppState>, ctx: RequestContext) -> Result<Re
     let find = async {
         let model = state.models().runtime().default_voice()?;
         let (own, _) = state.voices(&ctx, &model).await?;
-        let owner = ctx.owner();
-        let added = blocking(&state, move |state| state.kept_voices().list(&owner)).await?;
+        let added = state.kept(&ctx, |kept, owner| kept.list(owner)).await?;
+        let models: Vec<_> = state.models().runtime().imitators().collect();
         let mut all: Vec<_> = own.iter().map(|voice| elevenlabs::voice(&model, voice)).collect();
-        all.extend(added.iter().map(|voice| cloned(&state, voice)));
+        all.extend(added.iter().map(|voice| cloned(voice, &models)));
         Ok(axum::Json(elevenlabs::voices(&all)).into_response())
     };
     find.await.map_err(|e| ctx.refuse(e))
@@ -110,12 +109,13 @@ async fn voices(State(state): State<AppState>, ctx: RequestContext) -> Result<Re
 async fn voice(
     State(state): State<AppState>,
     ctx: RequestContext,
-    Path(name): Path<String>,
+    Segment(name): Segment,
 ) -> Result<Response, Refused> {
     let find = async {
-        let (wanted, owner) = (name.clone(), ctx.owner());
-        if let Some(kept) = blocking(&state, move |state| state.kept_voices().find(&owner, &wanted)).await? {
-            return Ok(axum::Json(cloned(&state, &kept)).into_response());
+        let wanted = name.clone();
+        if let Some(voice) = state.kept(&ctx, move |kept, owner| kept.find(owner, &wanted)).await? {
+            let models: Vec<_> = state.models().runtime().imitators().collect();
+            return Ok(axum::Json(cloned(&voice, &models)).into_response());
         }
         let model = state.models().runtime().default_voice()?;
         let (own, _) = state.voices(&ctx, &model).await?;
@@ -133,10 +133,7 @@ async fn add(
     ctx: RequestContext,
     request: Request,
 ) -> Result<Response, Refused> {
-    let form = match Form::read(&state, request, &["files"]).await {
-        Ok(form) => form,
-        Err(wrong) => return wrong.answer(&ctx),
-    };
+    let form = Form::read(&state, &ctx, request, &["files"]).await?;
     let work = async {
         let asked = AddVoice::read(&form.fields)?;
         let new = NewVoice {
@@ -148,8 +145,8 @@ async fn add(
             way: "the field consent".into(),
             recorded: None,
         };
-        let kept = blocking(&state, move |state| state.kept_voices().add(new)).await?;
-        let mut response = axum::Json(elevenlabs::added(&kept.id)).into_response();
+        let added = state.kept(&ctx, |kept, _| kept.add(new)).await?;
+        let mut response = axum::Json(elevenlabs::added(&added.id)).into_response();
         effect::report(&mut response, &asked.noted);
         Ok(response)
     };
@@ -159,10 +156,8 @@ async fn add(
 async fn remove(
     State(state): State<AppState>,
     ctx: RequestContext,
-    Path(name): Path<String>,
+    Segment(name): Segment,
 ) -> Result<Response, Refused> {
-    let owner = ctx.owner();
-    let work = blocking(&state, move |state| state.kept_voices().remove(&owner, &name));
-    let done: Outcome<_> = work.await;
-    done.map(|_| axum::Json(elevenlabs::removed()).into_response()).map_err(|e| ctx.refuse(e))
+    let gone = state.kept(&ctx, move |kept, owner| kept.remove(owner, &name)).await;
+    gone.map(|_| axum::Json(elevenlabs::removed()).into_response()).map_err(|e| ctx.refuse(e))
 }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use parasol_core::{Error, ErrorKind, Result as Outcome, TranscribeTask};
+use parasol_core::{Result as Outcome, TranscribeTask};
 use parasol_wire::openai::transcription::TranscriptionCall;
 
 /// The routes.
@@ -42,19 +42,9 @@ async fn create(
     request: Request,
     task: TranscribeTask,
 ) -> Result<Response, Refused> {
-    let mut form = match Form::read(state, request, &["file"]).await {
-        Ok(form) => form,
-        Err(wrong) => return wrong.answer(ctx),
-    };
-    let mut read = || {
-        let missing = || {
-            let message = "file is missing: send the sound in a field of that name";
-            Error::new(ErrorKind::InvalidRequest, message)
-        };
-        let (_, file) = form.files.pop().ok_or_else(missing)?;
-        Ok((TranscriptionCall::read(&form.fields, task)?, file))
-    };
-    let (call, file) = read().map_err(|e| ctx.refuse(e))?;
+    let mut form = Form::read(state, ctx, request, &["file"]).await?;
+    let file = form.file("file").map_err(|e| ctx.refuse(e))?;
+    let call = TranscriptionCall::read(&form.fields, task).map_err(|e| ctx.refuse(e))?;
     answer(state, ctx, &call, file).await.or_else(|e| super::unanswered(ctx, e))
 }
 

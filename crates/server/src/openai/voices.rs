@@ -4,22 +4,20 @@ use crate::AppState;
 use crate::context::RequestContext;
 use crate::form::Form;
 use crate::json::{Json, Refused};
-use crate::studio::blocking;
+use crate::studio::{Segment, asked_for};
 use axum::Router;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::routing::{delete, get, post};
 use parasol_core::{Error, ErrorKind, Result as Outcome};
 use parasol_runtime::kept::{ConsentRecording, NewVoice};
+use parasol_runtime::{KeptVoices, Owner};
 use parasol_wire::openai::voices as wire;
 use serde::Deserialize;
 use serde_json::Value;
 
 /// Recordings on a page unless told otherwise, and at most.
 const PAGE: (usize, usize) = (20, 100);
-
-type Id = Result<Path<String>, PathRejection>;
 
 /// The routes.
 pub(super) fn routes() -> Router<AppState> {
@@ -32,44 +30,32 @@ pub(super) fn routes() -> Router<AppState> {
         .layer(DefaultBodyLimit::disable())
 }
 
-fn id(path: Id) -> Outcome<String> {
-    let refuse = |e: PathRejection| {
-        Error::new(
-            ErrorKind::InvalidRequest,
-            format!("the name in the path cannot be read: {}", e.body_text()),
-        )
-    };
-    path.map(|Path(id)| id).map_err(refuse)
+/// What is told of a request, or what is wrong with it.
+type Told = Result<axum::Json<Value>, Refused>;
+
+fn tell(ctx: &RequestContext, told: Outcome<Value>) -> Told {
+    told.map(axum::Json).map_err(|e| ctx.refuse(e))
+}
+
+fn refuse(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message)
 }
 
 fn told(consent: &ConsentRecording) -> Value {
     wire::consent(&consent.id, &consent.name, &consent.language, consent.created)
 }
 
-/// The one file of a form.
-pub(super) fn file(form: &mut Form, name: &str) -> Outcome<Vec<u8>> {
-    let missing = || Error::new(ErrorKind::InvalidRequest, format!("{name}: is required, a sound file"));
-    form.files.pop().map(|(_, bytes)| bytes).ok_or_else(missing)
-}
-
-async fn add_consent(
-    State(state): State<AppState>,
-    ctx: RequestContext,
-    request: Request,
-) -> Result<Response, Refused> {
-    let mut form = match Form::read(&state, request, &["recording"]).await {
-        Ok(form) => form,
-        Err(wrong) => return wrong.answer(&ctx),
-    };
+async fn add_consent(State(state): State<AppState>, ctx: RequestContext, request: Request) -> Told {
+    let mut form = Form::read(&state, &ctx, request, &["recording"]).await?;
     let work = async {
         let new = wire::NewConsent::read(&form.fields)?;
-        let (file, owner) = (file(&mut form, "recording")?, ctx.owner());
-        let kept = blocking(&state, move |state| {
-            state.kept_voices().add_consent(owner, &new.name, &new.language, file)
-        });
-        Ok(axum::Json(told(&kept.await?)).into_response())
+        let file = form.file("recording")?;
+        let add = move |kept: &KeptVoices, owner: &Owner| {
+            kept.add_consent(owner.clone(), &new.name, &new.language, file)
+        };
+        state.kept(&ctx, add).await.map(|added| told(&added))
     };
-    work.await.map_err(|e| ctx.refuse(e))
+    tell(&ctx, work.await)
 }
 
 /// What stands after the `?`.
@@ -84,108 +70,77 @@ async fn list_consents(
     State(state): State<AppState>,
     ctx: RequestContext,
     query: Result<Query<Asked>, QueryRejection>,
-) -> Result<Response, Refused> {
+) -> Told {
     let work = async {
-        let refuse = |message: String| Error::new(ErrorKind::InvalidRequest, message);
-        let Query(asked) = query.map_err(|e| refuse(format!("the query: {}", e.body_text())))?;
+        let asked = asked_for(query)?;
         let limit = asked.limit.unwrap_or(PAGE.0);
         if !(1..=PAGE.1).contains(&limit) {
             return Err(refuse(format!("limit: is {limit} and must be between 1 and {}", PAGE.1)));
         }
-        let owner = ctx.owner();
-        let mut all = blocking(&state, move |state| state.kept_voices().consents(&owner)).await?;
+        let mut all = state.kept(&ctx, |kept, owner| kept.consents(owner)).await?;
         if let Some(after) = asked.after {
             match all.iter().position(|consent| consent.id == after) {
                 Some(at) => drop(all.drain(..=at)),
-                None => return Err(refuse("after: is no recording of consent".into())),
+                None => return Err(refuse("after: is no recording of consent")),
             }
         }
         let page: Vec<_> = all.iter().take(limit).map(told).collect();
-        Ok(axum::Json(wire::consents(&page, all.len() > limit)).into_response())
+        Ok(wire::consents(&page, all.len() > limit))
     };
-    work.await.map_err(|e| ctx.refuse(e))
+    tell(&ctx, work.await)
 }
 
-async fn read_consent(
-    State(state): State<AppState>,
-    ctx: RequestContext,
-    path: Id,
-) -> Result<Response, Refused> {
-    let work = async {
-        let (id, owner) = (id(path)?, ctx.owner());
-        let found = blocking(&state, move |state| state.kept_voices().consent(&owner, &id)).await?;
-        Ok(axum::Json(told(&found)).into_response())
-    };
-    work.await.map_err(|e| ctx.refuse(e))
+async fn read_consent(State(state): State<AppState>, ctx: RequestContext, Segment(id): Segment) -> Told {
+    let found = state.kept(&ctx, move |kept, owner| kept.consent(owner, &id)).await;
+    tell(&ctx, found.map(|consent| told(&consent)))
 }
 
 async fn rename_consent(
     State(state): State<AppState>,
     ctx: RequestContext,
-    path: Id,
+    Segment(id): Segment,
     Json(body): Json<Value>,
-) -> Result<Response, Refused> {
+) -> Told {
     let work = async {
-        let refuse = |message: String| Error::new(ErrorKind::InvalidRequest, message);
-        let fields = body.as_object().ok_or_else(|| refuse("the body must be an object".into()))?;
+        let fields = body.as_object().ok_or_else(|| refuse("the body must be an object"))?;
         if let Some(name) = fields.keys().find(|name| *name != "name") {
             let name: String = name.chars().take(80).collect();
             return Err(refuse(format!("{name}: is not a field that Parasol honours: leave it out")));
         }
         let name = fields.get("name").and_then(Value::as_str);
-        let name = name.ok_or_else(|| refuse("name: is required, a string".into()))?.to_owned();
-        let (id, owner) = (id(path)?, ctx.owner());
-        let kept = blocking(&state, move |state| state.kept_voices().rename_consent(&owner, &id, &name));
-        Ok(axum::Json(told(&kept.await?)).into_response())
+        let name = name.ok_or_else(|| refuse("name: is required, a string"))?.to_owned();
+        let renamed = state.kept(&ctx, move |kept, owner| kept.rename_consent(owner, &id, &name));
+        renamed.await.map(|consent| told(&consent))
     };
-    work.await.map_err(|e| ctx.refuse(e))
+    tell(&ctx, work.await)
 }
 
-async fn delete_consent(
-    State(state): State<AppState>,
-    ctx: RequestContext,
-    path: Id,
-) -> Result<Response, Refused> {
-    let work = async {
-        let (id, owner) = (id(path)?, ctx.owner());
-        let gone = wire::consent_deleted(&id);
-        blocking(&state, move |state| state.kept_voices().remove_consent(&owner, &id)).await?;
-        Ok(axum::Json(gone).into_response())
-    };
-    work.await.map_err(|e| ctx.refuse(e))
+async fn delete_consent(State(state): State<AppState>, ctx: RequestContext, Segment(id): Segment) -> Told {
+    let told = wire::consent_deleted(&id);
+    let gone = state.kept(&ctx, move |kept, owner| kept.remove_consent(owner, &id)).await;
+    tell(&ctx, gone.map(|()| told))
 }
 
-async fn add(
-    State(state): State<AppState>,
-    ctx: RequestContext,
-    request: Request,
-) -> Result<Response, Refused> {
-    let mut form = match Form::read(&state, request, &["audio_sample"]).await {
-        Ok(form) => form,
-        Err(wrong) => return wrong.answer(&ctx),
-    };
+async fn add(State(state): State<AppState>, ctx: RequestContext, request: Request) -> Told {
+    let mut form = Form::read(&state, &ctx, request, &["audio_sample"]).await?;
     let work = async {
         let asked = wire::NewVoice::read(&form.fields)?;
         let new = NewVoice {
             name: asked.name,
             owner: ctx.owner(),
-            files: vec![file(&mut form, "audio_sample")?],
+            files: vec![form.file("audio_sample")?],
             transcript: None,
             description: String::new(),
             way: "the recording of consent".into(),
             recorded: Some(asked.consent),
         };
-        let kept = blocking(&state, move |state| state.kept_voices().add(new)).await?;
-        Ok(axum::Json(wire::voice(&kept.id, &kept.name, kept.created)).into_response())
+        let added = state.kept(&ctx, |kept, _| kept.add(new)).await?;
+        Ok(wire::voice(&added.id, &added.name, added.created))
     };
-    work.await.map_err(|e| ctx.refuse(e))
+    tell(&ctx, work.await)
 }
 
-async fn remove(State(state): State<AppState>, ctx: RequestContext, path: Id) -> Result<Response, Refused> {
-    let work = async {
-        let (id, owner) = (id(path)?, ctx.owner());
-        let gone = blocking(&state, move |state| state.kept_voices().remove(&owner, &id)).await?;
-        Ok(axum::Json(wire::voice_deleted(&gone.id)).into_response())
-    };
-    work.await.map_err(|e| ctx.refuse(e))
+async fn remove(State(state): State<AppState>, ctx: RequestContext, Segment(id): Segment) -> Told {
+    let gone = state.kept(&ctx, move |kept, owner| kept.remove(owner, &id)).await;
+    tell(&ctx, gone.map(|voice| wire::voice_deleted(&voice.id)))
 }

@@ -96,22 +96,25 @@ fn describe(operation: &Operation) -> Value {
         it["requestBody"] = json!({ "required": true, "content": { "application/json": {
             "schema": reference(body.name()), "example": body.example("smollm2"),
         } } });
-    } else if operation.id == "stop" {
-        // The administration's one body.
+    } else if let Some(field) = only_field(operation.id) {
         it["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": {
-            "type": "object", "properties": { "model": { "type": "string" } }, "required": ["model"],
+            "type": "object", "properties": { field: { "type": "string" } }, "required": [field],
             "additionalProperties": false,
         } } } });
     } else if let Some(form) = forms::form(operation.id) {
         it["requestBody"] =
             json!({ "required": true, "content": { "multipart/form-data": { "schema": form } } });
-    } else if operation.id == "openaiRenameConsent" {
-        it["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": {
-            "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"],
-            "additionalProperties": false,
-        } } } });
     }
     it
+}
+
+/// The one field of a body that has no other.
+fn only_field(id: &str) -> Option<&'static str> {
+    match id {
+        "stop" => Some("model"),
+        "openaiRenameConsent" => Some("name"),
+        _ => None,
+    }
 }
 
 fn reference(name: &str) -> Value {

@@ -51,9 +51,10 @@ impl FromRequestParts<AppState> for Segment {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refused> {
+        let dialect = parts.extensions.get::<Dialect>().copied().unwrap_or(Dialect::Parasol);
         let wrong = |e: axum::extract::rejection::PathRejection| {
             let says = format!("the name in the path cannot be read: {e}");
-            Refused::new(Dialect::Parasol, Error::new(ErrorKind::InvalidRequest, says))
+            Refused::new(dialect, Error::new(ErrorKind::InvalidRequest, says))
         };
         Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| Self(text)).map_err(wrong)
     }

@@ -1,6 +1,6 @@
 //! The page's added voices: listed, added from a recording with the consent of who speaks, removed.
 
-use super::access::{Segment, blocking};
+use super::access::Segment;
 use super::conversations::{asked_for, invalid};
 use crate::AppState;
 use crate::context::RequestContext;
@@ -58,9 +58,7 @@ fn shown(ctx: &RequestContext, voice: KeptVoice) -> AddedVoice {
 }
 
 async fn list(State(state): State<AppState>, ctx: RequestContext) -> Result<Json<AddedVoices>, Refused> {
-    let owner = ctx.owner();
-    let found = blocking(&state, move |state| state.kept_voices().list(&owner)).await;
-    let voices = found.map_err(|e| ctx.refuse(e))?;
+    let voices = state.kept(&ctx, |kept, owner| kept.list(owner)).await.map_err(|e| ctx.refuse(e))?;
     Ok(Json(AddedVoices {
         voices: voices.into_iter().map(|voice| shown(&ctx, voice)).collect(),
         models: state.models().runtime().imitators().map(str::to_owned).collect(),
@@ -108,8 +106,8 @@ async fn add(
         way: "studio".into(),
         recorded: None,
     };
-    let kept = blocking(&state, move |state| state.kept_voices().add(new)).await;
-    kept.map(|voice| (StatusCode::CREATED, Json(shown(&ctx, voice)))).map_err(|e| ctx.refuse(e))
+    let added = state.kept(&ctx, |kept, _| kept.add(new)).await;
+    added.map(|voice| (StatusCode::CREATED, Json(shown(&ctx, voice)))).map_err(|e| ctx.refuse(e))
 }
 
 async fn remove(
@@ -117,7 +115,6 @@ async fn remove(
     ctx: RequestContext,
     Segment(id): Segment,
 ) -> Result<StatusCode, Refused> {
-    let owner = ctx.owner();
-    let gone = blocking(&state, move |state| state.kept_voices().remove(&owner, &id)).await;
+    let gone = state.kept(&ctx, move |kept, owner| kept.remove(owner, &id)).await;
     gone.map(|_| StatusCode::NO_CONTENT).map_err(|e| ctx.refuse(e))
 }

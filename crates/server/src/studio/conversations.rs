@@ -161,7 +161,7 @@ fn wanted(query: Result<Query<Listing>, QueryRejection>) -> Result<Wanted> {
 }
 
 /// What stands after the `?`.
-pub(super) fn asked_for<T>(query: Result<Query<T>, QueryRejection>) -> Result<T> {
+pub(crate) fn asked_for<T>(query: Result<Query<T>, QueryRejection>) -> Result<T> {
     query.map(|Query(it)| it).map_err(|e| invalid(format!("the query cannot be read: {e}")))
 }
 

@@ -19,8 +19,9 @@ mod system;
 mod transfer;
 mod usage;
 
-pub(crate) use access::blocking;
+pub(crate) use access::{Segment, blocking};
 pub(crate) use assets::{is_page, page};
+pub(crate) use conversations::asked_for;
 pub(crate) use house::{House, close, end, keep, take_up};
 
 use crate::AppState;

@@ -28,6 +28,7 @@ use parasol_wire::sse::SseEvent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
@@ -142,9 +143,11 @@ async fn voices(
         };
         let mut voices: Vec<_> = found.into_iter().map(named).collect();
         if imitates {
-            let owner = ctx.owner();
-            let added = blocking(&state, move |state| state.kept_voices().list(&owner)).await?;
-            voices.extend(added.into_iter().map(|voice| VoiceName {
+            let added = state.kept(&ctx, |kept, owner| kept.list(owner)).await?;
+            // A name means the model's own voice before an added one, and the caller's before the house's.
+            let mut names: HashSet<_> = voices.iter().map(|voice| voice.name.to_lowercase()).collect();
+            let heard = added.into_iter().filter(|voice| names.insert(voice.name.to_lowercase()));
+            voices.extend(heard.map(|voice| VoiceName {
                 name: voice.name,
                 language: String::new(),
                 description: "added".into(),

@@ -204,16 +204,17 @@ fn too_many(messages: &[Message], needed: usize, limit: usize) -> usize {
         let calls = message.tool_calls.iter().map(|call| call.name.len() + call.arguments.to_string().len());
         message.content.len() + calls.sum::<usize>() + FRAME
     };
-    let mut rest = messages.iter().map(bytes).sum::<usize>() as f64;
+    let sizes: Vec<usize> = messages.iter().map(bytes).collect();
+    let mut rest = sizes.iter().sum::<usize>() as f64;
     // Some more than has to: not every byte takes as many tokens as another, and more will be said.
     let most = rest * (limit as f64 / needed.max(1) as f64).min(1.0) * 0.9;
     let mut gone = 0;
-    for (place, message) in messages.iter().enumerate().skip(first) {
+    for (place, (message, size)) in messages.iter().zip(sizes).enumerate().skip(first) {
         // A result without its call would mean nothing.
         if (rest <= most && message.role != Role::Tool) || place + 1 == messages.len() {
             break;
         }
-        rest -= bytes(message) as f64;
+        rest -= size as f64;
         gone += 1;
     }
     gone

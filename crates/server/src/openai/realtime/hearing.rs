@@ -122,14 +122,13 @@ impl Hearing {
         let (ear, heard) = work.await.map_err(|_| fault())?;
         self.ear = Some(ear);
         let heard = heard?;
-        // A glance takes from the key's tokens as the whole does; a request it is not.
-        let may_glance = ctx.key().is_none_or(|key| state.limits().may_generate(key).is_ok());
         // What is held belongs to the turn that is open only while none has begun or ended.
         if let (Some(turn), Some(sound)) = (&mut self.open, self.ear.as_ref().and_then(Ear::turn))
             && heard.is_empty()
-            && may_glance
             && session.hearing.told
             && !self.ears.as_ref().is_some_and(|(_, ears)| ears.is_elsewhere())
+            // A glance takes from the key's tokens as the whole does; a request it is not.
+            && ctx.key().is_none_or(|key| state.limits().may_generate(key).is_ok())
         {
             // What is wrong is told by the attempt at the whole.
             if let Err(error) = turn.listening.offer(sound) {

@@ -27,10 +27,9 @@ fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Resul
         models.speaker(model)
     };
     let default = models.runtime().default_voice()?;
-    let Some(name) = name else { return Ok((load(&default)?, SpeakRequest::default())) };
-    if name == default {
+    let Some(name) = name.filter(|name| *name != default) else {
         return Ok((load(&default)?, SpeakRequest::default()));
-    }
+    };
     let own = |lease: &VoiceLease, model: &str, voice: &str| -> Result<Option<SpeakRequest>> {
         let mut request = SpeakRequest { voice: Some(voice.to_owned()), ..SpeakRequest::default() };
         let known = lease.voices().into_iter().find(|it| it.name.eq_ignore_ascii_case(voice));
