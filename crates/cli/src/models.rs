@@ -5,12 +5,12 @@ use crate::args::EngineArgs;
 use crate::exit::Outcome;
 use crate::interrupt::Listener;
 use crate::output;
-use crate::terminal::{self, Style, harmless};
+use crate::terminal::{self, harmless};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parasol_core::{ChatRequest, Error, ErrorKind, EventStream, GenerationEvent};
 use parasol_hub::{Cancel, Licence, Located, PullEvent, Terms};
 use parasol_runtime::{AnyModel, LoadOptions, Model, Runtime};
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -109,9 +109,7 @@ pub(crate) fn pull(runtime: &Runtime, reference: &str, accept_licence: bool) -> 
 
 /// Shows the terms and asks whether they are accepted.
 fn ask(model: &str, terms: &Terms, text: Option<&Path>) -> bool {
-    let style = Style::stderr();
-    let mut err = std::io::stderr().lock();
-    let mut say = |line: String| drop(writeln!(err, "{}", harmless(&line)));
+    let say = |line: String| drop(writeln!(std::io::stderr(), "{}", harmless(&line)));
     say(format!("{model} comes under its own terms: {}", terms.name));
     if let Some(url) = &terms.url {
         say(format!("  read them at {url}"));
@@ -119,11 +117,7 @@ fn ask(model: &str, terms: &Terms, text: Option<&Path>) -> bool {
     if let Some(path) = text {
         say(format!("  or in {}", path.display()));
     }
-    let _ = write!(err, "{} [y/N] ", style.bold("Do you accept them?"));
-    let _ = err.flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    terminal::agrees("Do you accept them?")
 }
 
 /// A turning sign with a message that is wiped away when it is dropped; nothing where no person looks.

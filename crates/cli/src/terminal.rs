@@ -1,7 +1,7 @@
 //! The terminal: whether there is one, colours, and putting it back as it was. Plain text everywhere else.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::OnceLock;
 
 /// Whether a person reads stdout.
@@ -17,6 +17,17 @@ pub(crate) fn stderr() -> bool {
 /// Whether a person types on stdin.
 pub(crate) fn stdin() -> bool {
     io::stdin().is_terminal()
+}
+
+/// Puts a question on stderr and waits for the answer: whether it is yes.
+pub(crate) fn agrees(question: &str) -> bool {
+    let mut err = io::stderr().lock();
+    // Who cannot read the question will not agree to it.
+    let _ = write!(err, "{} [y/N] ", Style::stderr().bold(question));
+    let _ = err.flush();
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Whether colours are wanted at all: not with NO_COLOR (no-color.org) and not on a dumb terminal.

@@ -7,7 +7,9 @@ mod common;
 use common::{Home, fails, works};
 use parasol_hub::{Cancel, Hub, Licence};
 use serde_json::Value;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -122,29 +124,34 @@ fn what_is_piped_in_is_written_down_line_by_line() {
     assert!(works(&srt).starts_with("1\n00:00:0") && srt.out.contains("\n2\n"), "{srt:?}");
 }
 
-#[test]
-fn words_come_while_a_line_is_said() {
-    use std::io::Write;
-    let (home, model) = (Home::new(), tiny());
+/// `parasol listen` on a pipe that is open.
+fn listening(home: &Home, model: &str) -> (Child, ChildStdin) {
     let mut child = home
-        .parasol(&["listen", "-", "--raw", "16000", "--format", "json", "--model", &model])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
+        .parasol(&["listen", "-", "--raw", "16000", "--format", "json", "--model", model])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut to = child.stdin.take().unwrap();
-    let numbers = numbers();
-    let feed = std::thread::spawn(move || {
-        // As from a microphone, at twice the pace.
-        for piece in numbers.chunks(3200) {
-            if to.write_all(piece).is_err() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-    });
+    let to = child.stdin.take().unwrap();
+    (child, to)
+}
+
+/// The fixture as from a microphone, at twice the pace.
+fn feed(to: &mut ChildStdin) -> std::io::Result<()> {
+    for piece in numbers().chunks(3200) {
+        to.write_all(piece)?;
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+#[test]
+fn words_come_while_a_line_is_said() {
+    let (home, model) = (Home::new(), tiny());
+    let (child, mut to) = listening(&home, &model);
+    let feeding = std::thread::spawn(move || feed(&mut to));
     let out = child.wait_with_output().unwrap();
-    feed.join().unwrap();
+    feeding.join().unwrap().unwrap();
     let out = String::from_utf8(out.stdout).unwrap();
     let events: Vec<Value> = out.lines().map(json).collect();
     assert_eq!(events.first().map(|e| e["event"].clone()), Some(Value::from("partial")), "{out}");
@@ -154,20 +161,11 @@ fn words_come_while_a_line_is_said() {
 #[cfg(unix)]
 #[test]
 fn what_is_being_said_is_written_down_before_it_ends() {
-    use std::io::{BufRead, Write};
+    use std::io::BufRead;
     let (home, model) = (Home::new(), tiny());
-    let mut child = home
-        .parasol(&["listen", "-", "--raw", "16000", "--format", "json", "--model", &model])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut to = child.stdin.take().unwrap();
-    // As from a microphone, at twice the pace, and without a pause at the end: nobody knows yet that the line is over.
-    for piece in numbers().chunks(3200) {
-        to.write_all(piece).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let (mut child, mut to) = listening(&home, &model);
+    // Without a pause at the end: nobody knows yet that the line is over.
+    feed(&mut to).unwrap();
     let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert_eq!(json(&lines.next().unwrap())["event"], "partial");
     common::signal(child.id(), "INT");

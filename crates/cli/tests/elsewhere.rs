@@ -87,12 +87,7 @@ fn speak(asked: &Asked, stream: &mut TcpStream, pause: impl Fn()) {
 
 /// A WAV file of so many minutes that is quiet for a second at some of its seconds, and loud elsewhere.
 fn talk(minutes: usize, quiet: &[usize]) -> Vec<u8> {
-    let bytes = u32::try_from(minutes * 60 * 32_000).unwrap();
-    let mut wav = [&b"RIFF"[..], &(bytes + 36).to_le_bytes(), b"WAVEfmt ", &16u32.to_le_bytes()].concat();
-    wav.extend([1u16, 1].map(u16::to_le_bytes).concat());
-    wav.extend([16_000u32, 32_000].map(u32::to_le_bytes).concat());
-    wav.extend([2u16, 16].map(u16::to_le_bytes).concat());
-    wav.extend([b"data", &bytes.to_le_bytes()[..]].concat());
+    let mut wav = parasol_runtime::sound::wav::header(16_000, Some(minutes * 60 * 16_000)).to_vec();
     for second in 0..minutes * 60 {
         let sample = if quiet.contains(&second) { 0i16 } else { 9_000 };
         wav.extend(sample.to_le_bytes().repeat(16_000));

@@ -176,9 +176,14 @@ fn is_voice(folder: &Path) -> Result<bool> {
 /// Whether a safetensors file is a voice of Pocket TTS, whose repositories have no config.json: by the names in its header.
 fn speaks(path: &Path) -> bool {
     const NAME: &[u8] = b"\"flow_lm.";
-    let mut header = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(VOICE_HEADER).read_to_end(&mut header));
-    read.is_ok() && header.get(8..).is_some_and(|names| names.windows(NAME.len()).any(|at| at == NAME))
+    let header = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let (mut length, mut names) = ([0; 8], Vec::new());
+        file.read_exact(&mut length)?;
+        file.take(u64::from_le_bytes(length).min(VOICE_HEADER)).read_to_end(&mut names)?;
+        Ok(names)
+    };
+    header().is_ok_and(|names| names.windows(NAME.len()).any(|at| at == NAME))
 }
 
 /// A folder that holds one GGUF model, whole or in parts, stands for that model.

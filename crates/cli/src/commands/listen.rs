@@ -43,7 +43,8 @@ pub(super) struct Source {
 /// Runs the command.
 ///
 /// # Errors
-/// When there is no sound, or the model cannot be had, does not listen or has no detector of voice activity; Ctrl-C ends it in order, twice at once.
+/// When there is no sound, or the model cannot be had, does not listen or has no detector of voice activity; Ctrl-C ends it
+/// in order, and at once when it is pressed again.
 pub(crate) fn listen(runtime: &Runtime, args: &ListenArgs) -> Outcome {
     let file = args.file.as_ref().or(args.file_flag.as_ref());
     // Before a model is fetched: a file that cannot be read should cost nothing.

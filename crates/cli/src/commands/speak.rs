@@ -36,7 +36,11 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
         ));
     }
     let text = if args.list_voices { String::new() } else { text(args)? };
-    let speaker = open(runtime, args)?;
+    let reference = match &args.model {
+        Some(model) => model.clone(),
+        None => runtime.voice_model(&Owner::House, args.voice.as_deref())?,
+    };
+    let speaker = open(runtime, args, &reference)?;
     if args.list_voices {
         return list(runtime, speaker.voice());
     }
@@ -57,7 +61,7 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
         seed: args.seed,
         ..SpeakRequest::default()
     };
-    runtime.imitate(&Owner::House, &reference(runtime, args)?, speaker.voice(), &mut request)?;
+    runtime.imitate(&Owner::House, &reference, speaker.voice(), &mut request)?;
     if let Source::Here(speaker) = &speaker {
         // Before anything is computed: a rate that the format does not have.
         SoundWriter::new(format, speaker.rate())?;
@@ -106,27 +110,18 @@ impl Source {
     }
 }
 
-/// The model that is meant.
-fn reference(runtime: &Runtime, args: &SpeakArgs) -> Outcome<String> {
-    Ok(match &args.model {
-        Some(model) => model.clone(),
-        None => runtime.voice_model(&Owner::House, args.voice.as_deref())?,
-    })
-}
-
-fn open(runtime: &Runtime, args: &SpeakArgs) -> Outcome<Source> {
-    let reference = reference(runtime, args)?;
-    if let Some(model) = runtime.far_voice(&reference)? {
+fn open(runtime: &Runtime, args: &SpeakArgs, reference: &str) -> Outcome<Source> {
+    if let Some(model) = runtime.far_voice(reference)? {
         if args.threads.is_some() {
             output::note("--threads has no effect: this voice is computed elsewhere");
         }
         return Ok(Source::Far(model));
     }
-    if !runtime.is_here(&reference)? {
-        models::pull(runtime, &reference, args.accept_licence)?;
+    if !runtime.is_here(reference)? {
+        models::pull(runtime, reference, args.accept_licence)?;
     }
     let _spinner = models::spinner(&format!("loading {reference}"));
-    Ok(Source::Here(runtime.speaker(&reference, args.threads)?))
+    Ok(Source::Here(runtime.speaker(reference, args.threads)?))
 }
 
 /// The model's voices, and those that were added where it imitates.

@@ -21,7 +21,7 @@ use std::path::Path;
 /// When the sound cannot be read, or the model cannot be had or refuses the request; Ctrl-C.
 pub(crate) fn transcribe(runtime: &Runtime, args: &TranscribeArgs) -> Outcome {
     // Before a model is fetched: a file that cannot be read should cost nothing.
-    let sound = open(&args.file)?;
+    let sound = open(&args.file, "transcribe")?;
     let reference = match &args.model {
         Some(model) => model.clone(),
         None => runtime.default_ears()?,
@@ -45,13 +45,14 @@ pub(crate) fn transcribe(runtime: &Runtime, args: &TranscribeArgs) -> Outcome {
     follow(stream, args)
 }
 
-fn open(file: &Path) -> Outcome<SoundStream> {
+/// The sound of a file, or of a pipe where it is `-`, for this command.
+pub(super) fn open(file: &Path, command: &str) -> Outcome<SoundStream> {
     if file != Path::new("-") {
         return Ok(sound::open(file)?);
     }
     if terminal::stdin() {
         let message =
-            "there is no sound on a terminal: pipe a file in, as in parasol transcribe - < talk.mp3";
+            format!("there is no sound on a terminal: pipe a file in, as in parasol {command} - < talk.mp3");
         return Err(Stop::Failed(Error::new(ErrorKind::InvalidRequest, message)));
     }
     Ok(sound::read(std::io::stdin()).map_err(|e| e.within("stdin"))?)

@@ -1,6 +1,7 @@
 //! `parasol voices`: keep voices to be imitated, with the consent of who speaks, and look for the mark in sounds.
 
 use crate::args::{VoicesArgs, VoicesCommand};
+use crate::commands::transcribe;
 use crate::exit::{Outcome, Stop};
 use crate::interrupt::Listener;
 use crate::models;
@@ -9,11 +10,10 @@ use crate::terminal::{self, Style, harmless};
 use parasol_core::{Error, ErrorKind, SoundStream};
 use parasol_runtime::kept::{MOST_BYTES, NOTICE, NewVoice, WORDS};
 use parasol_runtime::mark::{Finding, find};
-use parasol_runtime::sound;
 use parasol_runtime::{KeptVoice, Owner, Runtime};
 use serde_json::json;
 use std::fs::File;
-use std::io::{BufRead, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
@@ -52,18 +52,15 @@ fn agreed(flag: bool) -> Outcome<&'static str> {
     }
     let denied = |message: &str| Err(Stop::Failed(Error::new(ErrorKind::Denied, message)));
     // Also when nothing else is to be said.
-    let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "{NOTICE}\n");
+    let say = |line: &str| drop(writeln!(std::io::stderr(), "{line}"));
+    say(&format!("{NOTICE}\n"));
     if !(terminal::stdin() && terminal::stderr()) {
         return denied(
             "a voice is added with the consent of who speaks only: --consent states that you have it",
         );
     }
-    let _ = write!(err, "{WORDS}\n{} [y/N] ", Style::stderr().bold("Do you state this?"));
-    let _ = err.flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+    say(WORDS);
+    match terminal::agrees("Do you state this?") {
         true => Ok("terminal"),
         false => denied("without that statement no voice is added"),
     }
@@ -133,10 +130,7 @@ fn check(files: &[PathBuf], as_json: bool) -> Outcome {
     let mut found = Vec::new();
     for path in files {
         let name = path.display().to_string();
-        let sound = match name.as_str() {
-            "-" => sound::read(std::io::stdin())?,
-            _ => sound::open(path)?,
-        };
+        let sound = transcribe::open(path, "voices check")?;
         let spinner = models::spinner(&format!("listening to {name}"));
         let flag = listener.flag();
         let interrupted = move || flag.load(std::sync::atomic::Ordering::Relaxed);

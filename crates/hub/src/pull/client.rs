@@ -16,7 +16,7 @@ use std::time::Duration;
 const LOG: u64 = 1 << 20;
 
 /// What came of calling one command.
-pub(super) enum Outcome {
+enum Outcome {
     Fetched,
     /// The program is not there, or cannot work; why.
     Missing(&'static str),
@@ -186,7 +186,7 @@ impl Call<'_> {
 
 impl Client {
     /// What its exit status and report mean.
-    pub(super) fn judge(&self, status: ExitStatus, log: &str, wanted: &str) -> Outcome {
+    fn judge(&self, status: ExitStatus, log: &str, wanted: &str) -> Outcome {
         if status.success() {
             return Outcome::Fetched;
         }
@@ -219,6 +219,16 @@ impl Client {
             (ErrorKind::Network, format!("{name} could not fetch {wanted} ({status}){last}"))
         };
         Outcome::Failed(Error::new(kind, what))
+    }
+
+    /// What becomes of a failure with this report; `None` where the client cannot work at all.
+    #[cfg(all(test, unix))]
+    pub(super) fn kind_of(&self, log: &str) -> Option<ErrorKind> {
+        let failed = std::os::unix::process::ExitStatusExt::from_raw(1 << 8);
+        match self.judge(failed, log, "p") {
+            Outcome::Failed(error) => Some(error.kind().clone()),
+            _ => None,
+        }
     }
 
     /// The last line of its own report, for the cases that no mark fits.

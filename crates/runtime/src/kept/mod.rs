@@ -141,16 +141,9 @@ impl KeptVoices {
                 )));
             }
         }
-        let recording = Recording::read(&name, &new.files)?;
-        let consent = match new.recorded {
-            None => Consent::stated(new.way, recording.sha256.clone()),
-            Some(id) => {
-                let given = self.consent(&new.owner, &id)?;
-                let mut consent = Consent::stated(new.way, recording.sha256.clone());
-                consent.recording = Some(given);
-                consent
-            }
-        };
+        let spoken = new.recorded.map(|id| self.consent(&new.owner, &id)).transpose()?;
+        let recording = Recording::read(&name, new.files)?;
+        let consent = Consent::stated(new.way, recording.sha256.clone(), spoken);
         let _lock = self.voices.lock()?;
         let others: Vec<_> = self.all()?.into_iter().filter(|voice| voice.owner == new.owner).collect();
         if others.iter().any(|voice| voice.name.to_lowercase() == name.to_lowercase()) {
@@ -274,12 +267,9 @@ impl Runtime {
 
     /// Models of the catalogue that speak with added voices.
     pub fn imitators(&self) -> impl Iterator<Item = &str> {
-        let can = |what: &[String]| what.iter().any(|can| can == "imitate");
-        self.hub()
-            .catalogue()
-            .entries()
-            .iter()
-            .filter(move |entry| can(&entry.capabilities))
+        let entries = self.hub().catalogue().entries().iter();
+        entries
+            .filter(|entry| entry.capabilities.iter().any(|what| what == "imitate"))
             .map(|entry| entry.name.as_str())
     }
 }

@@ -19,10 +19,12 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Reads the files; the rate of the first is that of the recording.
-    pub(super) fn read(name: &str, files: &[Vec<u8>]) -> Result<Self> {
+    pub(super) fn read(name: &str, files: Vec<Vec<u8>>) -> Result<Self> {
+        if files.is_empty() {
+            return Err(refused(format!("there is no recording of the voice {name}: send a sound file")));
+        }
         let mut digest = Sha256::new();
-        let mut sound =
-            VoiceReference { name: name.to_owned(), samples: Vec::new(), rate: 0, transcript: None };
+        let mut sound = nothing_of(name);
         for file in files {
             if file.is_empty() {
                 return Err(refused(format!("the recording of the voice {name} is an empty file")));
@@ -32,11 +34,8 @@ impl Recording {
                     format!("the recording has {} bytes: {MOST_BYTES} are taken at most", file.len());
                 return Err(refused(message));
             }
-            digest.update(file);
-            append(&mut sound, from_bytes(file.clone()).map_err(of_sender)?)?;
-        }
-        if files.is_empty() {
-            return Err(refused(format!("there is no recording of the voice {name}: send a sound file")));
+            digest.update(&file);
+            append(&mut sound, from_bytes(file).map_err(of_sender)?)?;
         }
         sound.check()?;
         let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -45,7 +44,10 @@ impl Recording {
 
     /// What was kept of one.
     pub(super) fn kept(name: &str, bytes: Vec<u8>) -> Result<VoiceReference> {
-        Ok(Self::read(name, &[bytes])?.sound)
+        let mut sound = nothing_of(name);
+        append(&mut sound, from_bytes(bytes)?)?;
+        sound.check()?;
+        Ok(sound)
     }
 
     /// How long it lasts.
@@ -57,6 +59,11 @@ impl Recording {
     pub(super) fn wav(&self) -> Vec<u8> {
         wav::encode(self.sound.rate, &self.sound.samples)
     }
+}
+
+/// A voice of which nothing has been read yet.
+fn nothing_of(name: &str) -> VoiceReference {
+    VoiceReference { name: name.to_owned(), samples: Vec::new(), rate: 0, transcript: None }
 }
 
 /// A damaged file is the request's fault, and no damage here.
