@@ -39,7 +39,12 @@ impl Engine for Noise {
     fn imitates(&self) -> bool {
         true
     }
-    fn begin_as(&self, _: &VoiceReference, seed: u64) -> Result<Box<dyn Speaking + '_>> {
+    fn begin_as(
+        &self,
+        _: &VoiceReference,
+        seed: u64,
+        _: &dyn Fn() -> bool,
+    ) -> Result<Box<dyn Speaking + '_>> {
         Ok(Box::new(Noisy(seed)))
     }
 }

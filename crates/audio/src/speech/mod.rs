@@ -64,8 +64,14 @@ trait Engine: Send + Sync {
         false
     }
 
-    /// Begins to speak with the voice of a sound, which has been checked. May take as long as listening to it does.
-    fn begin_as(&self, reference: &VoiceReference, _seed: u64) -> Result<Box<dyn Speaking + '_>> {
+    /// Begins to speak with the voice of a sound, which has been checked. May take as long as listening to it does, and ends soon
+    /// with `Cancelled` when nobody `waits` for it any more.
+    fn begin_as(
+        &self,
+        reference: &VoiceReference,
+        _seed: u64,
+        _waits: &dyn Fn() -> bool,
+    ) -> Result<Box<dyn Speaking + '_>> {
         let message = format!("this model does not speak with the voice of a sound ({:?})", reference.name);
         Err(Error::new(ErrorKind::Unsupported, message))
     }

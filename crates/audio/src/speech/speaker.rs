@@ -388,10 +388,12 @@ impl Job {
         }))?;
         let mut speaking = match &self.request.reference {
             None => self.engine.begin(self.voice, self.seed),
-            Some(reference) => match self.engine.begin_as(reference, self.seed) {
-                Ok(speaking) => speaking,
-                Err(error) => return out.send(Err(error)),
-            },
+            Some(reference) => {
+                match self.engine.begin_as(reference, self.seed, &|| !out.sender.is_closed()) {
+                    Ok(speaking) => speaking,
+                    Err(error) => return out.send(Err(error)),
+                }
+            }
         };
         let mut done = 0;
         for step in &self.steps {

@@ -119,12 +119,20 @@ impl Codec {
         })
     }
 
-    /// The latents of a sound (frames, inner), silence filling its last frame.
-    pub(super) fn encode(&self, compute: &Compute, sound: &[f32]) -> Vec<f32> {
+    /// The latents of a sound (frames, inner), silence filling its last frame; `None` as soon as nobody `waits` for them.
+    pub(super) fn encode(
+        &self,
+        compute: &Compute,
+        sound: &[f32],
+        waits: &dyn Fn() -> bool,
+    ) -> Option<Vec<f32>> {
         let (mut chain, mut down, mut work) = (ChainSeen::default(), Seen::default(), Work::default());
         let mut memory = self.encoder_transformer.transformer.memory();
         let mut latents = Vec::new();
         for piece in sound.chunks(FRAMES * self.frame) {
+            if !waits() {
+                return None;
+            }
             let mut piece = piece.to_vec();
             piece.resize(piece.len().next_multiple_of(self.frame), 0.0);
             let moments = self.encoder.run(compute, &piece, &mut chain);
@@ -134,7 +142,7 @@ impl Codec {
                 None => moments,
             });
         }
-        latents
+        Some(latents)
     }
 
     /// Before the first frame of a sound.

@@ -11,6 +11,8 @@ use parasol_kernels::{Compute, Prepare};
 
 /// ε of the last norm.
 const EPSILON: f32 = 1e-5;
+/// Rows of a voice that are heard at once: some twenty seconds.
+const HEARD_AT_ONCE: usize = 256;
 
 /// The model of one voice file.
 pub(super) struct Language {
@@ -120,13 +122,23 @@ impl Language {
         self.transformer.memory()
     }
 
-    /// A memory in which the voice of these rows was heard.
-    pub(super) fn listen(&self, compute: &Compute, heard: &[f32], work: &mut Work) -> Memory {
+    /// A memory in which the voice of these rows was heard; `None` as soon as nobody `waits` for it.
+    pub(super) fn listen(
+        &self,
+        compute: &Compute,
+        heard: &[f32],
+        waits: &dyn Fn() -> bool,
+    ) -> Option<Memory> {
         let mut rows = self.before_voice.clone().unwrap_or_default();
         rows.extend_from_slice(heard);
-        let mut memory = self.transformer.memory();
-        self.transformer.run(compute, &mut rows, &mut memory, work);
-        memory
+        let (mut memory, mut work) = (self.transformer.memory(), Work::default());
+        for rows in rows.chunks_mut(HEARD_AT_ONCE * self.norm.0.len()) {
+            if !waits() {
+                return None;
+            }
+            self.transformer.run(compute, rows, &mut memory, &mut work);
+        }
+        Some(memory)
     }
 
     /// Reads the tokens of a text.

@@ -15,13 +15,14 @@ mod transformer;
 mod voices;
 mod weights;
 
+use super::english::read;
 use super::noise::Noise;
 use super::{Engine, Speaking};
-use crate::sound::Resampler;
+use crate::sound::at_rate;
 use codec::Codec;
 use config::Config;
 use language::Language;
-use parasol_core::{Error, ErrorKind, Result, Voice, VoiceReference};
+use parasol_core::{Error, ErrorKind, Result, SoundStream, Voice, VoiceReference};
 use parasol_kernels::Compute;
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
@@ -36,7 +37,7 @@ use voices::Kept;
 use weights::Weights;
 
 /// Files larger than this are no configuration.
-const LARGEST_CONFIG: u64 = 1 << 20;
+const LARGEST_CONFIG: usize = 1 << 20;
 /// Bytes of a safetensors header in which a name of this model is looked for.
 const HEADER: u64 = 1 << 20;
 /// Imitated voices that are remembered.
@@ -116,20 +117,14 @@ fn configuration(folder: &Path) -> Result<(Config, String)> {
         );
         return Err(Error::new(kind, message));
     };
-    let name = path.display().to_string();
-    let failed = |e: std::io::Error| Error::from(e).within(format!("cannot read {name}"));
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .map_err(failed)?
-        .take(LARGEST_CONFIG + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > LARGEST_CONFIG {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (bytes, shown) = (read(folder, &name)?, path.display().to_string());
+    if bytes.len() > LARGEST_CONFIG {
         let message =
-            format!("{name} has more than {LARGEST_CONFIG} bytes: it is no configuration of a voice");
+            format!("{shown} has more than {LARGEST_CONFIG} bytes: it is no configuration of a voice");
         return Err(Error::new(ErrorKind::Corrupt, message));
     }
-    Ok((Config::parse(&bytes, &name)?, name))
+    Ok((Config::parse(&bytes, &shown)?, name))
 }
 
 impl Pocket {
@@ -139,7 +134,7 @@ impl Pocket {
     /// When a file beside them is missing, damaged or of another kind.
     pub(super) fn open(path: &Path, compute: Arc<Compute>) -> Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let (config, name) = configuration(folder)?;
+        let (config, file) = configuration(folder)?;
         let words = Words::open(folder)?;
         if words.size() > config.flow_lm.lookup_table.n_bins {
             let message = format!(
@@ -152,7 +147,6 @@ impl Pocket {
         let weights = Weights::open(path)?;
         let language = Language::open(&weights, &compute, &config)?;
         let codec = Codec::open(&weights, &compute, &config.mimi)?;
-        let file = Path::new(&name).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let from = config.weights_path.as_deref().unwrap_or_default();
         let names = [from, &config.flow_lm.lookup_table.tokenizer_path, &file];
         let spoken = voices::language(&names);
@@ -171,33 +165,41 @@ impl Pocket {
         })
     }
 
-    /// What the language model remembers of a voice.
-    fn listen(&self, reference: &VoiceReference) -> Result<Arc<Memory>> {
+    /// What the language model remembers of a voice, which is kept for whoever asks next.
+    fn listen(&self, reference: &VoiceReference, waits: &dyn Fn() -> bool) -> Result<Arc<Memory>> {
         let mut hasher = self.hashes.build_hasher();
         reference.rate.hash(&mut hasher);
         reference.samples.iter().for_each(|x| x.to_bits().hash(&mut hasher));
         let key = hasher.finish();
         let locked = || self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, memory)) = locked().iter().find(|(known, _)| *known == key) {
-            return Ok(Arc::clone(memory));
-        }
-        let rate = self.config.mimi.sample_rate;
-        let mut sound = Vec::new();
-        if reference.rate == rate {
-            sound.clone_from(&reference.samples);
-        } else {
-            let mut resampler = Resampler::new(reference.rate, rate)?;
-            resampler.push(&reference.samples, &mut sound);
-            resampler.finish(&mut sound);
-        }
-        let sound = prompt::ended(&sound, rate)?;
-        let latents = self.codec.encode(&self.compute, &sound);
-        let heard = self.language.heard(&self.compute, &latents)?;
-        let memory = Arc::new(self.language.listen(&self.compute, &heard, &mut Work::default()));
+        let known = locked().iter().find(|(known, _)| *known == key).map(|(_, memory)| Arc::clone(memory));
+        let memory = match known {
+            Some(memory) => memory,
+            None => Arc::new(self.hear(reference, waits)?),
+        };
         let mut all = locked();
+        all.retain(|(known, _)| *known != key);
         all.truncate(REMEMBERED - 1);
         all.push_front((key, Arc::clone(&memory)));
         Ok(memory)
+    }
+
+    /// Listens to a voice.
+    ///
+    /// # Errors
+    /// `Cancelled` when nobody `waits` for it any more.
+    fn hear(&self, reference: &VoiceReference, waits: &dyn Fn() -> bool) -> Result<Memory> {
+        let gone = || {
+            let message = format!("nobody waits for the voice {:?} any more", reference.name);
+            Error::new(ErrorKind::Cancelled, message)
+        };
+        let (rate, compute) = (self.config.mimi.sample_rate, &self.compute);
+        let given = SoundStream::from_samples(reference.rate, reference.samples.clone());
+        let sound: Vec<Vec<f32>> = at_rate(given, rate)?.collect::<Result<_>>()?;
+        let sound = prompt::ended(&sound.concat(), rate)?;
+        let latents = self.codec.encode(compute, &sound, waits).ok_or_else(gone)?;
+        let heard = self.language.heard(compute, &latents)?;
+        self.language.listen(compute, &heard, waits).ok_or_else(gone)
     }
 
     fn voiced(&self, memory: Memory, seed: u64, quiet: bool) -> Box<dyn Speaking + '_> {
@@ -258,8 +260,13 @@ impl Engine for Pocket {
         self.language.imitates()
     }
 
-    fn begin_as(&self, reference: &VoiceReference, seed: u64) -> Result<Box<dyn Speaking + '_>> {
-        let memory = self.listen(reference)?;
+    fn begin_as(
+        &self,
+        reference: &VoiceReference,
+        seed: u64,
+        waits: &dyn Fn() -> bool,
+    ) -> Result<Box<dyn Speaking + '_>> {
+        let memory = self.listen(reference, waits)?;
         Ok(self.voiced((*memory).clone(), seed, false))
     }
 }

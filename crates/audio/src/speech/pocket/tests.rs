@@ -66,13 +66,13 @@ fn a_voice_is_heard_as_the_package_hears_it() {
         let compute = &pocket.compute;
         let ended = prompt::ended(&expected.get("reference"), 24_000).unwrap();
         close(&ended, &expected.get("ended"), &format!("{what}: the ended sound"));
-        let latents = pocket.codec.encode(compute, &expected.get("ended"));
+        let latents = pocket.codec.encode(compute, &expected.get("ended"), &|| true).unwrap();
         close(&latents, &expected.get("encoded"), &format!("{what}: latents"));
         let heard = pocket.language.heard(compute, &expected.get("encoded")).unwrap();
         close(&heard, &expected.get("prompt"), &format!("{what}: rows"));
         // The voice that the package has kept is what is remembered of the sound.
         let kept = pocket.kept[0].memory();
-        let memory = pocket.listen(&reference(expected)).unwrap();
+        let memory = pocket.listen(&reference(expected), &|| true).unwrap();
         assert_eq!(memory.position, kept.position, "{what}");
         for (layer, (got, want)) in memory.layers.iter().zip(&kept.layers).enumerate() {
             close(&got.0, &want.0, &format!("{what}: keys of layer {layer}"));
@@ -86,10 +86,28 @@ fn long_sounds_are_heard_in_pieces() {
     let pocket = open("plain", Isa::detect());
     // More than two pieces, and no whole frame at the end.
     let sound: Vec<f32> = (0..30 * 1920 + 77).map(|t| ((t * t) as f32 * 1e-7).sin() * 0.3).collect();
-    let whole = pocket.codec.encode(&pocket.compute, &sound);
+    let whole = pocket.codec.encode(&pocket.compute, &sound, &|| true).unwrap();
     assert_eq!(whole.len(), 31 * 8);
-    let begin = pocket.codec.encode(&pocket.compute, &sound[..5 * 1920]);
+    let begin = pocket.codec.encode(&pocket.compute, &sound[..5 * 1920], &|| true).unwrap();
     close(&whole[..5 * 8], &begin, "the beginning of a long sound");
+    // Whoever leaves while it is listened to ends that with the piece at hand: nothing of it is remembered.
+    let reference = VoiceReference { name: "long".into(), samples: sound, rate: 24_000, transcript: None };
+    for pieces in 0..4 {
+        let asked = std::cell::Cell::new(0);
+        let waits = || asked.replace(asked.get() + 1) < pieces;
+        let error = pocket.listen(&reference, &waits).err();
+        assert_eq!(error.map(|error| error.kind().clone()), Some(ErrorKind::Cancelled));
+        assert!(asked.get() == pieces + 1 && pocket.heard.lock().unwrap().is_empty());
+    }
+    pocket.listen(&reference, &|| true).unwrap();
+    assert_eq!(pocket.heard.lock().unwrap().len(), 1);
+    // Who is asked for again and again stays, whoever else comes: there is nothing to wait for.
+    for other in 1..=REMEMBERED + 1 {
+        let samples = vec![other as f32 / 10.0; 4_800];
+        pocket.listen(&VoiceReference { samples, ..reference.clone() }, &|| true).unwrap();
+        pocket.listen(&reference, &|| false).unwrap();
+    }
+    assert_eq!(pocket.heard.lock().unwrap().len(), REMEMBERED);
 }
 
 #[test]
@@ -146,7 +164,7 @@ fn latents_sound_as_in_the_package_however_they_are_divided() {
 fn a_whole_text_sounds_as_in_the_package() {
     const SPOKEN: &str = "It rained for 3.5 days, said the man; nobody minded.";
     every(|pocket, expected, what| {
-        let memory = (*pocket.listen(&reference(expected)).unwrap()).clone();
+        let memory = (*pocket.listen(&reference(expected), &|| true).unwrap()).clone();
         let rows = memory.position;
         let drawn = || Source::Given(expected.rows("whole_noise").into());
         let mut voiced = Voiced { pocket, memory, rows, noise: drawn(), work: Work::default() };
