@@ -138,6 +138,26 @@ fn numbers_that_no_voice_has_are_refused_by_name() {
 }
 
 #[test]
+fn what_would_grow_beyond_any_voice_is_refused_by_name() {
+    let long = format!("’: {}", "a".repeat(65));
+    for (from, to, names) in [
+        // Twice this many is 2 again where numbers begin anew.
+        ("num_heads: 2", "num_heads: 9223372036854775809", "heads"),
+        ("- 6", "- 1", "ratios"),
+        ("frame_rate: 12.5", "frame_rate: 200", "frame_rate of 200"),
+        ("’: ''''", &long, "replace_characters"),
+    ] {
+        let folder = copy("plain");
+        config(&folder, |yaml| {
+            assert!(yaml.contains(from), "{from}");
+            yaml.replacen(from, to, 1)
+        });
+        let error = refused(&folder);
+        assert!(error.message().contains(names), "{to}: {error}");
+    }
+}
+
+#[test]
 fn configurations_that_are_none_are_refused() {
     let bomb = (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |yaml, n| {
         format!("{yaml}a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1)
@@ -260,12 +280,15 @@ fn voices_that_another_model_made_are_refused() {
     // A number of rows that is not there.
     let length = u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
     let names: Value = serde_json::from_slice(&whole[8..8 + length]).unwrap();
-    let offset = names["transformer.layers.0.self_attn/offset"]["data_offsets"][0].as_u64().unwrap() as usize;
-    for rows in [0, 8, -1, i64::MAX] {
+    // In the last of two layers: one less than in the first.
+    for (layer, rows) in [(0, 0), (0, 8), (0, -1), (0, i64::MAX), (1, 6)] {
+        let offset = format!("transformer.layers.{layer}.self_attn/offset");
+        let offset = names[&offset]["data_offsets"][0].as_u64().unwrap() as usize;
         let mut file = whole.clone();
         file[8 + length + offset..][..8].copy_from_slice(&i64::to_le_bytes(rows));
         std::fs::write(&path, file).unwrap();
-        refused(&folder);
+        let error = refused(&folder);
+        assert!(error.message().contains("rows"), "{error}");
     }
     for cut in [whole.len() - 1, whole.len() / 2, 20] {
         std::fs::write(&path, &whole[..cut]).unwrap();
@@ -303,6 +326,41 @@ fn tokenizers_that_are_damaged_are_refused() {
         config(&folder, |yaml| yaml.replace("n_bins: 159", "n_bins: 160"));
         assert!(refused(&folder).message().contains("no tokenizer"));
     }
+}
+
+#[test]
+fn tokenizers_make_neither_more_nor_less_of_a_text_than_it_is() {
+    let folder = copy("plain");
+    let path = folder.path().join("tokenizer.json");
+    let whole: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let write = |change: &dyn Fn(&mut Value)| {
+        let mut changed = whole.clone();
+        change(&mut changed);
+        std::fs::write(&path, changed.to_string()).unwrap();
+    };
+    let tokens = || {
+        let events = all(&open(folder.path()).unwrap(), asked("It rained for days.")).unwrap();
+        let Some(SpeechEvent::Finished { usage, .. }) = events.last() else { panic!("{events:?}") };
+        usage.phonemes
+    };
+    let own = tokens();
+    // Filled up with more tokens than any memory holds, and cut behind the first.
+    write(&|json| {
+        json["padding"] = serde_json::json!({
+            "strategy": { "Fixed": 1u64 << 50 }, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "<unk>"
+        });
+        json["truncation"] = serde_json::json!({
+            "direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0
+        });
+    });
+    assert_eq!(tokens(), own);
+    // Ten for one, twelve times.
+    let ten = serde_json::json!({ "type": "Replace", "pattern": { "String": "a" }, "content": "aaaaaaaaaa" });
+    write(&|json| {
+        json["normalizer"] = serde_json::json!({ "type": "Sequence", "normalizers": vec![&ten; 12] })
+    });
+    assert!(refused(&folder).message().contains("bytes of one"));
 }
 
 fn asked(text: &str) -> SpeakRequest {

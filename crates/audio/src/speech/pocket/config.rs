@@ -12,6 +12,10 @@ const DEEPEST: usize = 128;
 
 /// Values of a frame where it has most of them: some frames are in memory at once. Published voices have 122 880.
 const MOST_VALUES: usize = 1 << 22;
+/// Frames in a second: a minute of a voice is as many rows as it has frames. Published voices have 12.5.
+const MOST_FRAMES: f64 = 100.0;
+/// Bytes that may stand for one character.
+const LONGEST_REPLACEMENT: usize = 64;
 
 /// All of it. Keys that only say where files were fetched from are read and not used; one that is not known is refused, since it
 /// may change what is computed.
@@ -298,6 +302,8 @@ impl Config {
             ));
         }
         between("model_recommended_frames_after_eos", self.frames_after().unwrap_or(0), 0, 100)?;
+        let longest = self.replace_characters.values().map(String::len).max().unwrap_or(0);
+        between("replace_characters (bytes for one)", longest, 0, LONGEST_REPLACEMENT)?;
         if mimi.channels != 1 || mimi.seanet.channels != 1 || mimi.decoding().channels != 1 {
             return refuse("sound of more than one channel".to_owned());
         }
@@ -309,7 +315,8 @@ impl Config {
             return refuse("an encoder and a decoder of different rates".to_owned());
         }
         let stride = f64::from(mimi.sample_rate) / mimi.seanet.hop() as f64 / mimi.frame_rate;
-        if !(1.0..=1024.0).contains(&stride) || (stride - stride.round()).abs() > 1e-9 {
+        let is_whole = (1.0..=1024.0).contains(&stride) && (stride - stride.round()).abs() <= 1e-9;
+        if !is_whole || mimi.frame_rate > MOST_FRAMES {
             return refuse(format!(
                 "frames of {stride} moments (a frame_rate of {} for a sample_rate of {})",
                 mimi.frame_rate, mimi.sample_rate
@@ -346,6 +353,13 @@ impl Config {
             if it.input_dimension != around || it.output_dimensions != [around] {
                 return refuse(format!("a {name} that does not fit the {around} channels around it"));
             }
+            let widest = around.max(it.d_model).max(it.dim_feedforward).max(inner);
+            between(
+                &format!("moments of a frame · widths of {name}"),
+                mimi.stride() * widest,
+                1,
+                MOST_VALUES,
+            )?;
         }
         Ok(())
     }
@@ -383,7 +397,7 @@ fn period_of(name: &str, period: f64) -> Result<()> {
 
 /// Heads have an even number of values, which are turned in pairs.
 fn heads(name: &str, width: usize, heads: usize) -> Result<()> {
-    if heads > 0 && width <= WIDEST && width > 0 && width.is_multiple_of(2 * heads) {
+    if width <= WIDEST && (1..=width).contains(&heads) && width.is_multiple_of(2 * heads) {
         return Ok(());
     }
     refuse(format!("a {name} of width {width} with {heads} heads"))
@@ -404,8 +418,9 @@ fn sea(name: &str, net: &SeaNet) -> Result<()> {
     between(&of("dilation_base"), net.dilation_base, 1, 8)?;
     between(&of("compress"), net.compress, 1, net.n_filters)?;
     between(&of("ratios (how many)"), net.ratios.len(), 1, 8)?;
+    // Channels double where moments are at least halved: none of these layers has more values than the first.
     for ratio in &net.ratios {
-        between(&of("ratios"), *ratio, 1, 64)?;
+        between(&of("ratios"), *ratio, 2, 64)?;
     }
     // Eight ratios double the channels eight times.
     between(&of("n_filters · 2^ratios"), net.n_filters << net.ratios.len(), 1, WIDEST)?;

@@ -11,6 +11,8 @@ use parasol_kernels::{Compute, Conv1d, ConvShape, Enter, Exactness, Finish, Rows
 const NEAR: Exactness = Exactness::Near;
 /// Weights of one filter: more is no codec's, and would be asked for before they are looked at.
 const MOST_WEIGHTS: usize = 1 << 28;
+/// Values that one filter keeps of what it has seen.
+const MOST_SEEN: usize = 1 << 22;
 
 /// One filter. Where it makes fewer moments, `fold` neighbours are read as one row; where it makes more, one row of the output is
 /// `unfold` of them.
@@ -43,15 +45,19 @@ impl Size {
         Self { inputs, outputs, taps, stride: 1, dilation: 1 }
     }
 
-    /// Whether taps are whole strides, as folding needs, and weights can be held.
+    /// Whether taps are whole strides, as folding needs, and weights and what lies before can be held.
     fn check(&self, name: &str) -> Result<()> {
-        let weights = self.inputs.checked_mul(self.outputs).and_then(|n| n.checked_mul(self.taps));
-        if weights.is_some_and(|n| n <= MOST_WEIGHTS) && self.taps.is_multiple_of(self.stride) {
+        let &Self { inputs, outputs, taps, stride, dilation } = self;
+        let holds = |parts: [usize; 3], most| {
+            parts.into_iter().try_fold(1, usize::checked_mul).is_some_and(|values| values <= most)
+        };
+        let is_held =
+            holds([inputs, outputs, taps], MOST_WEIGHTS) && holds([inputs, taps, dilation], MOST_SEEN);
+        if is_held && taps.is_multiple_of(stride) {
             return Ok(());
         }
-        let Self { inputs, outputs, taps, stride, .. } = self;
         let message = format!(
-            "the filter `{name}` of {inputs} × {outputs} channels has {taps} taps for a stride of {stride}: no voice has such"
+            "the filter `{name}` of {inputs} × {outputs} channels has {taps} taps, {dilation} apart, for a stride of {stride}: no voice has such"
         );
         Err(Error::new(ErrorKind::Unsupported, message))
     }
@@ -245,5 +251,19 @@ impl Opening<'_> {
             dilation *= net.dilation_base;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_that_would_keep_too_much_are_refused() {
+        let opens = |inputs, taps, dilation| {
+            Size { inputs, outputs: 1, taps, stride: 1, dilation }.check("wide").is_ok()
+        };
+        assert!(opens(1_024, 7, 4) && opens(1 << 16, 64, 1));
+        assert!(!opens(1 << 16, 64, 2) && !opens(1 << 15, 64, 1 << 12) && !opens(usize::MAX, 2, 1));
     }
 }

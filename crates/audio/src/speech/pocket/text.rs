@@ -66,7 +66,7 @@ fn ended(text: String) -> String {
     let closers = text[core.len()..].trim();
     match core.chars().next_back() {
         None | Some('.' | '!' | '?' | '…') => text,
-        Some(last) if last != ' ' && WEAK.contains(last) => {
+        Some(last) if WEAK.contains(last) => {
             format!("{}.{closers}", core.trim_end_matches(|c| WEAK.contains(c)))
         }
         Some(_) => text + ".",

@@ -1,17 +1,20 @@
 //! The tokens of a text: `tokenizer.json`, or the SentencePiece model (Kudo and Richardson, 2018) that older voices and those of
 //! others have. Both run in the `tokenizers` library, which panics on some damaged files: that is caught here.
 
+use crate::speech::english::read;
 use crate::speech::onnx::wire::{Field, Value, fields};
 use parasol_core::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tokenizers::models::unigram::Unigram;
-use tokenizers::normalizers::Precompiled;
+use tokenizers::normalizers::{NormalizerWrapper, Precompiled};
 use tokenizers::{Model, NormalizedString, Normalizer, Tokenizer};
 
-/// Files larger than this are no tokenizer of a voice.
-const LARGEST: u64 = 64 << 20;
+/// Bytes that may come out of one of a text that is made ready: spaces become three.
+const MOST_GROWTH: usize = 1 << 10;
+/// Tokens of a piece of text, which has a thousand bytes at most before it is made ready.
+const MOST_IDS: usize = 1 << 14;
 /// How SentencePiece writes a space.
 const SPACE: char = '▁';
 
@@ -42,28 +45,32 @@ impl Words {
     /// Reads `tokenizer.json` or `tokenizer.model` of a folder.
     ///
     /// # Errors
-    /// `NotFound` without either, `Corrupt` for a damaged one, `Unsupported` for what is no unigram model.
+    /// `NotFound` without either, `Corrupt` for a damaged one, `Unsupported` for a SentencePiece model that is no unigram model, and
+    /// for what makes more of a text than any voice's tokenizer.
     pub(super) fn open(folder: &Path) -> Result<Self> {
-        let named = ["tokenizer.json", "tokenizer.model"].map(|name| folder.join(name));
-        let Some(path) = named.iter().find(|path| path.is_file()) else {
+        let Some(name) =
+            ["tokenizer.json", "tokenizer.model"].into_iter().find(|name| folder.join(name).is_file())
+        else {
             let message = "the voice has no tokenizer: put its tokenizer.json or tokenizer.model beside it";
             return Err(Error::new(ErrorKind::NotFound, message));
         };
-        let shown = path.display();
-        let size = std::fs::metadata(path).map_err(|e| Error::from(e).within(&shown))?.len();
-        if size > LARGEST {
-            let message = format!("{shown} has {size} bytes: at most {LARGEST} are read");
-            return Err(Error::new(ErrorKind::Corrupt, message));
-        }
-        let file = std::fs::read(path).map_err(|e| Error::from(e).within(&shown))?;
-        let is_json = path.extension().is_some_and(|end| end == "json");
-        let read = || if is_json { Self::json(&file) } else { Self::pieces(&file) };
-        guarded(read).and_then(|words| words).map_err(|e| e.within(&shown))
+        let file = read(folder, name)?;
+        let open = || if name.ends_with("json") { Self::json(&file) } else { Self::pieces(&file) };
+        guarded(open).and_then(|words| words).map_err(|e| e.within(folder.join(name).display()))
     }
 
     fn json(file: &[u8]) -> Result<Self> {
-        let tokenizer = Tokenizer::from_bytes(file)
-            .map_err(|e| Error::new(ErrorKind::Corrupt, format!("the tokenizer cannot be read: {e}")))?;
+        let wrong = |e: tokenizers::Error| {
+            Error::new(ErrorKind::Corrupt, format!("the tokenizer cannot be read: {e}"))
+        };
+        let mut tokenizer = Tokenizer::from_bytes(file).map_err(wrong)?;
+        // A text has the tokens that it has: none that fill it up, however many, and all of its own.
+        tokenizer.with_padding(None).with_truncation(None).map_err(wrong)?;
+        if tokenizer.get_normalizer().is_some_and(|it| growth(it).is_none_or(|most| most > MOST_GROWTH)) {
+            let message =
+                format!("the tokenizer may make more than {MOST_GROWTH} bytes of one: no voice does");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         let vocabulary = tokenizer.get_vocab(true);
         let size = vocabulary.values().max().map_or(0, |most| *most as usize + 1);
         let bytes = vocabulary.contains_key("<0x00>");
@@ -80,7 +87,10 @@ impl Words {
         };
         let map = match read.map.is_empty() {
             true => None,
-            false => Some(Precompiled::from(&read.map).map_err(|e| wrong(&e))?),
+            false => {
+                check_map(&read.map)?;
+                Some(Precompiled::from(&read.map).map_err(|e| wrong(&e))?)
+            }
         };
         let model = Unigram::from(read.table, read.unknown, read.bytes).map_err(|e| wrong(&e))?;
         let pieces = Pieces { model, map, prefix: read.prefix, single_spaces: read.single_spaces };
@@ -95,15 +105,23 @@ impl Words {
     /// The tokens of a text.
     ///
     /// # Errors
-    /// `Corrupt` when the file describes what cannot be carried out.
+    /// `Corrupt` when the file describes what cannot be carried out, or makes more tokens of the text than any voice's.
     pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>> {
         let wrong = |e: tokenizers::Error| {
             Error::new(ErrorKind::Corrupt, format!("the voice's tokenizer refuses a text: {e}"))
         };
-        guarded(|| match &self.kind {
+        let ids = guarded(|| match &self.kind {
             Kind::Json(tokenizer) => Ok(tokenizer.encode(text, false).map_err(wrong)?.get_ids().to_vec()),
             Kind::Pieces(pieces) => pieces.ids(text).map_err(wrong),
-        })?
+        })??;
+        if ids.len() > MOST_IDS {
+            let (bytes, count) = (text.len(), ids.len());
+            let message = format!(
+                "the voice's tokenizer makes {count} tokens of {bytes} bytes: at most {MOST_IDS} are read"
+            );
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
+        Ok(ids)
     }
 
     /// Whether a character is part of some token, itself or in its compatibility form.
@@ -123,6 +141,37 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T> {
             "the voice's tokenizer is damaged: what it describes cannot be carried out",
         )
     })
+}
+
+/// Bytes that may come out of one when a text is made ready for a tokenizer; `None` where no number holds them.
+fn growth(normalizer: &NormalizerWrapper) -> Option<usize> {
+    match normalizer {
+        NormalizerWrapper::Sequence(all) => {
+            let all: &[NormalizerWrapper] = all.as_ref();
+            all.iter().try_fold(1usize, |most, it| most.checked_mul(growth(it)?))
+        }
+        // What is replaced may be nothing, between any two characters.
+        NormalizerWrapper::Replace(it) => it.content.len().checked_add(1),
+        NormalizerWrapper::Prepend(it) => it.prepend.len().checked_add(1),
+        _ => Some(1),
+    }
+}
+
+/// Whether a map of characters is as long as its first number says, for which the library makes room before it looks, and whether
+/// what stands for a character ends soon: the texts lie behind the map, a zero byte between them.
+fn check_map(map: &[u8]) -> Result<()> {
+    let texts = map.split_first_chunk::<4>().and_then(|(size, rest)| {
+        let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+        rest.get(size / 4 * 4..)
+    });
+    let longest = texts.and_then(|texts| texts.split(|byte| *byte == 0).map(<[u8]>::len).max());
+    match longest {
+        Some(longest) if longest <= MOST_GROWTH => Ok(()),
+        _ => {
+            let message = "the tokenizer's map of characters is damaged: fetch the file again";
+            Err(Error::new(ErrorKind::Corrupt, message))
+        }
+    }
 }
 
 impl Pieces {
@@ -248,5 +297,18 @@ impl Proto {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_are_as_long_as_they_say_and_their_texts_are_short() {
+        let map = |size: u32, texts: &[u8]| check_map(&[&size.to_le_bytes()[..], &[0; 8], texts].concat());
+        assert!(map(8, b"a\0bc\0").is_ok() && map(8, b"").is_ok());
+        assert!(map(u32::MAX, b"a").is_err() && map(16, b"a").is_err());
+        assert!(map(8, &[b'a'; 2_000]).is_err() && check_map(b"\0\0").is_err());
     }
 }

@@ -85,7 +85,7 @@ impl Kept {
         let (header, all) = SafeTensors::read_metadata(&file)
             .map_err(|e| corrupt(format!("the safetensors header is wrong ({e}): fetch the file again")))?;
         let mut places = Vec::with_capacity(layers);
-        let mut least = usize::MAX;
+        let mut first = None;
         for layer in 0..layers {
             let name = |part: &str| format!("transformer.layers.{layer}.self_attn/{part}");
             let Some(cache) = all.info(&name("cache")) else {
@@ -114,12 +114,12 @@ impl Kept {
                 return Err(corrupt(format!("`{}` is cut short", name("cache"))));
             }
             places.push([part(0), part(1)]);
-            least = least.min(rows);
-            if rows != least {
-                return Err(corrupt(format!("layer {layer} has {rows} rows, and those before {least}")));
+            let before = *first.get_or_insert(rows);
+            if rows != before {
+                return Err(corrupt(format!("layer {layer} has {rows} rows, and those before {before}")));
             }
         }
-        Ok(Self { file, rows: least, layers: places })
+        Ok(Self { file, rows: first.unwrap_or(0), layers: places })
     }
 
     /// What the model remembers.
