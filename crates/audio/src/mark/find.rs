@@ -117,9 +117,8 @@ impl Search {
 
     /// Looks at the stretches that end with the newest frame: each begins half its length behind the one before.
     fn look(&mut self) {
-        let end = self.begin + self.frames.len();
         for stretch in STRETCHES {
-            if end >= stretch && end.is_multiple_of(stretch / 2) {
+            if self.is_whole(stretch) {
                 self.stretch(stretch);
             }
         }
@@ -130,11 +129,17 @@ impl Search {
         }
     }
 
+    /// Whether a whole stretch ends with the newest frame.
+    fn is_whole(&self, stretch: usize) -> bool {
+        let end = self.begin + self.frames.len();
+        end >= stretch && end.is_multiple_of(stretch / 2)
+    }
+
     /// Looks at what no whole stretch ended with.
     fn finish(mut self, seconds: f64) -> Finding {
         for stretch in STRETCHES {
             let all = self.frames.len().min(stretch);
-            if all >= LEAST && !(self.begin + self.frames.len()).is_multiple_of(stretch / 2) {
+            if all >= LEAST && !self.is_whole(stretch) {
                 self.stretch(all);
             }
         }
