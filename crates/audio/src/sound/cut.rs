@@ -17,7 +17,7 @@ pub struct Lengths {
     pub longest: f64,
 }
 
-/// The pieces of a sound, in their order; nothing is left out. No more of it is held than is not longer than `whole`.
+/// The pieces of a sound, in their order; nothing is left out. No more of it is held than `whole` and what the sound gives at once.
 pub fn cut(sound: SoundStream, lengths: Lengths) -> impl Iterator<Item = Result<Vec<f32>>> + Send {
     Cut { lengths, rate: f64::from(sound.rate()), sound, held: Vec::new(), ended: false }
 }
@@ -62,9 +62,9 @@ impl Cut {
         let (window, step) = (samples(WINDOW), samples(STEP));
         let loud =
             |at: usize| -> f32 { self.held.iter().skip(at).take(window).map(|sample| sample * sample).sum() };
-        let last = to.saturating_sub(window);
-        let quietest = (from..last).step_by(step).min_by(|a, b| loud(*a).total_cmp(&loud(*b)));
-        quietest.map_or(to, |at| at + window / 2)
+        let places = (from..to.saturating_sub(window)).step_by(step).map(|at| (at, loud(at)));
+        let quietest = places.min_by(|(_, a), (_, b)| a.total_cmp(b));
+        quietest.map_or(to, |(at, _)| at + window / 2)
     }
 }
 
