@@ -14,6 +14,19 @@ enum Bytes {
     Owned(Arc<[u8]>),
 }
 
+impl Bytes {
+    /// Some of them; `None` where they are not all there.
+    fn part(&self, part: Range<usize>) -> Option<Self> {
+        Some(match self {
+            Self::Mapped(file, all) => {
+                let end = all.start.checked_add(part.end).filter(|end| *end <= all.end)?;
+                Self::Mapped(Arc::clone(file), all.start + part.start..end)
+            }
+            Self::Owned(bytes) => Self::Owned(bytes.get(part)?.into()),
+        })
+    }
+}
+
 /// Rows of `cols` values. A vector has one row; of more dimensions all but the first are columns.
 #[derive(Debug, Clone)]
 pub(crate) struct Tensor {
@@ -94,14 +107,8 @@ impl Tensor {
     /// Some of its rows; `None` where they are not all there.
     pub(crate) fn part(&self, rows: Range<usize>) -> Option<Self> {
         let size = self.format.row_bytes(self.cols)?;
-        let within = rows.start.checked_mul(size)?..rows.end.checked_mul(size)?;
         let count = rows.end.checked_sub(rows.start).filter(|_| rows.end <= self.rows)?;
-        let bytes = match &self.bytes {
-            Bytes::Mapped(file, range) => {
-                Bytes::Mapped(Arc::clone(file), range.start + within.start..range.start + within.end)
-            }
-            Bytes::Owned(bytes) => Bytes::Owned(bytes.get(within)?.into()),
-        };
+        let bytes = self.bytes.part(rows.start.checked_mul(size)?..rows.end.checked_mul(size)?)?;
         Some(Self { format: self.format, rows: count, cols: self.cols, bytes })
     }
 
@@ -114,13 +121,7 @@ impl Tensor {
         let (rows, cols) = if self.rows == 1 { (1, self.cols / of) } else { (self.rows / of, self.cols) };
         let whole = rows * cols * of == self.rows * self.cols;
         let size = self.format.row_bytes(cols)?.checked_mul(rows).filter(|_| whole)?;
-        let bytes = match &self.bytes {
-            Bytes::Mapped(file, range) => {
-                let start = range.start + index * size;
-                Bytes::Mapped(Arc::clone(file), start..start + size)
-            }
-            Bytes::Owned(bytes) => Bytes::Owned(bytes.get(index * size..(index + 1) * size)?.into()),
-        };
+        let bytes = self.bytes.part(index * size..(index + 1) * size)?;
         Some(Self { format: self.format, rows, cols, bytes })
     }
 
