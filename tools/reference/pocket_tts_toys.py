@@ -1,4 +1,4 @@
-"""Toy voices of Pocket TTS with random weights, and what its own package makes of them, for `crates/audio/tests/pocket_parity.rs`.
+"""Toy voices of Pocket TTS with random weights, and what its own package makes of them, for `crates/audio/src/speech/pocket/tests.rs`.
 
     pip install pocket-tts==4.0.1 torch sentencepiece tokenizers safetensors pyyaml numpy scipy
     python tools/reference/pocket_tts_toys.py
