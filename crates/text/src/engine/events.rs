@@ -9,22 +9,31 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 /// Events that may wait for a reader before its sequence rests.
 const WAITING: usize = 64;
 
+/// Tokens that come within this time of each other are handed over together. Each waking of a reader takes the processor from
+/// the next token, and no screen shows more than some sixty states a second.
+const TOGETHER: Duration = Duration::from_millis(12);
+
 /// The scheduler's end.
 pub(super) struct EventSender {
     channel: mpsc::Sender<Result<GenerationEvent>>,
-    /// What the reader has no room for yet.
+    /// What is not handed over yet, in order.
     pending: VecDeque<Result<GenerationEvent>>,
+    /// How many of the first of them are to be handed over as soon as the reader has room; those behind may wait for others.
+    due: usize,
+    /// When a token was last due.
+    last: Option<Instant>,
     closed: bool,
 }
 
 /// A fresh channel.
 pub(super) fn channel() -> (EventSender, EventStream<GenerationEvent>) {
     let (channel, receiver) = mpsc::channel(WAITING);
-    let sender = EventSender { channel, pending: VecDeque::new(), closed: false };
+    let sender = EventSender { channel, pending: VecDeque::new(), due: 0, last: None, closed: false };
     (sender, EventStream::new(Events { receiver, over: false }))
 }
 
@@ -42,26 +51,43 @@ impl EventSender {
         self.closed || self.channel.is_closed()
     }
 
-    /// Puts an event in line.
+    /// Puts an event in line. A token may wait there for the next ones while they come fast; anything else takes along what waits.
     pub(super) fn send(&mut self, event: Result<GenerationEvent>) {
+        let waits = matches!(event, Ok(GenerationEvent::Token(_)))
+            && self.last.is_some_and(|last| last.elapsed() < TOGETHER);
         self.pending.push_back(event);
-        self.flush();
+        if !waits {
+            self.release();
+        }
     }
 
-    /// Whether everything has been handed over.
+    /// Lets no token wait for others any longer.
+    pub(super) fn release(&mut self) {
+        if self.due < self.pending.len() {
+            if matches!(self.pending.back(), Some(Ok(GenerationEvent::Token(_)))) {
+                self.last = Some(Instant::now());
+            }
+            self.due = self.pending.len();
+            self.flush();
+        }
+    }
+
+    /// Whether everything that is due has been handed over: the reader keeps up.
     pub(super) fn is_flushed(&self) -> bool {
-        self.pending.is_empty()
+        self.due == 0
     }
 
-    /// Hands over what the reader has room for. When some is left, the calling thread is unparked once there is room, or
-    /// nobody.
+    /// Hands over what is due and the reader has room for. When some is left, the calling thread is unparked once there is room,
+    /// or nobody.
     pub(super) fn flush(&mut self) {
-        if self.pending.is_empty() || self.closed {
+        if self.due == 0 || self.closed {
             return;
         }
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
-        while let Some(event) = self.pending.pop_front() {
+        while self.due > 0
+            && let Some(event) = self.pending.pop_front()
+        {
             match self.channel.poll_ready(&mut context) {
                 Poll::Ready(Ok(())) => self.closed = self.channel.start_send(event).is_err(),
                 Poll::Ready(Err(_)) => self.closed = true,
@@ -70,8 +96,10 @@ impl EventSender {
                     return;
                 }
             }
+            self.due -= 1;
             if self.closed {
                 self.pending.clear();
+                self.due = 0;
             }
         }
     }
@@ -103,5 +131,66 @@ impl Stream for Events {
             }
             _ => next,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parasol_core::{Part, TokenReport};
+
+    fn token() -> Result<GenerationEvent> {
+        let report = TokenReport { id: None, text: "a".into(), part: Part::Answer, logprobs: Vec::new() };
+        Ok(GenerationEvent::Token(report))
+    }
+
+    fn there(stream: &mut EventStream<GenerationEvent>) -> usize {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut next = || Pin::new(&mut *stream).poll_next(&mut context);
+        std::iter::from_fn(|| matches!(next(), Poll::Ready(Some(_))).then_some(())).count()
+    }
+
+    #[test]
+    fn tokens_that_come_fast_are_handed_over_together() {
+        let (mut sender, mut stream) = channel();
+        sender.send(token());
+        assert_eq!(there(&mut stream), 1, "nothing holds up the first");
+        // Not by the clock: this thread may be away for longer than tokens wait.
+        sender.last = Some(Instant::now() + TOGETHER);
+        sender.send(token());
+        sender.send(token());
+        assert_eq!(there(&mut stream), 0);
+        assert!(sender.is_flushed(), "who has nothing to take is not behind");
+        sender.last = Instant::now().checked_sub(TOGETHER);
+        sender.send(token());
+        assert_eq!(there(&mut stream), 3);
+    }
+
+    #[test]
+    fn what_is_no_token_takes_along_what_waits() {
+        let (mut sender, mut stream) = channel();
+        (0..3).for_each(|_| sender.send(token()));
+        sender.send(Err(Error::new(ErrorKind::Internal, "over")));
+        assert_eq!(there(&mut stream), 4);
+        let (mut sender, mut stream) = channel();
+        (0..3).for_each(|_| sender.send(token()));
+        sender.release();
+        assert_eq!(there(&mut stream), 3);
+    }
+
+    #[test]
+    fn a_reader_that_is_behind_finds_all_in_order() {
+        let (mut sender, mut stream) = channel();
+        (0..2 * WAITING).for_each(|_| {
+            sender.send(token());
+            sender.release();
+        });
+        assert!(!sender.is_flushed());
+        let mut found = there(&mut stream);
+        while !sender.is_flushed() {
+            sender.flush();
+            found += there(&mut stream);
+        }
+        assert_eq!(found, 2 * WAITING);
     }
 }

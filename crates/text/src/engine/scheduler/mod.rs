@@ -214,6 +214,10 @@ impl Scheduler {
         if shares.iter().all(|share| share.tokens == 0) {
             return false;
         }
+        // A step with a prompt in it takes longer than tokens may wait for each other.
+        if self.running.iter().zip(&shares).any(|(s, share)| share.tokens > 0 && !s.is_decoding()) {
+            self.running.iter_mut().for_each(|sequence| sequence.events.release());
+        }
         let staged: Vec<_> =
             self.running.iter().zip(&shares).map(|(sequence, share)| sequence.staged(share.tokens)).collect();
         let batch: Vec<Span<'_>> = (self.running.iter().zip(&staged))
@@ -293,6 +297,7 @@ impl Scheduler {
     fn give_way(&mut self, at: usize) {
         let mut sequence = self.running.remove(at);
         release(&mut self.books, &mut sequence);
+        sequence.events.release();
         self.stats.preemptions += 1;
         self.waiting.push_front(sequence);
     }
