@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// Events that may wait for a reader before its sequence rests.
 const WAITING: usize = 64;
 
-/// Tokens that come within this time of each other are handed over together. Each waking of a reader takes the processor from
-/// the next token, and no screen shows more than some sixty states a second.
+/// The longest that a token waits for the next ones, to be handed over together with them. Each waking of a reader takes the
+/// processor from the next token, and no screen shows more than some sixty states a second.
 const TOGETHER: Duration = Duration::from_millis(12);
 
 /// The scheduler's end.
@@ -25,15 +25,18 @@ pub(super) struct EventSender {
     pending: VecDeque<Result<GenerationEvent>>,
     /// How many of the first of them are to be handed over as soon as the reader has room; those behind may wait for others.
     due: usize,
-    /// When a token was last due.
-    last: Option<Instant>,
+    /// Whether a token was handed over.
+    begun: bool,
+    /// Since when a token waits for others.
+    since: Option<Instant>,
     closed: bool,
 }
 
 /// A fresh channel.
 pub(super) fn channel() -> (EventSender, EventStream<GenerationEvent>) {
     let (channel, receiver) = mpsc::channel(WAITING);
-    let sender = EventSender { channel, pending: VecDeque::new(), due: 0, last: None, closed: false };
+    let sender =
+        EventSender { channel, pending: VecDeque::new(), due: 0, begun: false, since: None, closed: false };
     (sender, EventStream::new(Events { receiver, over: false }))
 }
 
@@ -51,25 +54,33 @@ impl EventSender {
         self.closed || self.channel.is_closed()
     }
 
-    /// Puts an event in line. A token may wait there for the next ones while they come fast; anything else takes along what waits.
+    /// Puts an event in line. A token, but for the first, waits there for the next ones, until anything else comes or [`hurry`]
+    /// says so.
+    ///
+    /// [`hurry`]: Self::hurry
     pub(super) fn send(&mut self, event: Result<GenerationEvent>) {
-        let waits = matches!(event, Ok(GenerationEvent::Token(_)))
-            && self.last.is_some_and(|last| last.elapsed() < TOGETHER);
+        let token = matches!(event, Ok(GenerationEvent::Token(_)));
         self.pending.push_back(event);
-        if !waits {
+        if token && self.begun {
+            self.since.get_or_insert_with(Instant::now);
+        } else {
+            self.begun |= token;
+            self.release();
+        }
+    }
+
+    /// Lets no token wait that would wait too long when the next one is there only after `step`.
+    pub(super) fn hurry(&mut self, step: Duration) {
+        if self.since.is_some_and(|since| since.elapsed() + step > TOGETHER) {
             self.release();
         }
     }
 
     /// Lets no token wait for others any longer.
     pub(super) fn release(&mut self) {
-        if self.due < self.pending.len() {
-            if matches!(self.pending.back(), Some(Ok(GenerationEvent::Token(_)))) {
-                self.last = Some(Instant::now());
-            }
-            self.due = self.pending.len();
-            self.flush();
-        }
+        self.since = None;
+        self.due = self.pending.len();
+        self.flush();
     }
 
     /// Whether everything that is due has been handed over: the reader keeps up.
@@ -155,26 +166,27 @@ mod tests {
         let (mut sender, mut stream) = channel();
         sender.send(token());
         assert_eq!(there(&mut stream), 1, "nothing holds up the first");
+        sender.send(token());
+        sender.send(token());
         // Not by the clock: this thread may be away for longer than tokens wait.
-        sender.last = Some(Instant::now() + TOGETHER);
-        sender.send(token());
-        sender.send(token());
+        sender.since = Some(Instant::now() + TOGETHER);
+        sender.hurry(TOGETHER / 2);
         assert_eq!(there(&mut stream), 0);
         assert!(sender.is_flushed(), "who has nothing to take is not behind");
-        sender.last = Instant::now().checked_sub(TOGETHER);
+        sender.hurry(2 * TOGETHER);
+        assert_eq!(there(&mut stream), 2, "the next would come too late");
         sender.send(token());
-        assert_eq!(there(&mut stream), 3);
+        sender.since = Instant::now().checked_sub(TOGETHER);
+        sender.hurry(TOGETHER / 2);
+        assert_eq!(there(&mut stream), 1, "it has waited long enough");
     }
 
     #[test]
     fn what_is_no_token_takes_along_what_waits() {
         let (mut sender, mut stream) = channel();
         (0..3).for_each(|_| sender.send(token()));
+        assert_eq!(there(&mut stream), 1);
         sender.send(Err(Error::new(ErrorKind::Internal, "over")));
-        assert_eq!(there(&mut stream), 4);
-        let (mut sender, mut stream) = channel();
-        (0..3).for_each(|_| sender.send(token()));
-        sender.release();
         assert_eq!(there(&mut stream), 3);
     }
 

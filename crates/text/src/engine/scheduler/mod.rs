@@ -22,6 +22,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// How the scheduler is set up.
 #[derive(Debug, Clone, Copy)]
@@ -101,11 +102,15 @@ impl Scheduler {
         // Who reads a first token finds its sequence counted.
         self.tell();
         // A step that panics is this project's fault: its sequences are told, the others go on.
+        let begun = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| self.compute()));
         let computed = result.unwrap_or_else(|_| {
             self.fail_all();
             true
         });
+        // The next step is taken to last as long as this one.
+        let took = begun.elapsed();
+        self.running.iter_mut().for_each(|sequence| sequence.events.hurry(took));
         self.clear();
         self.tell();
         computed
@@ -214,7 +219,7 @@ impl Scheduler {
         if shares.iter().all(|share| share.tokens == 0) {
             return false;
         }
-        // A step with a prompt in it takes longer than tokens may wait for each other.
+        // Unless there is a prompt in it: then it lasts longer than tokens may wait for each other.
         if self.running.iter().zip(&shares).any(|(s, share)| share.tokens > 0 && !s.is_decoding()) {
             self.running.iter_mut().for_each(|sequence| sequence.events.release());
         }
