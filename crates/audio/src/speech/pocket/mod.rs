@@ -8,6 +8,7 @@ mod config;
 mod filters;
 mod head;
 mod language;
+mod maps;
 mod prompt;
 mod text;
 mod tokens;
