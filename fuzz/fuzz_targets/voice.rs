@@ -6,8 +6,9 @@ mod small_voice;
 
 use libfuzzer_sys::fuzz_target;
 use parasol_audio::speech::Speaker;
+use parasol_core::Speak;
 use parasol_kernels::{Compute, Isa};
-use small_voice::{ALPHABET, SmallVoice};
+use small_voice::{ALPHABET, Filter, SmallVoice};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -29,6 +30,9 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(FOLDER.join("small.onnx"), file).expect("room for the voice");
     if let Ok(speaker) = Speaker::open(&FOLDER, "small", Arc::clone(&COMPUTE)) {
         let _ = speaker.quiet_sound("aa", 1.0);
+        // The last of its speakers, where there are several.
+        let last = speaker.voices().pop().map(|voice| voice.name).unwrap_or_default();
+        let _ = speaker.quiet_sound_by(&last, "aa", 1.0);
     }
 });
 
@@ -39,6 +43,10 @@ fn changed(changes: &[u8]) -> SmallVoice {
         let value = u16::from_le_bytes([low, high]);
         // Small numbers are met more often than large ones.
         let size = usize::from(value >> (value & 15));
+        if part == u8::MAX {
+            voice.speakers = Some([usize::from(low), usize::from(high)]);
+            continue;
+        }
         let (filters, tables) = (voice.filters.len(), voice.tables.len());
         let part = usize::from(part) % (filters + tables);
         if part >= filters {
@@ -53,7 +61,13 @@ fn changed(changes: &[u8]) -> SmallVoice {
             axis @ 0..3 => filter.dims[usize::from(axis)] = size.min(512),
             3 => filter.has_bias = low & 1 == 0,
             4 => filter.padded_before = low & 1 == 0,
-            5 => drop(voice.filters.remove(part)),
+            5 if low & 1 == 0 => drop(voice.filters.remove(part)),
+            // What speakers change is found by its name.
+            5 => {
+                let name = ["dp.cond", "dec.cond", "flow.flows.0.enc.cond_layer"][usize::from(high) % 3].to_owned();
+                let more = Filter { name, ..voice.filters[part].clone() };
+                voice.filters.push(more);
+            }
             6 => {
                 let number = i64::from(value.cast_signed() >> (value & 15));
                 let setting = usize::from(what >> 3) % filter.settings.len();

@@ -2,6 +2,8 @@
 //! opened; and what is asked of a good one is answered, or refused by name.
 #![allow(clippy::unwrap_used)]
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures_core::Stream;
 use parasol_audio::speech::Speaker;
 use parasol_core::{Error, ErrorKind, Result, Speak, SpeakRequest, SpeechEvent, VoiceReference};
@@ -361,6 +363,23 @@ fn tokenizers_make_neither_more_nor_less_of_a_text_than_it_is() {
         json["normalizer"] = serde_json::json!({ "type": "Sequence", "normalizers": vec![&ten; 12] })
     });
     assert!(refused(&folder).message().contains("bytes of one"));
+    // Maps of characters: one that says it has 4 GB, one whose text for a character does not end, and a good one twice over.
+    let map = |size: u32, text: usize| {
+        let map = [&size.to_le_bytes()[..], &[0; 8], &vec![b'a'; text]].concat();
+        serde_json::json!({ "type": "Precompiled", "precompiled_charsmap": STANDARD.encode(map) })
+    };
+    for (normalizers, part) in [
+        (vec![map(u32::MAX, 1)], "map of characters"),
+        (vec![map(8, 2_000)], "map of characters"),
+        (vec![map(8, 200), map(8, 200)], "bytes of one"),
+    ] {
+        write(&|json| {
+            json["normalizer"] = serde_json::json!({ "type": "Sequence", "normalizers": normalizers })
+        });
+        assert!(refused(&folder).message().contains(part), "{part}");
+    }
+    write(&|json| json["normalizer"] = map(8, 200));
+    assert!(open(folder.path()).is_ok());
 }
 
 fn asked(text: &str) -> SpeakRequest {

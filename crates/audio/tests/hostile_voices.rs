@@ -293,9 +293,56 @@ fn weights_that_many_filters_share_are_counted_each_time() {
     assert!(error.contains("weights"), "{error:?}");
 }
 
+/// The small voice with so many speakers of `width` numbers, and what they change.
+fn with_speakers(speakers: usize, width: usize) -> SmallVoice {
+    changed(|voice| {
+        voice.speakers = Some([speakers, width]);
+        let plain = voice.filter("dp.pre").clone();
+        for (name, outputs) in [("dp.cond", 3), ("dec.cond", 4), ("flow.flows.0.enc.cond_layer", 12)] {
+            voice.filters.push(Filter { name: name.into(), dims: vec![outputs, width, 1], ..plain.clone() });
+        }
+    })
+}
+
+#[test]
+fn tables_of_speakers_that_do_not_fit_are_refused() {
+    let voice = open(&with_speakers(3, 2)).unwrap();
+    assert_eq!(voice.voices().len(), 3);
+    let sound = |name: &str| voice.quiet_sound_by(name, "aa", 1.0).unwrap();
+    assert!(sound("0") != sound("2") && sound("1").iter().all(|x| x.is_finite()));
+    for (speakers, width) in [(0, 2), (3, 0), (1_000_000, 1), (1, 1_000_000), (8193, 1)] {
+        let error = open(&with_speakers(speakers, width)).unwrap_err();
+        assert!(error.message().contains(&format!("{speakers} speakers of {width}")), "{error}");
+    }
+    for name in ["dp.cond", "dec.cond", "flow.flows.0.enc.cond_layer"] {
+        for axis in [0, 1] {
+            let mut voice = with_speakers(3, 2);
+            voice.filter(name).dims[axis] += 1;
+            assert!(refused(&voice), "{name}, axis {axis}");
+        }
+        let mut without = with_speakers(3, 2);
+        without.filters.retain(|filter| filter.name != name);
+        assert!(refused(&without), "{name}");
+        let mut alone = with_speakers(3, 2);
+        alone.speakers = None;
+        assert!(refused(&alone), "no table");
+    }
+    let says = r#"{"audio":{"sample_rate":16000},"espeak":{"voice":"en"},"phoneme_id_map":{"a":[3]},"num_speakers":2}"#;
+    let error = open_with(&SmallVoice::default(), says).unwrap_err();
+    assert!(error.message().contains("2 speakers in its configuration and 1 in its network"), "{error}");
+}
+
+#[test]
+fn weights_of_bytes_are_refused_by_name() {
+    let voice = changed(|voice| voice.filter("dec.conv_pre").operation = "ConvInteger");
+    let error = open(&voice).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unsupported);
+    assert!(error.message().contains("weights of bytes (ConvInteger)"), "{error}");
+}
+
 #[test]
 fn phonemes_without_numbers_are_silent() {
-    let alphabet = r#"{"audio":{"sample_rate":16000},"phoneme_id_map":{"a":[]}}"#;
+    let alphabet = r#"{"audio":{"sample_rate":16000},"espeak":{"voice":"en"},"phoneme_id_map":{"a":[]}}"#;
     assert!(open_with(&SmallVoice::default(), alphabet).unwrap().quiet_sound("a", 1.0).unwrap().is_empty());
 }
 

@@ -121,6 +121,33 @@ fn a_header_that_lies_about_its_length_is_read_as_far_as_it_goes() {
 }
 
 #[test]
+fn lengths_that_a_program_never_came_to_write_are_found_out() {
+    let data: Vec<u8> = (0..8000i16).map(|n| n + 300).flat_map(i16::to_le_bytes).collect();
+    let whole = samples(from_bytes(wave(16_000, 1, false, 16_000, &data)).unwrap());
+    assert_eq!(whole.len(), 8_000);
+    // The length of all, 0 or less than the header or more than there is, and of the samples.
+    for all in [0, 4, 36, 16_036, 1 << 30, u32::MAX] {
+        for length in [0, 16_000, 1 << 30, u32::MAX] {
+            let mut file = wave(16_000, 1, false, length, &data);
+            file[4..8].copy_from_slice(&u32::to_le_bytes(all));
+            let pipe = samples(read(std::io::Cursor::new(file.clone())).unwrap());
+            let file = from_bytes(file).unwrap();
+            let seconds = file.seconds();
+            assert_eq!((samples(file), pipe), (whole.clone(), whole.clone()), "{all}, {length}");
+            // A length that is too long would be a progress that never ends.
+            assert!(seconds.is_none_or(|seconds| seconds == 0.5), "{all}, {length}: {seconds:?}");
+        }
+    }
+    // Chunks before, and one behind samples that are none.
+    let mut file = wave(16_000, 1, false, 0, b"LIST\x04\0\0\0INFO");
+    assert!(refused(file.clone()).message().contains("empty"));
+    file.truncate(36);
+    file.extend(b"LIST\x05\0\0\0INFOx\0data\0\0\0\0");
+    file.extend(&data);
+    assert_eq!(samples(from_bytes(file).unwrap()), whole);
+}
+
+#[test]
 fn up_to_26_channels_are_mixed_down() {
     for channels in [2, 6, 9, 26] {
         // One channel of full loudness, the others silent.

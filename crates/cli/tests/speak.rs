@@ -118,5 +118,44 @@ fn a_voice_is_shown() {
     assert!(works(&done).contains(voice), "{done:?}");
     let done = home.run(&["show", "--json", voice]);
     let shown: serde_json::Value = serde_json::from_str(works(&done)).unwrap();
-    assert_eq!(shown["here"], true);
+    assert_eq!((&shown["here"], &shown["sample_rate"]), (&true.into(), &24_000.into()));
+    assert_eq!(shown["voices"][0]["name"], "heart");
+}
+
+#[test]
+fn a_voice_of_several_speakers_is_chosen_by_name_or_number() {
+    let home = Home::new();
+    let fixtures = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/speech/piper"));
+    let voice = home.path("small.onnx");
+    std::fs::copy(fixtures.join("small.onnx"), &voice).unwrap();
+    // Letters, so that no other program is needed.
+    let config = std::fs::read_to_string(fixtures.join("small.onnx.json")).unwrap();
+    let config = config.replace(r#""phoneme_type": "espeak""#, r#""phoneme_type": "text""#);
+    std::fs::write(home.path("small.onnx.json"), config).unwrap();
+    let voice = voice.to_str().unwrap();
+    let sound = |name: &str| {
+        let out = home.path("out.wav");
+        let args = [
+            "speak",
+            "--model",
+            voice,
+            "--seed",
+            "7",
+            "--voice",
+            name,
+            "hello.",
+            "-o",
+            out.to_str().unwrap(),
+        ];
+        assert!(works(&home.run(&args)).is_empty());
+        std::fs::read(out).unwrap()
+    };
+    let bo = sound("Bo");
+    assert!(bo == sound("1") && bo != sound("ada"));
+    let args = ["speak", "--model", voice, "--voice", "eve", "hello.", "-o", "x.wav"];
+    fails(&home.run(&args), 2, &["no voice \"eve\"", "ada, Bo, 5"]);
+    let list = home.run(&["speak", "--model", voice, "--list-voices"]);
+    assert!(works(&list).contains("Bo     en-us     speaker 1 of small"), "{}", list.out);
+    let shown = home.run(&["show", voice]);
+    assert!(works(&shown).contains("ada, Bo, 5") && shown.out.contains("16 000 samples"), "{}", shown.out);
 }

@@ -16,6 +16,12 @@ pub trait Speak: Send + Sync {
     /// The voices that it has; the first is the default.
     fn voices(&self) -> Vec<Voice>;
 
+    /// The one of its voices that a name means, or another word for it, such as the number of a speaker.
+    fn voice(&self, name: &str) -> Option<Voice> {
+        let mut voices = self.voices();
+        Voice::named(&voices, name).map(|at| voices.swap_remove(at))
+    }
+
     /// Whether it speaks with a voice made from a reference sound ([`SpeakRequest::reference`]).
     fn imitates(&self) -> bool {
         false
@@ -170,6 +176,14 @@ pub struct Voice {
     pub description: String,
 }
 
+impl Voice {
+    /// Which of these voices a name means: the one that is called exactly so, else the first whose name differs in capitals only.
+    pub fn named(voices: &[Self], name: &str) -> Option<usize> {
+        let exactly = voices.iter().position(|voice| voice.name == name);
+        exactly.or_else(|| voices.iter().position(|voice| voice.name.eq_ignore_ascii_case(name)))
+    }
+}
+
 /// One event of speech, in order: `Started`, any number of `Audio`, one `Finished`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -246,6 +260,18 @@ mod tests {
             let says = check(speed, volume).map_err(|e| e.message().to_owned());
             assert!(says.is_err_and(|says| says.contains(part)), "{part}");
         }
+    }
+
+    #[test]
+    fn a_name_means_the_voice_that_is_called_exactly_so() {
+        let voice =
+            |name: &str| Voice { name: name.into(), language: String::new(), description: String::new() };
+        let voices = [voice("anna"), voice("Anna"), voice("Bo")];
+        let named = |name| Voice::named(&voices, name);
+        assert_eq!(
+            [named("Anna"), named("anna"), named("ANNA"), named("bo"), named("an")],
+            [Some(1), Some(0), Some(0), Some(2), None]
+        );
     }
 
     #[test]

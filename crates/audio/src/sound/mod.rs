@@ -3,6 +3,7 @@
 
 mod cut;
 mod encode;
+mod lengths;
 mod opus;
 mod read;
 mod resample;

@@ -1,6 +1,7 @@
 //! Reading sound from files and streams of any usual kind, mixed down to one channel, packet by packet. What a file is, its
 //! first bytes tell; names and endings are not believed.
 
+use super::lengths::mended;
 use super::opus::{self, Opus};
 use super::{check_rate, check_samples};
 use parasol_core::{Error, ErrorKind, Result, SoundStream};
@@ -93,6 +94,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T> {
 
 fn start(source: Box<dyn MediaSource>) -> Result<SoundStream> {
     let empty = source.byte_len() == Some(0);
+    let source = mended(source).map_err(|e| Error::from(e).within("cannot read the sound"))?;
     let mut stream = MediaSourceStream::new(source, Default::default());
     let channels = channels_of_wav(&mut stream);
     let probed = guarded(|| {

@@ -32,6 +32,11 @@ trait Engine: Send + Sync {
     /// Its voices, the default first.
     fn voices(&self) -> &[Voice];
 
+    /// The number in [`Engine::voices`] of the one that a name means.
+    fn find(&self, name: &str) -> Option<usize> {
+        Voice::named(self.voices(), name)
+    }
+
     /// Whether a point ends no sentence after this word.
     fn is_title(&self, word: &str) -> bool;
 
@@ -76,9 +81,9 @@ trait Engine: Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
-    /// As [`Engine::begin`] for the first voice with nothing drawn, where it can do without.
-    fn begin_quiet(&self) -> Box<dyn Speaking + '_> {
-        self.begin(0, 0)
+    /// As [`Engine::begin`] with nothing drawn, where it can do without.
+    fn begin_quiet(&self, voice: usize) -> Box<dyn Speaking + '_> {
+        self.begin(voice, 0)
     }
 }
 

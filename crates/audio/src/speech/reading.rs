@@ -316,6 +316,12 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_apart_from_tags_is_said_as_it_stands() {
+        assert_eq!(said("<speak><!-- no --><![CDATA[1 < 2 & <b>]]> yes</speak>"), ["1×1: 1 < 2 & <b> yes"]);
+        assert_eq!(said("<speak><![CDATA[]]>x</speak>"), ["1×1: x"]);
+    }
+
+    #[test]
     fn what_is_said_instead_is_said_once() {
         assert_eq!(said("<speak><sub alias='a'><w>x</w>y<w>z</w></sub> b</speak>"), ["1×1: a b"]);
         assert_eq!(said("<speak><sub alias='a'><sub alias='c'>y</sub></sub></speak>"), ["1×1: a"]);
@@ -328,6 +334,7 @@ mod tests {
             ("<speak><prosody pitch='high'>x</prosody></speak>", "pitch"),
             ("<speak><voice name='x'>x</voice></speak>", "<voice>"),
             ("<speak>x", "<speak>"),
+            ("<speak><![CDATA[x</speak>", "CDATA"),
             ("<speak></p></speak>", "</p>"),
             ("<speak>x</speak> and more", "and more"),
             ("<speak><break time='9h'/></speak>", "9h"),

@@ -6,6 +6,13 @@ use std::ops::Range;
 /// early.
 const LONGEST: usize = 1000;
 
+/// Abbreviations after which a sentence goes on, whatever follows; and those that go on with a number.
+const GOING_ON: [&str; 7] = ["e.g", "i.e", "vs", "cf", "viz", "approx", "ca"];
+const BEFORE_NUMBERS: [&str; 24] = [
+    "No", "Nos", "Vol", "vol", "p", "pp", "Fig", "fig", "Ch", "Sec", "Art", "Eq", "Op", "Jan", "Feb", "Mar",
+    "Apr", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec",
+];
+
 /// The places of the sentences of `text`: at line breaks and at points, exclamation and question marks that end one. `titles` are words
 /// after which a point ends nothing.
 pub fn sentences(text: &str, titles: &dyn Fn(&str) -> bool) -> Vec<Range<usize>> {
@@ -49,7 +56,9 @@ fn ends(before: &str, next: &str, titles: &dyn Fn(&str) -> bool) -> bool {
     let word = word.trim_start_matches(['(', '"', '“', '\'', '‘']);
     let mut chars = word.chars();
     let initial = chars.next().is_some_and(char::is_uppercase) && chars.next().is_none();
-    !(titles(word) || initial)
+    let goes_on = GOING_ON.contains(&word)
+        || BEFORE_NUMBERS.contains(&word) && next.starts_with(|c: char| c.is_ascii_digit());
+    !(titles(word) || initial || goes_on)
 }
 
 /// Adds a piece, divided where it is too long.
@@ -110,6 +119,10 @@ mod tests {
             ["Hi there.", "I am Dr. Smith!", "\"Really?\" said J. K. and left. e.g. this", "New line"]
         );
         assert!(split(" \n\n  ").is_empty());
+        assert_eq!(
+            split("See e.g. Figure 2, i.e. 12% of No. 7 (vs. Paris) on pp. 3. It said No. Nobody came."),
+            ["See e.g. Figure 2, i.e. 12% of No. 7 (vs. Paris) on pp. 3.", "It said No.", "Nobody came."]
+        );
         assert_eq!(split("3.14 is pi... Yes."), ["3.14 is pi...", "Yes."]);
     }
 

@@ -104,11 +104,26 @@ impl Speaker {
     /// # Errors
     /// As [`Speaker::sound`].
     pub fn quiet_sound(&self, phonemes: &str, speed: f32) -> Result<Vec<f32>> {
-        Ok(self.engine.begin_quiet().sound(phonemes, speed)?.0)
+        Ok(self.engine.begin_quiet(0).sound(phonemes, speed)?.0)
+    }
+
+    /// The same by another of its voices.
+    ///
+    /// # Errors
+    /// As [`Speaker::sound`]; `InvalidRequest` when it has no such voice.
+    pub fn quiet_sound_by(&self, voice: &str, phonemes: &str, speed: f32) -> Result<Vec<f32>> {
+        let voice = self.engine.find(voice).ok_or_else(|| self.no_voice(voice))?;
+        Ok(self.engine.begin_quiet(voice).sound(phonemes, speed)?.0)
+    }
+
+    fn no_voice(&self, name: &str) -> Error {
+        let shown: String = name.chars().take(80).collect();
+        let has = listed(self.engine.voices());
+        Error::new(ErrorKind::InvalidRequest, format!("{} has no voice {shown:?}: it has {has}", self.name))
     }
 
     /// The number of the voice that a request means.
-    fn voice(&self, request: &SpeakRequest) -> Result<usize> {
+    fn chosen(&self, request: &SpeakRequest) -> Result<usize> {
         let voices = self.engine.voices();
         let refuse = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
         if request.reference.is_some() && !self.engine.imitates() {
@@ -119,12 +134,7 @@ impl Speaker {
         }
         let index = match request.voice.as_ref().filter(|_| request.reference.is_none()) {
             None => 0,
-            Some(name) => match voices.iter().position(|voice| voice.name.eq_ignore_ascii_case(name)) {
-                Some(index) => index,
-                None => {
-                    return refuse(format!("{} has no voice {name:?}: it has {}", self.name, listed(voices)));
-                }
-            },
+            Some(name) => self.engine.find(name).ok_or_else(|| self.no_voice(name))?,
         };
         let Some(voice) = voices.get(index) else {
             return match (&request.reference, self.engine.imitates()) {
@@ -188,7 +198,7 @@ impl Speak for Speaker {
     fn speak(&self, request: SpeakRequest) -> Result<EventStream<SpeechEvent>> {
         let begun = Instant::now();
         request.check()?;
-        let voice = self.voice(&request)?;
+        let voice = self.chosen(&request)?;
         let steps = steps(&request.text, self.engine.takes_phonemes())?;
         self.check_pace(&request, &steps)?;
         let unspoken = self.unspoken(&steps);
@@ -227,6 +237,10 @@ impl Speak for Speaker {
 
     fn voices(&self) -> Vec<Voice> {
         self.engine.voices().to_vec()
+    }
+
+    fn voice(&self, name: &str) -> Option<Voice> {
+        self.engine.find(name).and_then(|at| self.engine.voices().get(at)).cloned()
     }
 
     fn imitates(&self) -> bool {

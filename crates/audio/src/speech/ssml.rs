@@ -33,6 +33,9 @@ impl Tag {
     }
 }
 
+/// Begins text in which nothing is a tag or an entity.
+const CDATA: &str = "<![CDATA[";
+
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidRequest, message)
 }
@@ -64,6 +67,11 @@ fn next(rest: &str, at: usize) -> Result<(Option<Piece>, usize)> {
         let length = rest.find('<').unwrap_or(rest.len());
         let text = resolve(&rest[..length])?;
         return Ok((Some(Piece::Text { text, from: at, to: at + length }), length));
+    }
+    if let Some(inside) = rest.strip_prefix(CDATA) {
+        let length = inside.find("]]>").ok_or_else(|| invalid(format!("{CDATA} does not end")))?;
+        let (from, to) = (at + CDATA.len(), at + CDATA.len() + length);
+        return Ok((Some(Piece::Text { text: inside[..length].to_owned(), from, to }), to + 3 - at));
     }
     for (begin, end) in [("<!--", "-->"), ("<?", "?>"), ("<!", ">")] {
         if rest.starts_with(begin) {

@@ -22,11 +22,12 @@ pub(crate) struct SmallVoice {
     pub(crate) filters: Vec<Filter>,
     /// Weights that no filter has.
     pub(crate) tables: Vec<(String, Vec<usize>)>,
+    /// Rows of the table of speakers and numbers of each, where there is one.
+    pub(crate) speakers: Option<[usize; 2]>,
 }
 
 /// The alphabet that belongs to it: the phoneme is `a`.
-pub(crate) const ALPHABET: &str =
-    r#"{"audio":{"sample_rate":16000},"phoneme_id_map":{"_":[0],"^":[1],"$":[2],"a":[3]}}"#;
+pub(crate) const ALPHABET: &str = r#"{"audio":{"sample_rate":16000},"espeak":{"voice":"en"},"phoneme_id_map":{"_":[0],"^":[1],"$":[2],"a":[3]}}"#;
 
 impl Filter {
     /// The axis of `dims` that is the outputs'.
@@ -37,7 +38,7 @@ impl Filter {
 
 impl Default for SmallVoice {
     fn default() -> Self {
-        let mut voice = Self { filters: Vec::new(), tables: Vec::new() };
+        let mut voice = Self { filters: Vec::new(), tables: Vec::new(), speakers: None };
         voice.table("emb", &[4, 2]);
         voice.encoder();
         voice.durations();
@@ -148,8 +149,15 @@ impl SmallVoice {
 
     /// The ONNX file.
     pub(crate) fn file(&self) -> Vec<u8> {
-        let mut graph = message(1, &node("Gather", &["emb", "input"], "rows", &[]));
+        // Piper's exporter calls the first weights so where there is one speaker.
+        let first = if self.speakers.is_none() { "sid" } else { "emb" };
+        let mut graph = message(1, &node("Gather", &[first, "input"], "rows", &[]));
+        if let Some(dims) = &self.speakers {
+            graph.extend(message(1, &node("Gather", &["emb_g", "sid"], "speaker", &[])));
+            graph.extend(message(5, &tensor("emb_g", dims)));
+        }
         for (name, dims) in &self.tables {
+            let name = if name == "emb" { first } else { name };
             graph.extend(message(5, &tensor(name, dims)));
         }
         for filter in &self.filters {

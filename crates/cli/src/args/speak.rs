@@ -21,7 +21,7 @@ pub(crate) struct SpeakArgs {
     /// The voice's model: a name or a path. Left out: the default voice
     #[arg(short, long, env = "PARASOL_SPEAK_MODEL", hide_env_values = true)]
     pub(crate) model: Option<String>,
-    /// Which of the model's voices, or one that `parasol voices` keeps, where the model can imitate
+    /// Which of the model's voices, by name or a speaker's number, or one that `parasol voices` keeps, where the model can imitate
     #[arg(long, value_name = "NAME", env = "PARASOL_VOICE", hide_env_values = true)]
     pub(crate) voice: Option<String>,
     /// The language of the text, such as en-US; refused when the voice does not speak it

@@ -4,13 +4,17 @@ use crate::args::ShowArgs;
 use crate::exit::{Outcome, Stop};
 use crate::output;
 use crate::terminal::{Style, harmless};
-use parasol_core::{Error, ErrorKind, SamplingChoice};
+use parasol_core::{Error, ErrorKind, SamplingChoice, Speak, Voice};
 use parasol_hub::{Entry, LocalModel, Located};
+use parasol_runtime::speech::Speaker;
 use parasol_runtime::{ModelInfo, Runtime};
 use serde_json::{Value, json};
 
 /// The context for which memory is worked out when none is given: what `run` sets up at most by itself.
 const USUAL_CONTEXT: usize = 8192;
+
+/// Voices whose names are shown.
+const SHOWN_VOICES: usize = 8;
 
 /// Runs the command.
 ///
@@ -29,7 +33,8 @@ pub(crate) fn show(runtime: &Runtime, args: &ShowArgs) -> Outcome {
         };
     };
     if matches!(located.model, LocalModel::Voice(_)) && !args.template {
-        return voice(&located, entry, args);
+        // One thread: nothing is said.
+        return voice(&located, entry, &runtime.speaker(&reference, Some(1))?, args);
     }
     if let Some(info) = runtime.describe_ears(&reference)? {
         return super::show_ears::show(&located, entry, &info, args);
@@ -98,9 +103,9 @@ fn present(located: &Located, entry: Option<&Entry>, info: &ModelInfo, context: 
     print(&located.name, entry, &rows)
 }
 
-/// A voice, of which only the catalogue tells more than where it lies.
-fn voice(located: &Located, entry: Option<&Entry>, args: &ShowArgs) -> Outcome {
-    let path = located.model.path();
+/// A voice: what it says of itself once it is loaded, and what the catalogue tells.
+fn voice(located: &Located, entry: Option<&Entry>, speaker: &Speaker, args: &ShowArgs) -> Outcome {
+    let (path, voices) = (located.model.path(), speaker.voices());
     let licence = entry.map_or("not stated", |e| e.licence.name.as_str());
     if args.json {
         return output::json(&json!({
@@ -112,9 +117,19 @@ fn voice(located: &Located, entry: Option<&Entry>, args: &ShowArgs) -> Outcome {
             "bytes": entry.map(Entry::size),
             "memory": entry.map(|e| json!({ "total_bytes": e.memory.bytes })),
             "licence": licence,
+            "sample_rate": speaker.rate(),
+            "imitates": speaker.imitates(),
+            "voices": voices,
         }));
     }
-    let mut rows = Vec::new();
+    let mut rows = vec![(
+        "Sound",
+        format!("{} samples a second, one channel", output::grouped(u64::from(speaker.rate()))),
+    )];
+    rows.push(("Voices", named(&voices, &located.name)));
+    if speaker.imitates() {
+        rows.push(("Imitates", "voices of recordings (`parasol voices`)".to_owned()));
+    }
     if let Some(entry) = entry {
         rows.push(("Architecture", entry.architecture.clone()));
         rows.push(("Weights", output::bytes(entry.size())));
@@ -124,6 +139,16 @@ fn voice(located: &Located, entry: Option<&Entry>, args: &ShowArgs) -> Outcome {
     rows.push(("Path", path.display().to_string()));
     rows.extend(entry.map(|e| ("Notes", e.notes.clone())));
     print(&located.name, entry, &rows)
+}
+
+/// How many voices there are, and what the first are called.
+fn named(voices: &[Voice], model: &str) -> String {
+    let names: Vec<&str> = voices.iter().take(SHOWN_VOICES).map(|voice| voice.name.as_str()).collect();
+    match voices.len() {
+        0 => "none of its own".to_owned(),
+        all if all <= SHOWN_VOICES => names.join(", "),
+        all => format!("{all}: {} … (`parasol speak --model {model} --list-voices`)", names.join(", ")),
+    }
 }
 
 /// A model of the catalogue that has not been pulled.

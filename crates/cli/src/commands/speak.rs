@@ -134,6 +134,7 @@ fn list(runtime: &Runtime, speaker: &dyn Speak) -> Outcome {
         let added = runtime.kept_voices().list(&Owner::House)?;
         rows.extend(added.into_iter().map(|voice| vec![voice.name, String::new(), "added".to_owned()]));
     }
+    rows.iter_mut().flatten().for_each(|cell| *cell = terminal::harmless(cell).into_owned());
     output::write(&output::table(&rows, &[], Style::stdout()))
 }
 

@@ -227,9 +227,7 @@ impl Runtime {
         request: &mut SpeakRequest,
     ) -> Result<()> {
         let Some(name) = request.voice.clone().filter(|_| request.reference.is_none()) else { return Ok(()) };
-        if self.is_far(model_name)
-            || model.voices().iter().any(|voice| voice.name.eq_ignore_ascii_case(&name))
-        {
+        if self.is_far(model_name) || model.voice(&name).is_some() {
             return Ok(());
         }
         let kept = self.kept_voices();

@@ -308,6 +308,10 @@ impl Speak for VoiceLease {
         self.speaker().voices()
     }
 
+    fn voice(&self, name: &str) -> Option<Voice> {
+        self.speaker().voice(name)
+    }
+
     fn imitates(&self) -> bool {
         self.speaker().imitates()
     }

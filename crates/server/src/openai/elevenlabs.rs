@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use parasol_core::{Error, ErrorKind, Result as Outcome};
+use parasol_core::{Error, ErrorKind, Result as Outcome, Voice};
 use parasol_runtime::KeptVoice;
 use parasol_runtime::kept::NewVoice;
 use parasol_runtime::sound::SoundFormat;
@@ -119,7 +119,7 @@ async fn voice(
         }
         let model = state.models().runtime().default_voice()?;
         let (own, _) = state.voices(&ctx, &model).await?;
-        let found = own.iter().find(|voice| voice.name.eq_ignore_ascii_case(&name)).ok_or_else(|| {
+        let found = Voice::named(&own, &name).map(|at| &own[at]).ok_or_else(|| {
             let shown: String = name.chars().take(80).collect();
             Error::new(ErrorKind::NotFound, format!("there is no voice {shown:?}: GET /v1/voices lists them"))
         })?;

@@ -5,12 +5,15 @@ pub(crate) mod wire;
 
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_hub::MappedFile;
+use parasol_kernels::half::f16_to_f32;
 use std::collections::BTreeMap;
 use std::path::Path;
 use wire::{Field, Value, fields};
 
 /// A file larger than this (1 GB) is no voice.
 const LARGEST: usize = 1 << 30;
+/// The format's number for half floats.
+const HALF: i64 = 10;
 /// Dimensions that a tensor has at most.
 const LARGEST_RANK: usize = 8;
 
@@ -256,8 +259,12 @@ impl<'a> Tensor<'a> {
         Ok(self.raw.as_chunks::<N>().0.iter().copied())
     }
 
-    /// Its values as floats.
+    /// Its values as floats, also where the file has half ones.
     pub(crate) fn floats(&self) -> Result<Vec<f32>> {
+        if self.kind == HALF {
+            let half = |b| f16_to_f32(u16::from_le_bytes(b));
+            return Ok(self.values(&[HALF])?.map(half).collect());
+        }
         Ok(self.values(&[1])?.map(f32::from_le_bytes).collect())
     }
 
@@ -325,6 +332,17 @@ mod tests {
         let tensor = [&[1 << 3, 2, 2 << 3, 3][..], &message(8, b"b"), &message(5, &negative)].concat();
         let model = message(7, &message(5, &tensor));
         assert_eq!(Graph::parse(&model).unwrap().tensor("b").unwrap().bytes().unwrap(), [127, 131]);
+    }
+
+    #[test]
+    fn half_floats_are_floats() {
+        let halves = [0x3C00u16.to_le_bytes(), 0xC100u16.to_le_bytes()].concat();
+        let tensor = [&[1 << 3, 2, 2 << 3, 10][..], &message(8, b"h"), &message(9, &halves)].concat();
+        let model = message(7, &message(5, &tensor));
+        assert_eq!(Graph::parse(&model).unwrap().floats("h", &[2]).unwrap(), [1.0, -2.5]);
+        let short = [&[1 << 3, 3, 2 << 3, 10][..], &message(8, b"h"), &message(9, &halves)].concat();
+        let model = message(7, &message(5, &short));
+        assert!(Graph::parse(&model).unwrap().floats("h", &[3]).is_err());
     }
 
     #[test]

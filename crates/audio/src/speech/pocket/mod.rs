@@ -8,6 +8,7 @@ mod config;
 mod filters;
 mod head;
 mod language;
+mod maps;
 mod prompt;
 mod text;
 mod tokens;
@@ -251,8 +252,8 @@ impl Engine for Pocket {
         self.voiced(memory.unwrap_or_else(|| self.language.silent()), seed, false)
     }
 
-    fn begin_quiet(&self) -> Box<dyn Speaking + '_> {
-        let memory = self.kept.first().map(Kept::memory);
+    fn begin_quiet(&self, voice: usize) -> Box<dyn Speaking + '_> {
+        let memory = self.kept.get(voice).map(Kept::memory);
         self.voiced(memory.unwrap_or_else(|| self.language.silent()), 0, true)
     }
 

@@ -1,6 +1,7 @@
 //! The tokens of a text: `tokenizer.json`, or the SentencePiece model (Kudo and Richardson, 2018) that older voices and those of
 //! others have. Both run in the `tokenizers` library, which panics on some damaged files: that is caught here.
 
+use super::maps::{self, MOST_GROWTH};
 use crate::speech::english::read;
 use crate::speech::onnx::wire::{Field, Value, fields};
 use parasol_core::{Error, ErrorKind, Result};
@@ -11,8 +12,6 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled};
 use tokenizers::{Model, NormalizedString, Normalizer, Tokenizer};
 
-/// Bytes that may come out of one of a text that is made ready: spaces become three.
-const MOST_GROWTH: usize = 1 << 10;
 /// Tokens of a piece of text, which has a thousand bytes at most before it is made ready.
 const MOST_IDS: usize = 1 << 14;
 /// How SentencePiece writes a space.
@@ -63,10 +62,14 @@ impl Words {
         let wrong = |e: tokenizers::Error| {
             Error::new(ErrorKind::Corrupt, format!("the tokenizer cannot be read: {e}"))
         };
+        let longest = maps::check_all(file)?;
         let mut tokenizer = Tokenizer::from_bytes(file).map_err(wrong)?;
         // A text has the tokens that it has: none that fill it up, however many, and all of its own.
         tokenizer.with_padding(None).with_truncation(None).map_err(wrong)?;
-        if tokenizer.get_normalizer().is_some_and(|it| growth(it).is_none_or(|most| most > MOST_GROWTH)) {
+        if tokenizer
+            .get_normalizer()
+            .is_some_and(|it| growth(it, longest).is_none_or(|most| most > MOST_GROWTH))
+        {
             let message =
                 format!("the tokenizer may make more than {MOST_GROWTH} bytes of one: no voice does");
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -88,7 +91,7 @@ impl Words {
         let map = match read.map.is_empty() {
             true => None,
             false => {
-                check_map(&read.map)?;
+                maps::check(&read.map)?;
                 Some(Precompiled::from(&read.map).map_err(|e| wrong(&e))?)
             }
         };
@@ -143,34 +146,19 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T> {
     })
 }
 
-/// Bytes that may come out of one when a text is made ready for a tokenizer; `None` where no number holds them.
-fn growth(normalizer: &NormalizerWrapper) -> Option<usize> {
+/// Bytes that may come out of one when a text is made ready for a tokenizer whose maps have texts up to `longest`; `None` where no
+/// number holds them.
+fn growth(normalizer: &NormalizerWrapper, longest: usize) -> Option<usize> {
     match normalizer {
         NormalizerWrapper::Sequence(all) => {
             let all: &[NormalizerWrapper] = all.as_ref();
-            all.iter().try_fold(1usize, |most, it| most.checked_mul(growth(it)?))
+            all.iter().try_fold(1usize, |most, it| most.checked_mul(growth(it, longest)?))
         }
         // What is replaced may be nothing, between any two characters.
         NormalizerWrapper::Replace(it) => it.content.len().checked_add(1),
         NormalizerWrapper::Prepend(it) => it.prepend.len().checked_add(1),
+        NormalizerWrapper::Precompiled(_) => Some(longest.max(1)),
         _ => Some(1),
-    }
-}
-
-/// Whether a map of characters is as long as its first number says, for which the library makes room before it looks, and whether
-/// what stands for a character ends soon: the texts lie behind the map, a zero byte between them.
-fn check_map(map: &[u8]) -> Result<()> {
-    let texts = map.split_first_chunk::<4>().and_then(|(size, rest)| {
-        let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
-        rest.get(size / 4 * 4..)
-    });
-    let longest = texts.and_then(|texts| texts.split(|byte| *byte == 0).map(<[u8]>::len).max());
-    match longest {
-        Some(longest) if longest <= MOST_GROWTH => Ok(()),
-        _ => {
-            let message = "the tokenizer's map of characters is damaged: fetch the file again";
-            Err(Error::new(ErrorKind::Corrupt, message))
-        }
     }
 }
 
@@ -297,18 +285,5 @@ impl Proto {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn maps_are_as_long_as_they_say_and_their_texts_are_short() {
-        let map = |size: u32, texts: &[u8]| check_map(&[&size.to_le_bytes()[..], &[0; 8], texts].concat());
-        assert!(map(8, b"a\0bc\0").is_ok() && map(8, b"").is_ok());
-        assert!(map(u32::MAX, b"a").is_err() && map(16, b"a").is_err());
-        assert!(map(8, &[b'a'; 2_000]).is_err() && check_map(b"\0\0").is_err());
     }
 }

@@ -1,9 +1,10 @@
 //! How long each phoneme takes: a stochastic predictor that is run backwards, from noise to the logarithm of frames, through rational
-//! quadratic splines (Durkan et al., 2019).
+//! quadratic splines (Durkan et al., 2019), or a plain one, which draws nothing.
 
-use super::parts::{Dilated, From, run};
+use super::parts::{Condition, Dilated, From, run};
+use crate::speech::layers::Norm;
 use parasol_core::{Error, ErrorKind, Result};
-use parasol_kernels::{Compute, Conv1d, Finish, Rows};
+use parasol_kernels::{Activation, Compute, Conv1d, Finish, Rows};
 
 /// The splines' ends, and the least width, height and slope of a bin.
 const BOUND: f32 = 5.0;
@@ -19,9 +20,74 @@ struct Spline {
     bins: usize,
 }
 
-/// The predictor.
-pub(super) struct Durations {
+/// The predictor of either kind.
+pub(super) enum Durations {
+    Stochastic(Box<Stochastic>),
+    Plain(Box<Plain>),
+}
+
+impl Durations {
+    /// The predictor for rows of so many channels.
+    pub(super) fn open(from: &From<'_, '_>, channels: usize) -> Result<Self> {
+        match from.has("dp.conv_1") {
+            true => Ok(Self::Plain(Box::new(Plain::open(from, channels)?))),
+            false => Ok(Self::Stochastic(Box::new(Stochastic::open(from, channels)?))),
+        }
+    }
+
+    /// The logarithm of each phoneme's frames; `noise` has two numbers for each, scaled.
+    pub(super) fn run(
+        &self,
+        compute: &Compute,
+        rows: &[f32],
+        noise: &[[f32; 2]],
+        speaker: Option<&[f32]>,
+    ) -> Vec<f32> {
+        match self {
+            Self::Stochastic(it) => it.run(compute, rows, noise, speaker),
+            Self::Plain(it) => it.run(compute, rows, speaker),
+        }
+    }
+}
+
+/// Two filters with norms after them (Ren et al., "FastSpeech", 2019).
+pub(super) struct Plain {
+    condition: Condition,
+    layers: [(Conv1d, Norm); 2],
+    project: Conv1d,
+}
+
+impl Plain {
+    fn open(from: &From<'_, '_>, channels: usize) -> Result<Self> {
+        let layer = |i: usize, inputs: usize| -> Result<_> {
+            let conv = from.conv(&format!("dp.conv_{i}"), inputs, None)?;
+            let norm = from.norm(&format!("dp.norm_{i}"), conv.shape().outputs)?;
+            Ok((conv, norm))
+        };
+        let first = layer(1, channels)?;
+        let second = layer(2, first.0.shape().outputs)?;
+        Ok(Self {
+            condition: from.condition("dp.cond", channels)?,
+            project: from.conv("dp.proj", second.0.shape().outputs, 1)?,
+            layers: [first, second],
+        })
+    }
+
+    fn run(&self, compute: &Compute, rows: &[f32], speaker: Option<&[f32]>) -> Vec<f32> {
+        let mut x = rows.to_vec();
+        self.condition.add(compute, speaker, &mut x);
+        for (conv, norm) in &self.layers {
+            let filtered = run(conv, compute, &x, Finish::with(Activation::Relu));
+            norm.run(compute, &filtered, &mut x);
+        }
+        run(&self.project, compute, &x, Finish::default())
+    }
+}
+
+/// The predictor that draws.
+pub(super) struct Stochastic {
     pre: Conv1d,
+    condition: Condition,
     convs: Dilated,
     project: Conv1d,
     /// In the order in which they are run.
@@ -30,9 +96,8 @@ pub(super) struct Durations {
     scale: f32,
 }
 
-impl Durations {
-    /// The predictor for rows of so many channels.
-    pub(super) fn open(from: &From<'_, '_>, channels: usize) -> Result<Self> {
+impl Stochastic {
+    fn open(from: &From<'_, '_>, channels: usize) -> Result<Self> {
         let pre = from.conv("dp.pre", channels, None)?;
         let width = pre.shape().outputs;
         let mut splines = Vec::new();
@@ -53,14 +118,13 @@ impl Durations {
         }
         // Of the pair only the first is told as a duration.
         let first = |name: &str| from.graph.floats(name, &[2, 1]).map(|values| values[0]);
-        // The exporter may have folded exp(−logs) into a constant, which the first flow's product reads.
-        let scale = if from.graph.has("dp.flows.0.logs") {
-            (-first("dp.flows.0.logs")?).exp()
-        } else {
-            first("/dp/flows.0/Exp_output_0")?
+        let scale = match from.graph.has("dp.flows.0.logs") {
+            true => (-first("dp.flows.0.logs")?).exp(),
+            false => scale(from)?,
         };
         Ok(Self {
             pre,
+            condition: from.condition("dp.cond", width)?,
             convs: Dilated::open(from, "dp.convs", width)?,
             project: from.conv("dp.proj", width, width)?,
             splines,
@@ -69,9 +133,9 @@ impl Durations {
         })
     }
 
-    /// The logarithm of each phoneme's frames; `noise` has two numbers for each, scaled.
-    pub(super) fn run(&self, compute: &Compute, rows: &[f32], noise: &[[f32; 2]]) -> Vec<f32> {
+    fn run(&self, compute: &Compute, rows: &[f32], noise: &[[f32; 2]], speaker: Option<&[f32]>) -> Vec<f32> {
         let mut x = run(&self.pre, compute, rows, Finish::default());
+        self.condition.add(compute, speaker, &mut x);
         self.convs.run(compute, &mut x);
         let x = run(&self.project, compute, &x, Finish::default());
         let mut z = noise.to_vec();
@@ -81,6 +145,29 @@ impl Durations {
         }
         z.iter().map(|pair| (pair[1] - self.shift) * self.scale).collect()
     }
+}
+
+/// exp(−logs) of the last flow, of which an exporter folds as much into a constant as it can: what is multiplied with the difference
+/// from its shift.
+fn scale(from: &From<'_, '_>) -> Result<f32> {
+    let unlike = || {
+        let message = "the voice's layer dp.flows.0 scales durations in a way that is not known";
+        Error::new(ErrorKind::Unsupported, message)
+    };
+    let shifted = from.graph.reader("dp.flows.0.m")?.outputs.first().ok_or_else(unlike)?;
+    let product = from.graph.reader(shifted)?;
+    let mut name = *product.inputs.iter().find(|input| *input != shifted).ok_or_else(unlike)?;
+    // What is done to the constant, the last first: an exponent, a sign before it.
+    let mut done = Vec::new();
+    while let Some(node) = from.graph.maker(name) {
+        let ("Exp" | "Neg", [input], 0..2) = (node.operation, &node.inputs[..], done.len()) else {
+            return Err(unlike());
+        };
+        done.push(node.operation);
+        name = input;
+    }
+    let value = from.graph.floats(name, &[2, 1])?[0];
+    Ok(done.iter().rev().fold(value, |x, what| if *what == "Exp" { x.exp() } else { -x }))
 }
 
 impl Spline {

@@ -84,15 +84,35 @@ fn ask(voice: &str, clause: &str) -> Result<String> {
     drop(writer.join());
     let said = reader.join().ok().flatten();
     match (status.success(), said) {
-        (true, Some(Ok(said))) => Ok(said.split_whitespace().collect::<Vec<_>>().join(" ")),
+        (true, Some(Ok(said))) => Ok(without_flags(&said).split_whitespace().collect::<Vec<_>>().join(" ")),
         (true, _) => Err(failed("answered with what is no text")),
         (false, _) => Err(failed(format_args!("refused the voice {voice:?} or the text ({status})"))),
     }
 }
 
+/// Phonemes without the marks that surround words of another language, such as `(en)` and `(de)`: they are not spoken.
+fn without_flags(said: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(said.len()), said);
+    while let Some((before, flag)) = rest.split_once('(') {
+        out += before;
+        match flag.split_once(')') {
+            Some((_, behind)) => rest = behind,
+            None => return out,
+        }
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_of_other_languages_are_left_out() {
+        assert_eq!(without_flags("mɪt (en)sˈɒftweə(de) ʊnt"), "mɪt sˈɒftweə ʊnt");
+        assert_eq!(without_flags("plain"), "plain");
+        assert_eq!(without_flags("a(b"), "a");
+    }
 
     #[test]
     fn clauses_keep_their_marks() {

@@ -1,6 +1,6 @@
 //! A flow that is run backwards, from noise around the phonemes' means to what the sound is made of.
 
-use super::parts::{From, at_least_one, run};
+use super::parts::{Condition, From, at_least_one, run};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Compute, Conv1d, Finish, Rows};
 
@@ -8,6 +8,8 @@ use parasol_kernels::{Compute, Conv1d, Finish, Rows};
 struct Coupling {
     pre: Conv1d,
     layers: Vec<(Conv1d, Conv1d)>,
+    /// What a speaker adds to the gates of all layers, one after the other.
+    condition: Condition,
     post: Conv1d,
 }
 
@@ -32,10 +34,10 @@ impl Flow {
     }
 
     /// z (frames, channels) in place.
-    pub(super) fn run(&self, compute: &Compute, z: &mut [f32], channels: usize) {
+    pub(super) fn run(&self, compute: &Compute, z: &mut [f32], channels: usize, speaker: Option<&[f32]>) {
         for coupling in &self.couplings {
             z.chunks_exact_mut(channels).for_each(<[f32]>::reverse);
-            let taken = coupling.run(compute, z, channels);
+            let taken = coupling.run(compute, z, channels, speaker);
             let half = channels / 2;
             for (row, taken) in z.chunks_exact_mut(channels).zip(taken.chunks_exact(half)) {
                 row[half..].iter_mut().zip(taken).for_each(|(x, taken)| *x -= taken);
@@ -59,18 +61,23 @@ impl Coupling {
         };
         Ok(Self {
             layers: (0..count).map(layer).collect::<Result<_>>()?,
+            condition: from.condition(&format!("{name}.enc.cond_layer"), 2 * width * count)?,
             post: from.near(&format!("{name}.post"), 1.0, width, half)?,
             pre,
         })
     }
 
-    fn run(&self, compute: &Compute, z: &[f32], channels: usize) -> Vec<f32> {
+    fn run(&self, compute: &Compute, z: &[f32], channels: usize, speaker: Option<&[f32]>) -> Vec<f32> {
         let (rows, width) = (z.len() / channels, self.pre.shape().outputs);
         let mut x = vec![0.0; rows * width];
         compute.conv1d(&self.pre, Rows::strided(z, 0, rows, channels), Finish::default(), &mut x);
         let mut sum = vec![0.0; rows * width];
-        for (gate, split) in &self.layers {
-            let gates = run(gate, compute, &x, Finish::default());
+        let said = self.condition.of(compute, speaker);
+        for (layer, (gate, split)) in self.layers.iter().enumerate() {
+            let mut gates = run(gate, compute, &x, Finish::default());
+            if let Some(said) = &said {
+                compute.add_bias(&mut gates, &said[2 * width * layer..2 * width * (layer + 1)]);
+            }
             let mut opened = vec![0.0; rows * width];
             compute.gates(&gates, width, &mut opened);
             let both = run(split, compute, &opened, Finish::default());

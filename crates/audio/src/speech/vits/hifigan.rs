@@ -2,7 +2,7 @@
 //! far along time; a thread takes a stretch of rows through a whole stage, so that what lies between its filters stays in the
 //! second-level cache. Rows that two stretches see are computed by both.
 
-use super::parts::From;
+use super::parts::{Condition, From};
 use crate::speech::layers::MOST_REACH;
 use crate::speech::upsample::Upsample;
 use parasol_core::{Error, ErrorKind, Result};
@@ -34,6 +34,7 @@ struct Stage {
 /// HiFi-GAN.
 pub(super) struct Decoder {
     pre: Conv1d,
+    condition: Condition,
     stages: Vec<Stage>,
     post: Conv1d,
 }
@@ -58,6 +59,7 @@ impl Decoder {
         let mut grown = 1usize;
         let pre = from.near("dec.conv_pre", 1.0, channels, None)?;
         let mut channels = pre.shape().outputs;
+        let condition = from.condition("dec.cond", channels)?;
         for stage in 0..ups {
             let share = if stage == 0 { 1.0 } else { share };
             let up = from.upsample(&format!("dec.ups.{stage}"), share, channels)?;
@@ -73,12 +75,13 @@ impl Decoder {
             stages.push(Stage { up, blocks });
         }
         let post = from.near("dec.conv_post", share, channels, 1)?;
-        Ok(Self { pre, stages, post })
+        Ok(Self { pre, condition, stages, post })
     }
 
-    /// Samples for (frames, channels).
-    pub(super) fn run(&self, compute: &Compute, frames: &[f32]) -> Vec<f32> {
+    /// Samples for (frames, channels), by the speaker with this row.
+    pub(super) fn run(&self, compute: &Compute, frames: &[f32], speaker: Option<&[f32]>) -> Vec<f32> {
         let mut x = super::parts::run(&self.pre, compute, frames, Finish::default());
+        self.condition.add(compute, speaker, &mut x);
         for (i, stage) in self.stages.iter().enumerate() {
             x = stage.run(compute, &x, (i + 1 == self.stages.len()).then_some(&self.post));
         }

@@ -1,17 +1,22 @@
 //! VITS (Kim, Kong and Son, 2021) as Piper's voices have it: an ONNX file, and beside it `FILE.onnx.json` with its alphabet. Phonemes come
 //! from `espeak`, the network is in the other files.
 
+mod alphabet;
+mod config;
 mod duration;
 mod encoder;
 mod espeak;
 mod flow;
 mod hifigan;
 mod parts;
+mod speakers;
 
 use super::english::{parse_json, read};
 use super::noise::Noise;
 use super::onnx::{Graph, map};
 use super::{Engine, Speaking, sentences};
+use alphabet::Alphabet;
+use config::{Config, Source};
 use duration::Durations;
 use encoder::Encoder;
 use flow::Flow;
@@ -19,8 +24,7 @@ use hifigan::Decoder;
 use parasol_core::{Error, ErrorKind, Result, Voice};
 use parasol_kernels::Compute;
 use parts::From;
-use serde::Deserialize;
-use std::collections::HashMap;
+use speakers::{Speakers, Table};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,64 +33,19 @@ const MOST_PHONEMES: usize = 400;
 /// More frames than this in one piece come from no voice: four minutes at 22 kHz.
 const MOST_FRAMES: usize = 20_000;
 
-/// Numbers that one phoneme may have: known voices give each one.
-const MOST_IDS: usize = 8;
-
-#[derive(Deserialize)]
-struct Config {
-    audio: Audio,
-    #[serde(default)]
-    espeak: Espeak,
-    #[serde(default)]
-    inference: Inference,
-    #[serde(default)]
-    phoneme_type: Option<String>,
-    phoneme_id_map: HashMap<String, Vec<usize>>,
-    #[serde(default)]
-    num_speakers: Option<usize>,
-    #[serde(default)]
-    language: Option<Language>,
-    #[serde(default)]
-    dataset: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Audio {
-    sample_rate: u32,
-}
-
-#[derive(Deserialize, Default)]
-struct Espeak {
-    voice: String,
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-struct Inference {
-    noise_scale: f32,
-    length_scale: f32,
-    noise_w: f32,
-}
-
-impl Default for Inference {
-    fn default() -> Self {
-        Self { noise_scale: 0.667, length_scale: 1.0, noise_w: 0.8 }
-    }
-}
-
-#[derive(Deserialize)]
-struct Language {
-    code: String,
-}
+/// Operations of files whose weights are bytes.
+const OF_BYTES: [&str; 5] =
+    ["ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "DequantizeLinear"];
 
 pub(super) struct Vits {
     config: Config,
-    ids: HashMap<char, Vec<usize>>,
+    source: Source,
+    alphabet: Alphabet,
     encoder: Encoder,
     durations: Durations,
     flow: Flow,
     decoder: Decoder,
-    voices: Vec<Voice>,
+    speakers: Speakers,
     compute: Arc<Compute>,
 }
 
@@ -95,83 +54,59 @@ impl Vits {
     /// When a file is missing, damaged or of another kind.
     pub(super) fn open(file: &Path, compute: Arc<Compute>) -> Result<Self> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self::read(file, &name, compute).map_err(|e| e.within(name))
+    }
+
+    fn read(file: &Path, name: &str, compute: Arc<Compute>) -> Result<Self> {
         let folder = file.parent().unwrap_or(Path::new("."));
         let json = format!("{name}.json");
         let config: Config = parse_json(&read(folder, &json)?, &json)?;
-        let unlike = |what: &str| Err(Error::new(ErrorKind::Unsupported, format!("the voice {name} {what}")));
-        if config.phoneme_type.as_deref().is_some_and(|kind| kind != "espeak") {
-            return unlike(
-                "does not take eSpeak's phonemes, which are the only ones made for voices of its kind",
-            );
-        }
-        if config.num_speakers.is_some_and(|n| n > 1) {
-            return unlike("has several speakers, which are not read yet: voices of one speaker are");
-        }
-        if !(4_000..=96_000).contains(&config.audio.sample_rate) {
-            return unlike("has a rate of samples that no voice has");
+        let unlike = |what: String| Err(Error::new(ErrorKind::Unsupported, format!("the voice {what}")));
+        let source = config.source()?;
+        let rate = config.audio.sample_rate;
+        if !(4_000..=96_000).contains(&rate) {
+            return unlike(format!("has {rate} samples a second: 4000 to 96000 are read"));
         }
         let bytes = map(file)?;
         let graph = Graph::parse(&bytes)?;
-        let from = From::new(&graph, &compute);
+        if let Some(node) = graph.nodes().iter().find(|node| OF_BYTES.contains(&node.operation)) {
+            return unlike(format!(
+                "has weights of bytes ({}), which are not read: take its file of floats",
+                node.operation
+            ));
+        }
+        let mut from = From::new(&graph, &compute);
         let encoder = Encoder::open(&from)?;
-        if config.phoneme_id_map.values().flatten().any(|id| *id >= encoder.symbols) {
-            return unlike("has phonemes in its alphabet that its network does not know");
-        }
-        if config.phoneme_id_map.values().any(|ids| ids.len() > MOST_IDS) {
-            return unlike("has phonemes of more numbers than a phoneme has");
-        }
-        let ids = config
-            .phoneme_id_map
-            .iter()
-            .filter_map(|(text, ids)| {
-                let mut chars = text.chars();
-                let c = chars.next()?;
-                // A phoneme without numbers is one that the voice does not have.
-                (chars.next().is_none() && !ids.is_empty()).then(|| (c, ids.clone()))
-            })
-            .collect();
-        let language = config.language.as_ref().map_or(&config.espeak.voice, |language| &language.code);
-        let voice = Voice {
-            name: config.dataset.clone().unwrap_or_else(|| stem(&name)),
-            language: language.replace('_', "-"),
-            description: String::new(),
-        };
+        let table = Table::open(&from)?;
+        from.speaker = table.as_ref().map(Table::width);
         Ok(Self {
-            ids,
+            source,
+            alphabet: Alphabet::open(&config, encoder.symbols)?,
+            speakers: Speakers::open(&config, &stem(name), table)?,
             durations: Durations::open(&from, encoder.channels())?,
             flow: Flow::open(&from, encoder.channels())?,
             decoder: Decoder::open(&from, encoder.channels())?,
-            voices: vec![voice],
             encoder,
             config,
             compute,
         })
     }
 
-    /// Phonemes as the network reads them: each followed by a blank, between marks of beginning and end.
-    fn numbers(&self, phonemes: &str) -> Vec<usize> {
-        let of = |c: char| self.ids.get(&c).map_or(&[][..], Vec::as_slice);
-        let mut ids = Vec::new();
-        for c in ['^'].into_iter().chain(phonemes.chars()) {
-            let found = of(c);
-            if !found.is_empty() {
-                ids.extend(found);
-                ids.extend(of('_'));
-            }
-        }
-        ids.extend(of('$'));
-        ids
-    }
-
-    /// The sound of phoneme ids with these scales of noise.
-    fn run(&self, ids: &[usize], speed: f32, scales: [f32; 2], noise: &mut Noise) -> Result<Vec<f32>> {
+    /// The sound of phoneme ids with these scales of noise, by the speaker with this row.
+    fn run(
+        &self,
+        ids: &[usize],
+        speed: f32,
+        scales: [f32; 2],
+        (noise, speaker): (&mut Noise, Option<&[f32]>),
+    ) -> Result<Vec<f32>> {
         let (compute, channels) = (&*self.compute, self.encoder.channels());
         let encoded = self.encoder.run(compute, ids);
         let mut drawn = vec![0.0; 2 * ids.len()];
         noise.fill(&mut drawn);
         let pairs: Vec<[f32; 2]> =
             drawn.as_chunks::<2>().0.iter().map(|p| p.map(|x| x * scales[1])).collect();
-        let logs = self.durations.run(compute, &encoded.rows, &pairs);
+        let logs = self.durations.run(compute, &encoded.rows, &pairs, speaker);
         let mut owner = Vec::new();
         for (phoneme, log) in logs.iter().enumerate() {
             let frames = (log.exp() * self.config.inference.length_scale / speed).ceil();
@@ -196,8 +131,8 @@ impl Vits {
                 *z = mean + *z * log.exp() * scales[0];
             }
         }
-        self.flow.run(compute, &mut z, channels);
-        Ok(self.decoder.run(compute, &z))
+        self.flow.run(compute, &mut z, channels, speaker);
+        Ok(self.decoder.run(compute, &z, speaker))
     }
 }
 
@@ -211,34 +146,48 @@ impl Engine for Vits {
     }
 
     fn voices(&self) -> &[Voice] {
-        &self.voices
+        &self.speakers.voices
     }
 
     fn is_title(&self, word: &str) -> bool {
         matches!(word, "Mr" | "Mrs" | "Ms" | "Dr" | "Prof" | "St" | "Sr" | "Jr" | "Fr" | "Hr" | "Mme" | "M")
     }
 
+    fn find(&self, name: &str) -> Option<usize> {
+        self.speakers.find(name)
+    }
+
     fn can_say(&self, character: char) -> bool {
+        if let Source::Letters = self.source {
+            return self.alphabet.has_letter(character);
+        }
         // eSpeak reads letters of every script, and the marks that everybody writes.
         character.is_alphanumeric() || character.is_ascii_graphic() || "…–—‘’“”«»¿¡€£¥°§".contains(character)
     }
 
     fn phonemes(&self, sentence: &str) -> Result<Vec<String>> {
-        let said = espeak::phonemes(&self.config.espeak.voice, sentence)?;
+        let said = match &self.source {
+            Source::Espeak(voice) => espeak::phonemes(voice, sentence)?,
+            Source::Letters => self.alphabet.letters(sentence),
+        };
         Ok(sentences::divide(&said, MOST_PHONEMES).into_iter().map(str::to_owned).collect())
     }
 
-    fn begin(&self, _voice: usize, seed: u64) -> Box<dyn Speaking + '_> {
-        Box::new(Voiced { vits: self, noise: Noise::new(seed), quiet: false })
+    fn begin(&self, voice: usize, seed: u64) -> Box<dyn Speaking + '_> {
+        let speaker = self.speakers.row(voice);
+        Box::new(Voiced { vits: self, speaker, noise: Noise::new(seed), quiet: false })
     }
 
-    fn begin_quiet(&self) -> Box<dyn Speaking + '_> {
-        Box::new(Voiced { vits: self, noise: Noise::new(0), quiet: true })
+    fn begin_quiet(&self, voice: usize) -> Box<dyn Speaking + '_> {
+        let speaker = self.speakers.row(voice);
+        Box::new(Voiced { vits: self, speaker, noise: Noise::new(0), quiet: true })
     }
 }
 
 struct Voiced<'a> {
     vits: &'a Vits,
+    /// The row of who speaks, where there are several.
+    speaker: Option<&'a [f32]>,
     noise: Noise,
     /// Without noise: every sound is the most likely one.
     quiet: bool,
@@ -246,15 +195,12 @@ struct Voiced<'a> {
 
 impl Speaking for Voiced<'_> {
     fn sound(&mut self, phonemes: &str, speed: f32) -> Result<(Vec<f32>, usize)> {
-        // Phonemes with accents of their own are one character and its mark, which the alphabet has as one each.
-        let phonemes: String = unicode_normalization::UnicodeNormalization::nfd(phonemes).collect();
-        let ids = self.vits.numbers(&phonemes);
-        let inference = &self.vits.config.inference;
-        let scales = if self.quiet { [0.0; 2] } else { [inference.noise_scale, inference.noise_w] };
-        let count = phonemes.chars().filter(|c| self.vits.ids.contains_key(c)).count();
+        let (ids, count) = self.vits.alphabet.numbers(phonemes);
         if count == 0 {
             return Ok((Vec::new(), 0));
         }
-        Ok((self.vits.run(&ids, speed, scales, &mut self.noise)?, count))
+        let inference = &self.vits.config.inference;
+        let scales = if self.quiet { [0.0; 2] } else { [inference.noise_scale, inference.noise_w] };
+        Ok((self.vits.run(&ids, speed, scales, (&mut self.noise, self.speaker))?, count))
     }
 }

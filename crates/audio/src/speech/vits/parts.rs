@@ -22,15 +22,17 @@ pub(super) struct From<'a, 'g> {
     pub(super) compute: &'g Compute,
     /// Weights that may still be asked for.
     left: Cell<usize>,
+    /// Numbers of a speaker's row, where there are several speakers.
+    pub(super) speaker: Option<usize>,
 }
 
 impl<'a, 'g> From<'a, 'g> {
     pub(super) fn new(graph: &'g Graph<'a>, compute: &'g Compute) -> Self {
-        Self { graph, compute, left: Cell::new(MOST_WEIGHTS) }
+        Self { graph, compute, left: Cell::new(MOST_WEIGHTS), speaker: None }
     }
 
     /// Whether there is a filter of this name.
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.graph.has(&format!("{name}.bias")) || self.graph.has(&format!("{name}.weight"))
     }
 
@@ -156,6 +158,22 @@ impl<'a, 'g> From<'a, 'g> {
         }
     }
 
+    /// What a speaker adds to the `outputs` channels of a part: the product called so.
+    ///
+    /// # Errors
+    /// As [`From::conv`]; `Unsupported` when there is one and only one speaker.
+    pub(super) fn condition(&self, name: &str, outputs: usize) -> Result<Condition> {
+        match self.speaker {
+            Some(width) => Ok(Condition(Some(self.conv(name, width, outputs)?))),
+            None if self.has(name) => {
+                let message =
+                    format!("the voice has the layer {name} of several speakers and no table of them");
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
+            None => Ok(Condition(None)),
+        }
+    }
+
     /// The norm called `NAME.gamma` and `NAME.beta`.
     pub(super) fn norm(&self, name: &str, channels: usize) -> Result<Norm> {
         Norm::of(self.graph, &format!("{name}.gamma"), &format!("{name}.beta"), channels)
@@ -192,6 +210,23 @@ pub(super) fn run(conv: &Conv1d, compute: &Compute, x: &[f32], finish: Finish<'_
     let mut out = vec![0.0; x.len() / shape.inputs * shape.outputs];
     compute.conv1d(conv, Rows::new(x, shape.inputs), finish, &mut out);
     out
+}
+
+/// What a speaker adds to every row of a part; nothing where there is only one.
+pub(super) struct Condition(Option<Conv1d>);
+
+impl Condition {
+    /// What the speaker with this row adds to a row.
+    pub(super) fn of(&self, compute: &Compute, speaker: Option<&[f32]>) -> Option<Vec<f32>> {
+        Some(run(self.0.as_ref()?, compute, speaker?, Finish::default()))
+    }
+
+    /// Adds it to rows.
+    pub(super) fn add(&self, compute: &Compute, speaker: Option<&[f32]>, rows: &mut [f32]) {
+        if let Some(row) = self.of(compute, speaker) {
+            compute.add_bias(rows, &row);
+        }
+    }
 }
 
 /// So many layers, if there are any: without them a part would silently do nothing.

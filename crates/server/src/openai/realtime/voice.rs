@@ -7,6 +7,9 @@ use parasol_core::{Error, ErrorKind, Result, Speak, SpeakRequest};
 use parasol_runtime::{Models, VoiceLease};
 use std::sync::Arc;
 
+/// Voices that an error names.
+const SHOWN: usize = 12;
+
 /// A loaded model, and what it is to speak with: its default voice, another of its own, or one that was added.
 pub(super) type Chosen = (VoiceLease, SpeakRequest);
 
@@ -32,7 +35,7 @@ fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Resul
     };
     let own = |lease: &VoiceLease, model: &str, voice: &str| -> Result<Option<SpeakRequest>> {
         let mut request = SpeakRequest { voice: Some(voice.to_owned()), ..SpeakRequest::default() };
-        let known = lease.voices().into_iter().find(|it| it.name.eq_ignore_ascii_case(voice));
+        let known = lease.voice(voice);
         if let Some(known) = known {
             return Ok(Some(SpeakRequest { voice: Some(known.name), ..request }));
         }
@@ -46,9 +49,11 @@ fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Resul
     }
     if let Some((model, voice)) = name.rsplit_once('/')
         && let Some(lease) = there(load(model), &mut denied)?
-        && let Some(request) = own(&lease, model, voice)?
     {
-        return Ok((lease, request));
+        return match own(&lease, model, voice)? {
+            Some(request) => Ok((lease, request)),
+            None => Err(unknown(voice, &lease, "this model")),
+        };
     }
     let default = models.runtime().voice_model(&ctx.owner(), Some(name))?;
     let lease = match load(&default) {
@@ -57,7 +62,7 @@ fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Resul
     };
     match own(&lease, &default, name)? {
         Some(request) => Ok((lease, request)),
-        None => Err(denied.unwrap_or_else(|| unknown(name, &lease))),
+        None => Err(denied.unwrap_or_else(|| unknown(name, &lease, "the default model"))),
     }
 }
 
@@ -75,11 +80,17 @@ fn there(found: Result<VoiceLease>, denied: &mut Option<Error>) -> Result<Option
     }
 }
 
-fn unknown(name: &str, lease: &VoiceLease) -> Error {
+/// That `whose` model has no voice of this name, with some that it has.
+fn unknown(name: &str, lease: &VoiceLease, whose: &str) -> Error {
     let shown: String = name.chars().take(80).collect();
-    let voices: Vec<String> = lease.voices().into_iter().take(12).map(|voice| voice.name).collect();
+    let all = lease.voices();
+    let voices: Vec<&str> = all.iter().take(SHOWN).map(|voice| voice.name.as_str()).collect();
+    let more = match all.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let message = format!(
-        "voice: {shown:?} is no voice: {} are those of the default model; MODEL and MODEL/VOICE name others",
+        "voice: {shown:?} is no voice: {}{more} are those of {whose}; MODEL and MODEL/VOICE name others",
         voices.join(", ")
     );
     Error::new(ErrorKind::InvalidRequest, message)
