@@ -52,4 +52,5 @@ def main():
     (FIXTURES / "embeddings.json").write_text(json.dumps(fixture, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
