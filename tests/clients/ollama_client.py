@@ -112,7 +112,7 @@ def test_errors(client):
     with pytest.raises(ollama.ResponseError, match="image"):
         client.chat(model=MODEL, messages=[{"role": "user", "content": "x", "images": [b"x"]}])
     with pytest.raises(ollama.ResponseError, match="not offered"):
-        client.embed(model=MODEL, input="x")
+        client.copy(MODEL, "other")
     with pytest.raises(ollama.ResponseError) as e:
         client.pull("../../etc/passwd")
     assert e.value.status_code in (400, 404)

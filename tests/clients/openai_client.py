@@ -147,7 +147,7 @@ def test_errors(client):
     with pytest.raises(openai.BadRequestError, match="picture"):
         ask(client, messages=[{"role": "user", "content": [image]}])
     with pytest.raises(openai.BadRequestError, match="not offered"):
-        client.embeddings.create(model=MODEL, input="x")
+        client.moderations.create(model=MODEL, input="x")
 
 
 def test_cancelled_stream_stops_the_work(client):

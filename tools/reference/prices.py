@@ -15,7 +15,7 @@ from pathlib import Path
 
 LIST = Path(__file__).parents[2] / "crates/remote/providers.toml"
 # What the table calls a provider before the names of its models.
-PREFIXES = {"google": "gemini/", "openai": "", "anthropic": "", "cohere": ""}
+PREFIXES = {"google": "gemini/", "openai": "", "anthropic": "", "cohere": "", "together": "together_ai/"}
 
 
 def table():
@@ -55,7 +55,8 @@ def theirs(entry):
 
 
 def ours(price, heard):
-    price = {k: v for k, v in price.items() if k != "dated"}
+    # What costs nothing is not named there: the answer of a model that embeds.
+    price = {k: v for k, v in price.items() if k != "dated" and v}
     return {"minute": price["minute"]} if heard else price
 
 
@@ -71,7 +72,7 @@ def main():
     for model in tomllib.loads(LIST.read_text())["model"]:
         provider, name = model["provider"], model.get("id", model["name"])
         prefix = PREFIXES.get(provider, f"{provider}/")
-        entry = known.get(prefix + name) or known.get(name)
+        entry = known.get(prefix + name) or known.get(name) or known.get(f"{provider}/{name}")
         if entry is None or "speak" in model.get("capabilities", []):
             absent.append(model["name"])
             continue

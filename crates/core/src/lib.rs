@@ -6,6 +6,7 @@
 
 pub mod chat;
 pub mod complete;
+pub mod embed;
 pub mod error;
 pub mod format;
 pub mod generation;
@@ -18,6 +19,7 @@ pub mod transcribe;
 
 pub use chat::{Chat, ChatRequest, Message, Reasoning, Role, ToolCall, ToolChoice, ToolSpec};
 pub use complete::{Complete, CompleteRequest};
+pub use embed::{Embed, EmbedEvent, EmbedInput, EmbedPurpose, EmbedRequest};
 pub use error::{Error, ErrorKind, Result};
 pub use format::AnswerFormat;
 pub use generation::{

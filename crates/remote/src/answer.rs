@@ -1,9 +1,9 @@
 //! An answer on its way, as the stream that its caller reads: made anew, or given again.
 
-use crate::cache::Cache;
+use crate::cache::{Again, Cache};
 use crate::threads::Threads;
 use futures_core::Stream;
-use parasol_core::{EventStream, GenerationEvent, Result};
+use parasol_core::{EventStream, Result};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,22 +27,22 @@ struct Answer<E> {
 pub(crate) type See<E> = Box<dyn FnMut(&E) + Send>;
 
 /// An answer that is kept to be given again.
-pub(crate) struct Keep {
-    cache: Arc<Cache>,
+pub(crate) struct Keep<E> {
+    cache: Arc<Cache<E>>,
     digest: (u64, u64),
-    events: Vec<GenerationEvent>,
+    events: Vec<E>,
 }
 
-impl Keep {
-    pub(crate) fn new(cache: &Arc<Cache>, digest: (u64, u64)) -> Self {
+impl<E: Again> Keep<E> {
+    pub(crate) fn new(cache: &Arc<Cache<E>>, digest: (u64, u64)) -> Self {
         Self { cache: Arc::clone(cache), digest, events: Vec::new() }
     }
 
     /// Keeps what it sees.
-    pub(crate) fn eye(mut self) -> See<GenerationEvent> {
+    pub(crate) fn eye(mut self) -> See<E> {
         Box::new(move |event| {
             self.events.push(event.clone());
-            if matches!(event, GenerationEvent::Finished { .. }) {
+            if self.events.last_mut().and_then(Again::end).is_some() {
                 self.cache.put(self.digest, std::mem::take(&mut self.events));
             }
         })
@@ -65,8 +65,8 @@ where
 }
 
 /// The stream of an answer that was given before.
-pub(crate) fn again(events: Vec<GenerationEvent>) -> EventStream<GenerationEvent> {
-    EventStream::new(Again(events.into()))
+pub(crate) fn again<E: Again + Unpin>(events: Vec<E>) -> EventStream<E> {
+    EventStream::new(Told(events.into()))
 }
 
 impl<E> Answer<E> {
@@ -103,10 +103,10 @@ impl<E> Stream for Answer<E> {
     }
 }
 
-struct Again(VecDeque<GenerationEvent>);
+struct Told<E>(VecDeque<E>);
 
-impl Stream for Again {
-    type Item = Result<GenerationEvent>;
+impl<E: Again + Unpin> Stream for Told<E> {
+    type Item = Result<E>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(self.0.pop_front().map(Ok))

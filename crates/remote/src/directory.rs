@@ -99,7 +99,7 @@ pub struct Listed {
     /// Whether it can be made to call a tool.
     #[serde(default)]
     pub forced_tools: Option<bool>,
-    /// What it can do: `chat` where nothing is said, `transcribe` or `speak`.
+    /// What it can do: `chat` where nothing is said, `embed`, `transcribe` or `speak`.
     #[serde(default)]
     pub capabilities: Option<Vec<String>>,
     /// Whether it tells the times of what it hears.
@@ -111,6 +111,15 @@ pub struct Listed {
     /// The most characters that it speaks at once.
     #[serde(default)]
     pub max_characters: Option<usize>,
+    /// The most texts that it embeds at once.
+    #[serde(default)]
+    pub max_inputs: Option<usize>,
+    /// Whether its vectors can be asked for shorter than they are.
+    #[serde(default)]
+    pub dimensions: Option<bool>,
+    /// Whether it reads what a vector is for before the text.
+    #[serde(default)]
+    pub purpose_prefix: Option<bool>,
     /// What it costs.
     #[serde(default)]
     pub price: Option<Price>,
@@ -288,6 +297,8 @@ impl Directory {
             name: name.to_owned(),
             provider: provider.name.clone(),
             id: Some(model.to_owned()),
+            // Which of the two it is its provider knows.
+            capabilities: Some(vec!["chat".to_owned(), "embed".to_owned()]),
             ..Listed::default()
         })
     }
@@ -311,6 +322,12 @@ impl Directory {
             thinking: model.thinking.unwrap_or(provider.manner.thinking),
             timestamps: model.timestamps.unwrap_or(provider.manner.timestamps),
             max_characters: model.max_characters.unwrap_or(provider.manner.max_characters),
+            max_inputs: model.max_inputs.unwrap_or(provider.manner.max_inputs),
+            dimensions_field: match model.dimensions {
+                Some(false) => String::new(),
+                _ => provider.manner.dimensions_field.clone(),
+            },
+            purpose_prefix: model.purpose_prefix.unwrap_or(provider.manner.purpose_prefix),
             samples: model.samples.unwrap_or(provider.manner.samples),
             forced_tools: model.forced_tools.unwrap_or(provider.manner.forced_tools),
             ..provider.manner.clone()

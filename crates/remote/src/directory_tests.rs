@@ -29,6 +29,10 @@ fn what_is_built_in_is_right_and_every_model_has_a_dated_price() {
         model.ends.as_ref().map(|day| day.parse::<jiff::civil::Date>().unwrap());
         let dearer = |long: &crate::price::Long| long.input > price.input && long.over > 0;
         assert!(price.long.as_ref().is_none_or(dearer), "{}", model.name);
+        if model.abilities() == ["embed"] {
+            assert!(price.input > 0.0 && price.output == 0.0 && model.context.is_some(), "{}", model.name);
+            continue;
+        }
         if model.abilities() == ["transcribe"] {
             assert!(price.minute > Some(0.0), "{}", model.name);
             continue;

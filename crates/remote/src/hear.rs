@@ -3,9 +3,10 @@
 use crate::answer;
 use crate::backend::{Backend, Verdict, seconds};
 use crate::call::{ONCE, Rounds, once, post, sent};
-use crate::failure::{Failure, refusal, slow, transport};
+use crate::failure::{Failure, refusal};
 use crate::model::{Inner, RemoteModel};
 use crate::tally::Tally;
+use crate::whole::Whole;
 use parasol_core::{
     Error, ErrorKind, EventStream, Money, Result, TranscribeRequest, TranscriptEvent, TranscriptTimings,
     TranscriptUsage, Usage,
@@ -237,25 +238,12 @@ async fn attempt(
     let post = post(inner, backend, form.path, &form.content_type, form.body).header(ONCE, once);
     let limit = seconds(inner.entry.limits.first_token);
     let asked = Instant::now();
-    let mut response = sent(inner, backend, post).await?;
+    let response = sent(inner, backend, post).await?;
     if !response.status().is_success() {
         return Err(refusal(backend, name, response).await);
     }
-    let read = async {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LARGEST_ANSWER {
-                break;
-            }
-        }
-        Ok::<_, reqwest::Error>(body)
-    };
-    let body = match tokio::time::timeout(limit.saturating_sub(asked.elapsed()), read).await {
-        Err(_) => return Err(slow(backend, name, "sent no transcript", limit, true)),
-        Ok(Err(e)) => return Err(transport(backend, name, &e, true)),
-        Ok(Ok(body)) => body,
-    };
+    let body = Whole { what: "transcript", most: LARGEST_ANSWER, limit, asked };
+    let body = body.read(backend, name, response).await?;
     listening::read(protocol, name, sound.seconds, request, &body).map_err(|e| Failure {
         error: backend.address.explain(name, e.kind().clone(), e.message()),
         verdict: Verdict::Bad,

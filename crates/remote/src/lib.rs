@@ -12,6 +12,7 @@ mod circuit;
 mod client;
 mod count;
 pub mod directory;
+mod embed;
 pub mod entry;
 mod failure;
 mod health;
@@ -31,6 +32,7 @@ mod speak;
 pub mod status;
 mod tally;
 mod threads;
+mod whole;
 
 pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry, RemoteVoice};

@@ -15,8 +15,8 @@ use crate::rate::Rate;
 use crate::status::BackendStatus;
 use crate::threads::Threads;
 use parasol_core::{
-    Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
-    SamplingChoice,
+    Chat, ChatRequest, Complete, CompleteRequest, Embed, EmbedEvent, Error, ErrorKind, EventStream,
+    GenerationEvent, Result, SamplingChoice,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +26,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Remotes {
     threads: Arc<Threads>,
     ledger: Option<Arc<Ledger>>,
-    cache: Option<Arc<Cache>>,
+    caches: Option<Caches>,
+}
+
+/// Answers to be given again, of each kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Caches {
+    chats: Arc<Cache<GenerationEvent>>,
+    pub(crate) vectors: Arc<Cache<EmbedEvent>>,
+}
+
+impl Caches {
+    fn new(settings: CacheSettings) -> Self {
+        Self { chats: Arc::new(Cache::new(settings)), vectors: Arc::new(Cache::new(settings)) }
+    }
 }
 
 impl Remotes {
@@ -36,13 +49,13 @@ impl Remotes {
     /// # Errors
     /// `Io` when they cannot be started.
     pub fn new() -> Result<Self> {
-        Ok(Self { threads: Arc::new(Threads::new()?), ledger: None, cache: None })
+        Ok(Self { threads: Arc::new(Threads::new()?), ledger: None, caches: None })
     }
 
     /// The same, with a book of what answers cost, and answers given again where that is wanted.
     #[must_use]
     pub fn accounted(self, ledger: Arc<Ledger>, cache: Option<CacheSettings>) -> Self {
-        Self { ledger: Some(ledger), cache: cache.map(|settings| Arc::new(Cache::new(settings))), ..self }
+        Self { ledger: Some(ledger), caches: cache.map(Caches::new), ..self }
     }
 
     /// The model of an entry, and the looks at its addresses begun.
@@ -94,7 +107,7 @@ pub(crate) struct Inner {
     told_context: AtomicUsize,
     pub(crate) rate: Rate,
     pub(crate) ledger: Option<Arc<Ledger>>,
-    cache: Option<Arc<Cache>>,
+    pub(crate) caches: Option<Caches>,
     /// Whether the threads that read its answers serve connections, too, and so wait for no book.
     pub(crate) serves: bool,
     local: reqwest::Client,
@@ -135,7 +148,7 @@ impl RemoteModel {
             told_context: AtomicUsize::new(0),
             rate: Rate::new(&entry.limits),
             ledger: shared.ledger.clone(),
-            cache: shared.cache.clone(),
+            caches: shared.caches.clone(),
             serves: shared.threads.are_shared(),
             local: client(&entry.limits, true)?,
             far: client(&entry.limits, false)?,
@@ -200,6 +213,15 @@ impl RemoteModel {
         Ok(Arc::new(self.clone()))
     }
 
+    /// Its embedding.
+    ///
+    /// # Errors
+    /// `Unsupported` when it has none.
+    pub fn embedder(&self) -> Result<Arc<dyn Embed>> {
+        self.can("embed")?;
+        Ok(Arc::new(self.clone()))
+    }
+
     pub(crate) fn can(&self, capability: &str) -> Result<()> {
         if self.capabilities().iter().any(|c| c == capability) {
             return Ok(());
@@ -209,7 +231,7 @@ impl RemoteModel {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
-    fn ask(&self, ask: Ask, keep: Option<Keep>) -> EventStream<GenerationEvent> {
+    fn ask(&self, ask: Ask, keep: Option<Keep<GenerationEvent>>) -> EventStream<GenerationEvent> {
         let inner = Arc::clone(&self.inner);
         answer::stream(&self.threads, keep.map(Keep::eye), |events| async move {
             call::run(&inner, ask, events).await
@@ -239,12 +261,15 @@ impl RemoteModel {
 
 impl Chat for RemoteModel {
     fn chat(&self, request: ChatRequest) -> Result<EventStream<GenerationEvent>> {
-        let Some(cache) = &self.inner.cache else { return Ok(self.ask(Ask::Chat(Box::new(request)), None)) };
+        let ask = |request, keep| Ok(self.ask(Ask::Chat(Box::new(request)), keep));
+        let Some(cache) = self.inner.caches.as_ref().map(|caches| &caches.chats) else {
+            return ask(request, None);
+        };
         let digest = cache.digest(self.name(), &request);
         if let Some(events) = cache.get(digest) {
             return Ok(answer::again(events));
         }
-        Ok(self.ask(Ask::Chat(Box::new(request)), Some(Keep::new(cache, digest))))
+        ask(request, Some(Keep::new(cache, digest)))
     }
 
     fn count_tokens(&self, request: &ChatRequest) -> Result<usize> {
@@ -263,7 +288,7 @@ impl Complete for RemoteModel {
 }
 
 /// What remote models can do.
-const KNOWN: [&str; 4] = ["chat", "complete", "transcribe", "speak"];
+const KNOWN: [&str; 5] = ["chat", "complete", "embed", "transcribe", "speak"];
 
 fn check(entry: &RemoteEntry) -> Result<()> {
     let name = &entry.name;

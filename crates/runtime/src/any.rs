@@ -1,10 +1,10 @@
 //! A model wherever it computes: here, behind another address, or one of several that stand in for each other. What a
 //! command that uses one model needs of it.
 
-use crate::chain::{ChainModel, OpenChat};
+use crate::chain::{ChainModel, OpenChat, no_vectors};
 use crate::model::{LoadOptions, Model};
 use crate::runtime::Runtime;
-use parasol_core::{Chat, Complete, Error, ErrorKind, Result, SamplingChoice};
+use parasol_core::{Chat, Complete, Embed, Error, ErrorKind, Result, SamplingChoice};
 use parasol_remote::RemoteModel;
 use parasol_text::info::ModelInfo;
 use std::sync::Arc;
@@ -114,6 +114,18 @@ impl AnyModel {
                 let message = format!("{} is a chain of models, which chats only", chain.name());
                 Err(Error::new(ErrorKind::Unsupported, message))
             }
+        }
+    }
+
+    /// Its embedding.
+    ///
+    /// # Errors
+    /// `Unsupported` when it has none.
+    pub fn embed(&self) -> Result<Arc<dyn Embed>> {
+        match self {
+            Self::Local(model) => Ok(model.embed()),
+            Self::Remote(model) => model.embedder(),
+            Self::Chain(chain) => Err(no_vectors(chain)),
         }
     }
 }

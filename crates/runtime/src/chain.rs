@@ -49,6 +49,15 @@ impl ChainModel {
     }
 }
 
+/// Why a chain does not embed.
+pub(crate) fn no_vectors(chain: &ChainModel) -> Error {
+    let message = format!(
+        "{} is a chain of models, and the vectors of different models cannot be compared: name one of them",
+        chain.name()
+    );
+    Error::new(ErrorKind::Unsupported, message)
+}
+
 /// The request with a model's own sampling where nobody chose another.
 fn adapted(mut request: ChatRequest, neutral: &SamplingChoice, own: &SamplingChoice) -> ChatRequest {
     let asked = request.sampling.clone();

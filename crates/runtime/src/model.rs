@@ -1,7 +1,7 @@
 //! A loaded model and what it can do. Today every model is a language model; the engine that a file needs is chosen here
 //! when there are more.
 
-use parasol_core::{Chat, Complete, Error, ErrorKind, Result, SamplingChoice};
+use parasol_core::{Chat, Complete, Embed, Error, ErrorKind, Result, SamplingChoice};
 use parasol_hub::{LocalModel, Located, Origin};
 use parasol_kernels::{Format, Isa, KV_BLOCK, KvFormat, KvShape};
 use parasol_text::checkpoint::Checkpoint;
@@ -226,6 +226,11 @@ impl Model {
 
     /// Its completion.
     pub fn complete(&self) -> Arc<dyn Complete> {
+        Arc::clone(&self.engine) as _
+    }
+
+    /// Its embedding.
+    pub fn embed(&self) -> Arc<dyn Embed> {
         Arc::clone(&self.engine) as _
     }
 

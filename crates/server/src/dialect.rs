@@ -141,7 +141,9 @@ fn is_googles(uri: &Uri, headers: &HeaderMap) -> bool {
 /// `/v1/models/NAME:generateContent` and kin.
 fn names_a_gemini_method(path: &str) -> bool {
     let method = path.strip_prefix("/v1/models/").and_then(|rest| rest.rsplit_once(':')).map(|(_, m)| m);
-    matches!(method, Some("generateContent" | "streamGenerateContent" | "countTokens" | "embedContent"))
+    let known =
+        ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"];
+    method.is_some_and(|method| known.contains(&method))
 }
 
 /// An error of Parasol's own pages: `{"error": {"code": …, "message": …}}`.

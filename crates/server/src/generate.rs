@@ -110,7 +110,7 @@ impl AppState {
 
     /// The same with the lease itself, whoever asks. What waits for a model ends when this future is dropped, as it is when the
     /// client hangs up.
-    async fn with_lease<T: Send + 'static>(
+    pub(crate) async fn with_lease<T: Send + 'static>(
         &self,
         model: &str,
         work: impl FnOnce(Lease) -> Result<T> + Send + 'static,

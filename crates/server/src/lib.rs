@@ -10,6 +10,7 @@ mod context;
 mod dialect;
 mod door;
 mod effect;
+mod embed;
 mod form;
 mod gemini;
 mod generate;

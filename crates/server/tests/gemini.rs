@@ -66,7 +66,7 @@ fn what_is_wrong_is_said_in_the_dialect() {
         "INVALID_ARGUMENT",
         "exceeds the maximum number of tokens",
     );
-    says(ask(&server, "embedContent", &hello()), 501, "UNIMPLEMENTED", "embedContent");
+    says(ask(&server, "predict", &hello()), 501, "UNIMPLEMENTED", "predict");
     says(ask(&server, "frobnicate", &hello()), 404, "NOT_FOUND", "frobnicate");
     says(ask(&server, "generateContent?foo=1", &hello()), 400, "INVALID_ARGUMENT", "foo");
     let missing = server.send("POST", "/v1/models/none:generateContent", &[], &hello().to_string());

@@ -107,7 +107,7 @@ fn what_is_wrong_is_said_in_the_dialect() {
         ("/api/chat", json!({"messages": [{"role": "user", "content": long}]}), 400, "tokens"),
         ("/api/generate", json!({"prompt": "x", "context": [1]}), 400, "context"),
         ("/api/show", json!({"model": "no-such-model"}), 404, "no-such-model"),
-        ("/api/embed", json!({"input": "x"}), 400, "/api/embed"),
+        ("/api/copy", json!({"source": "x", "destination": "y"}), 400, "/api/copy"),
     ] {
         let answer = post(&server, path, more);
         let error = json(&answer);

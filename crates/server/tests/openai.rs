@@ -151,7 +151,7 @@ fn what_is_wrong_is_said_in_the_dialect() {
     ] {
         assert_eq!((answer.status, &json(&answer)["error"]["code"]), (404, &json!("model_not_found")));
     }
-    for path in ["/v1/embeddings", "/v1/threads/t/runs", "/v1/vector_stores/v", "/v1/uploads/u/parts"] {
+    for path in ["/v1/moderations", "/v1/threads/t/runs", "/v1/vector_stores/v", "/v1/uploads/u/parts"] {
         let answer = server.send("POST", path, &[], "{}");
         assert_eq!((answer.status, &json(&answer)["error"]["code"]), (400, &json!("unsupported")), "{path}");
     }

@@ -5,7 +5,7 @@ use crate::blueprint::Blueprint;
 use crate::families;
 use crate::gguf::{GgufFile, Metadata};
 use crate::huggingface::{Folder, read_json};
-use crate::info::{About, ModelInfo};
+use crate::info::{About, ModelInfo, Pooling};
 use crate::template::ChatTemplate;
 use crate::tokenizer::{Tokenizer, TokenizerSource};
 use crate::weights::Weights;
@@ -51,6 +51,7 @@ impl Checkpoint {
         let source = metadata.str("tokenizer.chat_template").map_err(within)?.map(str::to_owned);
         let mut info = ModelInfo::new(&blueprint, &weights, about_gguf(metadata), source, file.bytes());
         info.sampling = sampling_gguf(metadata);
+        info.pooling = pooling_gguf(metadata, &blueprint.architecture);
         Self { blueprint, weights, tokenizer, template, info }.checked().map_err(within)
     }
 
@@ -62,7 +63,9 @@ impl Checkpoint {
         let template = ChatTemplate::from_folder(path, &tokenizer).map_err(within);
         let source = template_source(path)?;
         let name = path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-        let info = ModelInfo::new(&blueprint, &weights, About { name, ..About::default() }, source, bytes);
+        let about = About { name, ..About::default() };
+        let mut info = ModelInfo::new(&blueprint, &weights, about, source, bytes);
+        info.pooling = pooling_folder(path)?;
         Self { blueprint, weights, tokenizer, template, info }.checked().map_err(within)
     }
 
@@ -109,6 +112,39 @@ fn sampling_gguf(metadata: Metadata<'_>) -> SamplingChoice {
         repetition_penalty: number("penalty_repeat", |r| r.is_finite() && *r > 0.0),
         ..SamplingChoice::default()
     }
+}
+
+/// llama.cpp's `enum llama_pooling_type`; what is none of them counts as not said.
+fn pooling_gguf(metadata: Metadata<'_>, architecture: &str) -> Option<Pooling> {
+    match metadata.unsigned(&format!("{architecture}.pooling_type")).ok().flatten()? {
+        1 => Some(Pooling::Mean),
+        2 => Some(Pooling::First),
+        3 => Some(Pooling::Last),
+        4 => Some(Pooling::Rank),
+        _ => None,
+    }
+}
+
+/// What sentence-transformers keeps in `1_Pooling/config.json`.
+fn pooling_folder(folder: &Path) -> Result<Option<Pooling>> {
+    let path = folder.join("1_Pooling").join("config.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let config: Value = serde_json::from_slice(&read_json(&path)?)
+        .map_err(|e| Error::new(ErrorKind::Corrupt, format!("{} is not JSON: {e}", path.display())))?;
+    let modes = [
+        ("pooling_mode_mean_tokens", Pooling::Mean),
+        ("pooling_mode_cls_token", Pooling::First),
+        ("pooling_mode_lasttoken", Pooling::Last),
+    ];
+    let set = modes.iter().filter(|(name, _)| config.get(name).and_then(Value::as_bool) == Some(true));
+    let set: Vec<Pooling> = set.map(|(_, pooling)| *pooling).collect();
+    // Several at once are joined there, which no other format knows.
+    Ok(match set[..] {
+        [one] => Some(one),
+        _ => None,
+    })
 }
 
 /// `chat_template.jinja`, or the entry of `tokenizer_config.json`: one text, or a list of which `default` counts.

@@ -32,6 +32,19 @@ pub struct FormatShare {
     pub bytes: u64,
 }
 
+/// How the states of a text's tokens become its vector, where a model was made to embed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// Their mean.
+    Mean,
+    /// That of the first token.
+    First,
+    /// That of the last token.
+    Last,
+    /// None: the model judges pairs of texts.
+    Rank,
+}
+
 /// A checkpoint in numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
@@ -57,6 +70,8 @@ pub struct ModelInfo {
     pub chat_template: Option<String>,
     /// The sampling that the checkpoint itself recommends (`general.sampling.*` of a GGUF).
     pub sampling: SamplingChoice,
+    /// How it embeds (`pooling_type` of a GGUF, `1_Pooling` of a folder); `None` where it says nothing.
+    pub pooling: Option<Pooling>,
     /// Bytes of the weight files.
     pub file_bytes: u64,
     /// Bytes of keys and values for one token of context, all layers.
@@ -119,6 +134,7 @@ impl ModelInfo {
             vocab: blueprint.vocab,
             chat_template,
             sampling: SamplingChoice::default(),
+            pooling: None,
             file_bytes,
             cache_bytes_per_token: 2 * values_per_token,
             ffn: blueprint.ffn,

@@ -78,7 +78,7 @@ pub fn complete_plan(
 const COUNTED: usize = 1 << 20;
 
 /// Refuses a long text that cannot fit, before any work goes into it: the tokens of ten megabytes can take seconds.
-fn fits(tokenizer: &Tokenizer, bytes: usize, context: usize) -> Result<()> {
+pub(crate) fn fits(tokenizer: &Tokenizer, bytes: usize, context: usize) -> Result<()> {
     match tokenizer.fewest_tokens(bytes) {
         _ if bytes <= COUNTED => Ok(()),
         least if least > context => Err(Error::context_overflow_at_least(least, context)),

@@ -67,6 +67,12 @@ pub struct Manner {
     pub prompted: bool,
     /// The most characters of a text that it speaks at once.
     pub max_characters: usize,
+    /// The most texts that it embeds at once.
+    pub max_inputs: usize,
+    /// What OpenAI's protocol calls the length of a vector there; empty where it cannot be asked for.
+    pub dimensions_field: String,
+    /// Where it embeds, it reads what for before the text (Gemini Embedding 2), and not in a field.
+    pub purpose_prefix: bool,
     /// It takes temperature, filters and penalties: many models that think take none.
     pub samples: bool,
     /// It can be made to call a tool.
@@ -95,6 +101,10 @@ impl Default for Manner {
             response_format: true,
             prompted: true,
             max_characters: 4096,
+            // Mistral's limit; others take more, but answers are to stay of a size.
+            max_inputs: 256,
+            dimensions_field: "dimensions".into(),
+            purpose_prefix: false,
             samples: true,
             forced_tools: true,
             counts: false,
@@ -276,7 +286,7 @@ pub fn counted(protocol: Protocol, body: &Value) -> Result<usize> {
 }
 
 /// The model's name within the path, where nothing else may come of it.
-fn gemini_name(model: &str) -> Result<String> {
+pub(crate) fn gemini_name(model: &str) -> Result<String> {
     let name = model.strip_prefix("models/").unwrap_or(model);
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {

@@ -16,6 +16,8 @@ pub enum Body {
     Completions,
     /// `POST /v1/responses` and `/v1/responses/input_tokens`
     Responses,
+    /// `POST /v1/embeddings`
+    Embeddings,
     /// `POST /v1/audio/speech`
     Speech,
     /// `POST /v1/text-to-speech/{voice}` and the same with `/stream`
@@ -28,10 +30,18 @@ pub enum Body {
     GenerateContent,
     /// `POST /v1beta/models/…:countTokens`
     CountTokens,
+    /// `POST /v1beta/models/…:embedContent`
+    EmbedContent,
+    /// `POST /v1beta/models/…:batchEmbedContents`
+    BatchEmbedContents,
     /// `POST /api/generate`
     OllamaGenerate,
     /// `POST /api/chat`
     OllamaChat,
+    /// `POST /api/embed`
+    OllamaEmbed,
+    /// `POST /api/embeddings`
+    OllamaEmbeddings,
     /// `POST /api/show`, `/api/pull`, `DELETE /api/delete`
     OllamaNamed,
 }
@@ -57,18 +67,23 @@ const SHORT: u32 = 16;
 
 impl Body {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
+        Self::Embeddings,
         Self::Speech,
         Self::TextToSpeech,
         Self::Messages,
         Self::MessagesCount,
         Self::GenerateContent,
         Self::CountTokens,
+        Self::EmbedContent,
+        Self::BatchEmbedContents,
         Self::OllamaGenerate,
         Self::OllamaChat,
+        Self::OllamaEmbed,
+        Self::OllamaEmbeddings,
         Self::OllamaNamed,
     ];
 
@@ -78,14 +93,19 @@ impl Body {
             Self::ChatCompletions => "ChatCompletionRequest",
             Self::Completions => "CompletionRequest",
             Self::Responses => "ResponseRequest",
+            Self::Embeddings => "EmbeddingsRequest",
             Self::Speech => "SpeechRequest",
             Self::TextToSpeech => "TextToSpeechRequest",
             Self::Messages => "MessagesRequest",
             Self::MessagesCount => "MessagesCountRequest",
             Self::GenerateContent => "GenerateContentRequest",
             Self::CountTokens => "CountTokensRequest",
+            Self::EmbedContent => "EmbedContentRequest",
+            Self::BatchEmbedContents => "BatchEmbedContentsRequest",
             Self::OllamaGenerate => "OllamaGenerateRequest",
             Self::OllamaChat => "OllamaChatRequest",
+            Self::OllamaEmbed => "OllamaEmbedRequest",
+            Self::OllamaEmbeddings => "OllamaEmbeddingsRequest",
             Self::OllamaNamed => "OllamaModelRequest",
         }
     }
@@ -99,10 +119,15 @@ impl Body {
             Self::MessagesCount => anthropic::MessagesRequest::parse_count(body).map(drop),
             Self::GenerateContent => gemini::GenerateRequest::parse("m", body).map(drop),
             Self::CountTokens => gemini::GenerateRequest::parse_count("m", body).map(drop),
+            Self::Embeddings => openai::embeddings::EmbeddingsCall::read(body).map(drop),
+            Self::EmbedContent => gemini::embedding::EmbedCall::one("m", body).map(drop),
+            Self::BatchEmbedContents => gemini::embedding::EmbedCall::batch("m", body).map(drop),
             Self::Speech => openai::speech::SpeechCall::read(body).map(drop),
             Self::TextToSpeech => elevenlabs::TextToSpeech::read(body).map(drop),
             Self::OllamaGenerate => ollama::request::Call::generate(body).map(drop),
             Self::OllamaChat => ollama::request::Call::chat(body).map(drop),
+            Self::OllamaEmbed => ollama::embedding::EmbedCall::embed(body).map(drop),
+            Self::OllamaEmbeddings => ollama::embedding::EmbedCall::embeddings(body).map(drop),
             Self::OllamaNamed => ollama::request::Named::read(body).map(drop),
         }
     }
@@ -112,6 +137,8 @@ impl Body {
         let messages = json!([{ "role": "user", "content": "Say hello." }]);
         let parts = json!([{ "role": "user", "content": [{ "type": "text", "text": "Say hello." }] }]);
         let contents = json!([{ "role": "user", "parts": [{ "text": "Say hello." }] }]);
+        let embed = json!({ "content": contents[0] });
+        let configured = json!({ "content": contents[0], "embedContentConfig": { "autoTruncate": true } });
         match self {
             Self::ChatCompletions => vec![
                 json!({ "model": "m", "messages": messages }),
@@ -125,6 +152,7 @@ impl Body {
                 json!({ "model": "m", "input": messages, "text": { "verbosity": "medium" },
                     "reasoning": { "effort": "none" }, "stream_options": { "include_obfuscation": false } }),
             ],
+            Self::Embeddings => vec![json!({ "model": "m", "input": "Say hello." })],
             Self::Speech => vec![json!({ "model": "m", "input": "Say hello." })],
             Self::TextToSpeech => vec![
                 json!({ "text": "Say hello." }),
@@ -159,6 +187,15 @@ impl Body {
                 json!({ "model": "m" }),
                 json!({ "model": "m", "messages": messages, "options": { "num_predict": 4 } }),
             ],
+            Self::EmbedContent => vec![embed, configured],
+            Self::BatchEmbedContents => {
+                vec![json!({ "requests": [embed] }), json!({ "requests": [configured] })]
+            }
+            Self::OllamaEmbed => vec![
+                json!({ "model": "m", "input": "Say hello." }),
+                json!({ "model": "m", "input": "Say hello.", "options": { "num_ctx": 64 } }),
+            ],
+            Self::OllamaEmbeddings => vec![json!({ "model": "m", "prompt": "Say hello." })],
             Self::OllamaNamed => vec![json!({ "model": "m" })],
         }
     }
@@ -183,6 +220,11 @@ impl Body {
             | Self::MessagesCount
             | Self::CountTokens
             | Self::OllamaNamed
+            | Self::Embeddings
+            | Self::EmbedContent
+            | Self::BatchEmbedContents
+            | Self::OllamaEmbed
+            | Self::OllamaEmbeddings
             | Self::Speech
             | Self::TextToSpeech => return body,
         };

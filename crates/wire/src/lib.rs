@@ -6,6 +6,7 @@ pub mod client;
 mod cohere;
 pub mod describe;
 pub mod elevenlabs;
+pub mod embedding;
 mod fields;
 pub mod gemini;
 pub mod listening;

@@ -10,7 +10,7 @@ use parasol_core::{
     Timestamps, TranscribeRequest, TranscriptEvent, Usage,
 };
 use parasol_wire::client::{self, Protocol};
-use parasol_wire::listening;
+use parasol_wire::{embedding, listening};
 
 fn stream(protocol: Protocol, name: &str) -> Result<Outcome> {
     let path = format!("{}/../../tests/fixtures/providers/{name}.sse", env!("CARGO_MANIFEST_DIR"));
@@ -237,5 +237,20 @@ fn refusals_to_speak() {
         let error = client::error(protocol, status, &bytes(name), None);
         assert_eq!(*error.kind(), kind, "{name}: {error}");
         assert!(error.message().contains(part), "{name}: {error}");
+    }
+}
+
+#[test]
+fn vectors() {
+    for (protocol, name, tokens, last) in [
+        (Protocol::OpenAi, "openai_embeddings", 12, 0.0099),
+        (Protocol::OpenAi, "mistral_embeddings", 15, -0.0144),
+        (Protocol::Cohere, "cohere_embeddings", 2, 0.0361),
+        (Protocol::Gemini, "gemini_embeddings", 9, -0.0564),
+    ] {
+        let path = format!("{}/../../tests/fixtures/providers/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let read = embedding::read(protocol, 2, &std::fs::read(path).unwrap()).unwrap();
+        assert_eq!((read.vectors.len(), read.tokens), (2, Some(tokens)), "{name}");
+        assert_eq!(read.vectors[1][3], last, "{name}");
     }
 }

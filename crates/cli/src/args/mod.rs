@@ -1,6 +1,7 @@
 //! The command line: the one declaration from which parsing, `--help`, environment variables, shell completions, the
 //! man pages and `docs/cli.md` are made. What a command does lives in `commands`.
 
+mod embed;
 mod generation;
 mod listen;
 mod model;
@@ -11,6 +12,7 @@ mod transcribe;
 mod units;
 mod voices;
 
+pub(crate) use embed::EmbedArgs;
 pub(crate) use generation::GenerationArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
 pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
@@ -112,6 +114,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Read a text aloud into a sound file or a pipe
     Speak(SpeakArgs),
+    /// Turn texts into vectors that tell how alike they are
+    Embed(EmbedArgs),
     /// Keep voices to be imitated, and tell whether a sound carries the mark of one
     Voices(VoicesArgs),
     /// Fetch models and check them

@@ -8,7 +8,7 @@ use parasol_core::{ErrorKind, Result};
 use parasol_hub::{Entry, Installed, LocalModel};
 use parasol_remote::{BackendStatus, RemoteModel};
 use parasol_text::engine::EngineStats;
-use parasol_text::info::ModelInfo;
+use parasol_text::info::{ModelInfo, Pooling};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -92,6 +92,7 @@ pub(super) struct Facts {
     parameters: u64,
     quantisation: Option<String>,
     chat: bool,
+    embed: bool,
     context: usize,
 }
 
@@ -103,6 +104,7 @@ impl Facts {
             parameters: info.parameters,
             quantisation: info.formats.first().map(|share| share.format.name().to_owned()),
             chat: info.chat_template.is_some(),
+            embed: info.pooling.is_some_and(|pooling| pooling != Pooling::Rank),
             context: info.context,
         }
     }
@@ -251,13 +253,14 @@ impl Models {
                 facts
             }
         };
-        let capabilities = if facts.chat { &["chat", "complete"][..] } else { &["complete"][..] };
+        // Any decoder can be asked to embed; here stand those that were made for it.
+        let able = [("chat", facts.chat), ("complete", true), ("embed", facts.embed)];
         ModelCard {
             title: facts.title,
             family: Some(facts.family),
             parameters: Some(facts.parameters),
             quantisation: facts.quantisation,
-            capabilities: capabilities.iter().map(|&c| c.to_owned()).collect(),
+            capabilities: able.iter().filter(|(_, can)| *can).map(|(name, _)| (*name).to_owned()).collect(),
             context: Some(facts.context),
             ..card
         }

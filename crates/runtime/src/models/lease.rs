@@ -1,14 +1,14 @@
 //! A model in use. It stays loaded for as long as its lease, a capability from it, or a stream of one of these lives.
 
 use super::loaded::{Ears, Speaking, Text};
-use crate::chain::ChainModel;
+use crate::chain::{ChainModel, no_vectors};
 use crate::far_ears::FarEars;
 use futures_core::Stream;
 use parasol_audio::transcription::{TurnSettings, Turns};
 use parasol_core::{
-    Chat, ChatRequest, Complete, CompleteRequest, Error, ErrorKind, EventStream, GenerationEvent, Result,
-    SamplingChoice, SoundStream, Speak, SpeakRequest, SpeechEvent, Transcribe, TranscribeRequest,
-    TranscriptEvent, Voice,
+    Chat, ChatRequest, Complete, CompleteRequest, Embed, EmbedEvent, EmbedRequest, Error, ErrorKind,
+    EventStream, GenerationEvent, Result, SamplingChoice, SoundStream, Speak, SpeakRequest, SpeechEvent,
+    Transcribe, TranscribeRequest, TranscriptEvent, Voice,
 };
 use parasol_remote::RemoteModel;
 use parasol_text::engine::EngineStats;
@@ -114,6 +114,19 @@ impl Lease {
                 let message = format!("{} is a chain of models, which chats only", chain.name());
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
+        };
+        Ok(Arc::new(Kept { inner, lease: self.clone() }))
+    }
+
+    /// Its embedding.
+    ///
+    /// # Errors
+    /// `Unsupported` when it has none.
+    pub fn embed(&self) -> Result<Arc<dyn Embed>> {
+        let inner = match &self.0 {
+            Kind::Local(text) => text.model().embed(),
+            Kind::Remote(model) => model.embedder()?,
+            Kind::Chain(chain) => return Err(no_vectors(chain)),
         };
         Ok(Arc::new(Kept { inner, lease: self.clone() }))
     }
@@ -226,6 +239,12 @@ impl Complete for Kept<Arc<dyn Complete>> {
     }
 }
 
+impl Embed for Kept<Arc<dyn Embed>> {
+    fn embed(&self, request: EmbedRequest) -> Result<EventStream<EmbedEvent>> {
+        Ok(kept(self.inner.embed(request)?, &self.lease))
+    }
+}
+
 /// What a request asks for that only providers can do.
 fn unheard(request: &ChatRequest) -> VecDeque<GenerationEvent> {
     let asked =
@@ -252,12 +271,12 @@ impl Stream for After {
     }
 }
 
-fn kept(inner: EventStream<GenerationEvent>, lease: &Lease) -> EventStream<GenerationEvent> {
+fn kept<E: Send + 'static>(inner: EventStream<E>, lease: &Lease) -> EventStream<E> {
     EventStream::new(Kept { inner, lease: lease.clone() })
 }
 
-impl Stream for Kept<EventStream<GenerationEvent>> {
-    type Item = Result<GenerationEvent>;
+impl<E> Stream for Kept<EventStream<E>> {
+    type Item = Result<E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.inner).poll_next(cx)

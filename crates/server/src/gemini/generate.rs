@@ -1,7 +1,7 @@
 //! `POST /v1beta/models/MODEL:METHOD`.
 
-use super::speech;
 use super::stream::{Form, Frames, Several};
+use super::{embed, speech};
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::effect;
@@ -12,6 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parasol_core::{Error, ErrorKind, Result as Outcome};
+use parasol_wire::gemini::embedding::EmbedCall;
 use parasol_wire::gemini::speech::asks_for_sound;
 use parasol_wire::gemini::{Collector, Encoder, GenerateRequest, token_count};
 use serde_json::Value;
@@ -34,17 +35,22 @@ pub(super) async fn call(
         "generateContent" => generate(&state, &ctx, model, body, None).await,
         "streamGenerateContent" => generate(&state, &ctx, model, body, Some(form)).await,
         "countTokens" => count(&state, &ctx, model, body).await,
+        "embedContent" | "batchEmbedContents" => {
+            let call = match method {
+                "embedContent" => EmbedCall::one(model, body),
+                _ => EmbedCall::batch(model, body),
+            };
+            embed::answer(&state, &ctx, model, call).await.map_err(|e| ctx.refuse(e))
+        }
         _ => Err(ctx.refuse(no_method(method))),
     }
 }
 
 /// What other methods of Google's answer with.
 fn no_method(method: &str) -> Error {
-    let offered = "this server offers generateContent, streamGenerateContent and countTokens";
+    let offered = "this server offers generateContent, streamGenerateContent, countTokens, embedContent and batchEmbedContents";
     match method {
-        "embedContent"
-        | "batchEmbedContents"
-        | "asyncBatchEmbedContent"
+        "asyncBatchEmbedContent"
         | "batchGenerateContent"
         | "predict"
         | "predictLongRunning"

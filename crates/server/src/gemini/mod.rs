@@ -1,5 +1,6 @@
 //! The routes of the Gemini dialect. Types and translation are `parasol-wire`'s; who may ask and how much is the door's.
 
+mod embed;
 mod generate;
 mod models;
 mod speech;

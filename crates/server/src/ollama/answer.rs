@@ -50,11 +50,7 @@ async fn run(state: &AppState, ctx: &RequestContext, shape: Shape, call: Call) -
     }
     let keep = call.keep_alive;
     let facts = move |lease: &parasol_runtime::Lease| {
-        match keep {
-            None => {}
-            Some(KeepAlive::Always) => lease.keep_alive(None),
-            Some(KeepAlive::For(time)) => lease.keep_alive(Some(time)),
-        }
+        self::keep(lease, keep);
         Ok((*lease.recommended(), lease.context()))
     };
     let (recommended, context) = state.with_model(ctx, &model, facts).await?;
@@ -69,6 +65,15 @@ async fn run(state: &AppState, ctx: &RequestContext, shape: Shape, call: Call) -
     let mut response = if call.stream { lines(lines_of) } else { lines_of.whole().await? };
     effect::report(&mut response, &call.noted);
     Ok(response)
+}
+
+/// Has a model stay loaded for as long as a request wants it.
+pub(super) fn keep(lease: &parasol_runtime::Lease, wanted: Option<KeepAlive>) {
+    match wanted {
+        None => {}
+        Some(KeepAlive::Always) => lease.keep_alive(None),
+        Some(KeepAlive::For(time)) => lease.keep_alive(Some(time)),
+    }
 }
 
 async fn unload(state: &AppState, model: String) -> Outcome<()> {

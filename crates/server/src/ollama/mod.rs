@@ -1,6 +1,7 @@
 //! The routes of the Ollama dialect. Types and translation are `parasol-wire`'s; who may ask and how much is the door's.
 
 mod answer;
+mod embed;
 mod models;
 mod pull;
 
@@ -20,14 +21,15 @@ use std::convert::Infallible;
 use std::time::SystemTime;
 
 /// What this protocol has and this server does not.
-const NOT_OFFERED: [&str; 6] =
-    ["/api/embed", "/api/embeddings", "/api/create", "/api/copy", "/api/push", "/api/blobs/{*digest}"];
+const NOT_OFFERED: [&str; 4] = ["/api/create", "/api/copy", "/api/push", "/api/blobs/{*digest}"];
 
 /// The routes of this dialect.
 pub(crate) fn routes() -> Router<AppState> {
     let offered = Router::new()
         .route("/api/generate", post(answer::generate))
         .route("/api/chat", post(answer::chat))
+        .route("/api/embed", post(embed::embed))
+        .route("/api/embeddings", post(embed::embeddings))
         .route("/api/tags", get(models::tags))
         .route("/api/ps", get(models::ps))
         .route("/api/show", post(models::show))

@@ -3,6 +3,7 @@
 mod chat;
 mod completions;
 mod elevenlabs;
+mod embeddings;
 mod models;
 mod realtime;
 mod responses;
@@ -24,8 +25,7 @@ use parasol_wire::openai::{encode::Head, error as wire};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What this protocol has and no engine offers yet.
-const NOT_OFFERED: [&str; 23] = [
-    "/v1/embeddings",
+const NOT_OFFERED: [&str; 22] = [
     "/v1/moderations",
     "/v1/images",
     "/v1/audio",
@@ -57,6 +57,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/models/{*id}", get(models::one))
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/completions", post(completions::create))
+        .route("/v1/embeddings", post(embeddings::create))
         .merge(realtime::routes())
         .merge(responses::routes())
         .merge(speech::routes())

@@ -2,6 +2,7 @@
 //! described by the readers that read them (`parasol_wire::describe`), those of the studio by its types; which routes there are
 //! stands in [`routes`] and [`studio`], which `tests/openapi.rs` holds against the router.
 
+mod embeddings;
 mod forms;
 mod page;
 mod routes;
@@ -37,7 +38,7 @@ async fn docs() -> Response {
 /// The document.
 fn document() -> Value {
     let mut paths = Map::new();
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().chain(embeddings::OPERATIONS) {
         let path = paths.entry(operation.path.to_owned()).or_insert_with(|| json!({}));
         path[operation.method] = describe(operation);
     }

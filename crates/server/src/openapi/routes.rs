@@ -56,7 +56,7 @@ const fn get(
     Operation { method: "get", path, id, tag, summary, body: None, query: &[], answer }
 }
 
-const fn post(
+pub(super) const fn post(
     path: &'static str,
     id: &'static str,
     tag: &'static str,

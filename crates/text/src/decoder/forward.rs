@@ -6,7 +6,7 @@ use crate::blueprint::{Activation, LayerAttention, RopePairs};
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_kernels::{Activations, Attention, Gate, KvSpan, Prepare, RopeTable};
 
-/// Which positions' logits to compute.
+/// Which positions' logits, or states, to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logits {
     /// None: only fill the cache.
@@ -83,13 +83,44 @@ impl Decoder {
         batch: &[Span<'_>],
         logits: &mut Vec<f32>,
     ) -> Result<()> {
-        let b = &self.blueprint;
         logits.clear();
+        let rows = self.run_layers(pool, work, batch)?;
+        if rows > 0 {
+            self.head(work, rows, logits);
+        }
+        Ok(())
+    }
+
+    /// The same up to the output head: `states` becomes (positions wanted, hidden), what the last layer leaves behind the final norm.
+    ///
+    /// # Errors
+    /// As [`Decoder::forward_batch`].
+    ///
+    /// # Panics
+    /// As [`Decoder::forward_batch`].
+    pub fn states_batch(
+        &self,
+        pool: &mut KvPool,
+        work: &mut Workspace,
+        batch: &[Span<'_>],
+        states: &mut Vec<f32>,
+    ) -> Result<()> {
+        let b = &self.blueprint;
+        states.clear();
+        let rows = self.run_layers(pool, work, batch)?;
+        states.extend_from_slice(&work.x[..rows * b.hidden]);
+        self.compute.rms_norm(states, &self.output_norm, b.norm_eps);
+        Ok(())
+    }
+
+    /// Runs the batch through all layers; the positions wanted are then the first rows of the residual stream. Tells how many.
+    fn run_layers(&self, pool: &mut KvPool, work: &mut Workspace, batch: &[Span<'_>]) -> Result<usize> {
+        let b = &self.blueprint;
         work.tokens.clear();
         batch.iter().for_each(|span| work.tokens.extend_from_slice(span.tokens));
         let tokens = work.tokens.len();
         if tokens == 0 {
-            return Ok(());
+            return Ok(0);
         }
         if let Some(token) = work.tokens.iter().find(|&&token| token as usize >= b.vocab) {
             return Err(Error::new(
@@ -121,10 +152,7 @@ impl Decoder {
                 self.mix_and_feed(work, layer, rows);
             }
         }
-        if rows > 0 {
-            self.head(work, rows, logits);
-        }
-        Ok(())
+        Ok(rows)
     }
 
     /// Queries, keys and values of the spans' tokens; `work.attended` becomes what each head gathers.

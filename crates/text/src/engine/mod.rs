@@ -3,6 +3,7 @@
 //! [`crate::decoder`]'s.
 
 mod bench;
+mod embed;
 mod events;
 mod scheduler;
 mod score;
@@ -94,7 +95,9 @@ pub struct TextModel {
     context: usize,
     cache_format: KvFormat,
     stats: Arc<Mutex<EngineStats>>,
-    worker: Worker,
+    /// Whose turn it is to embed.
+    turns: Arc<embed::Turns>,
+    worker: Arc<Worker>,
 }
 
 impl TextModel {
@@ -124,7 +127,9 @@ impl TextModel {
         if let Some(choice) = options.quantize {
             let report = |progress| options.progress.iter().try_for_each(|tell| tell(progress));
             weights = quantize::quantize(weights, &blueprint, choice, threads, &mut { report })?;
-            info = ModelInfo::new(&blueprint, &weights, info.about, info.chat_template, info.file_bytes);
+            let ModelInfo { about, chat_template, sampling, pooling, file_bytes, .. } = info;
+            info = ModelInfo::new(&blueprint, &weights, about, chat_template, file_bytes);
+            (info.sampling, info.pooling) = (sampling, pooling);
         }
         let name =
             options.name.or_else(|| info.about.name.clone()).or_else(|| stem(path)).unwrap_or_default();
@@ -135,9 +140,10 @@ impl TextModel {
             sequences: options.sequences.unwrap_or(SEQUENCES).max(1),
         };
         let stats = Arc::default();
-        let worker = Worker::start(Scheduler::new(decoder.clone(), limits, Arc::clone(&stats))?)?;
+        let worker = Arc::new(Worker::start(Scheduler::new(decoder.clone(), limits, Arc::clone(&stats))?)?);
         let shared = Arc::new(Shared { name, tokenizer, template, grammars: LazyGrammars::new() });
-        Ok(Self { shared, decoder, info, context, cache_format: options.cache_format, stats, worker })
+        let (cache_format, turns) = (options.cache_format, Arc::default());
+        Ok(Self { shared, decoder, info, context, cache_format, stats, turns, worker })
     }
 
     /// What the model is called.

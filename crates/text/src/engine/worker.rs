@@ -1,6 +1,7 @@
 //! The scheduler's thread and the way to it.
 
 use super::scheduler::{Scheduler, Sequence};
+use futures_channel::oneshot;
 use parasol_core::{Error, ErrorKind, Result};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread::Thread;
@@ -49,6 +50,21 @@ impl Worker {
             let _ = sender.send(job());
         })))?;
         result.recv().map_err(|_| gone())?
+    }
+
+    /// Runs a job between two steps, unless nobody waits for its result any more by then.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (sender, result) = oneshot::channel();
+        self.send(Command::Alone(Box::new(move || {
+            if !sender.is_canceled() {
+                // Whoever asked may go meanwhile.
+                let _ = sender.send(job());
+            }
+        })))?;
+        Ok(result)
     }
 
     fn send(&self, command: Command) -> Result<()> {

@@ -6,6 +6,7 @@ mod citations;
 mod config;
 mod contents;
 mod decode;
+pub mod embedding;
 mod error;
 mod models;
 mod request;

@@ -1,7 +1,8 @@
-//! Ollama's protocol: generate, chat, and what it says of models. Reference: <https://docs.ollama.com/api>. What is not
+//! Ollama's protocol: generate, chat, embed, and what it says of models. Reference: <https://docs.ollama.com/api>. What is not
 //! honoured is refused by name.
 
 pub mod answer;
+pub mod embedding;
 pub mod models;
 mod options;
 pub mod request;

@@ -64,6 +64,7 @@ impl Listed {
             "chat" | "complete" => "completion",
             "fill-in-the-middle" | "infill" => "insert",
             "reasoning" => "thinking",
+            "embed" => "embedding",
             other => other,
         });
         let mut known: Vec<&str> = Vec::new();

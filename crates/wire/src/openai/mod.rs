@@ -6,6 +6,7 @@ mod citations;
 pub mod client;
 pub mod completions;
 mod content;
+pub mod embeddings;
 pub mod encode;
 pub mod error;
 pub(crate) mod hearing;

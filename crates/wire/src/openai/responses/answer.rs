@@ -311,15 +311,12 @@ fn part(kind: Kind, text: &str, logprobs: &[Value], annotations: &[Value]) -> Va
 
 /// `usage`.
 fn usage(usage: &Usage) -> Value {
-    let mut object = json!({
+    json!({
         "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": { "cached_tokens": usage.cached_tokens },
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_written_tokens },
         "output_tokens": usage.generated_tokens,
         "output_tokens_details": { "reasoning_tokens": usage.reasoning_tokens },
         "total_tokens": usage.prompt_tokens.saturating_add(usage.generated_tokens),
-    });
-    if usage.cache_written_tokens > 0 {
-        object["input_tokens_details"]["cache_write_tokens"] = usage.cache_written_tokens.into();
-    }
-    object
+    })
 }

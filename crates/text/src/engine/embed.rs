@@ -1,0 +1,364 @@
+//! Embedding with a decoder: the states behind its last norm, pooled as its file says, of length 1. It runs between the
+//! scheduler's steps, a piece at a time, with a cache of its own that lasts as long as its texts.
+
+use super::scheduler::PREFILL;
+use super::worker::Worker;
+use super::{EngineStats, Shared, TextModel};
+use crate::decoder::{Decoder, KvPool, Logits, Span, Workspace};
+use crate::info::Pooling;
+use crate::prompt;
+use crate::tokenizer::{Special, Tokenizer};
+use futures_channel::oneshot;
+use futures_core::Stream;
+use parasol_core::{
+    Embed, EmbedEvent, EmbedInput, EmbedRequest, Error, ErrorKind, EventStream, Result, Timings, Usage,
+};
+use parasol_kernels::{KV_BLOCK, KvFormat};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+impl Embed for TextModel {
+    /// Vectors of length 1. Where the file does not say how states become one, the last token's is taken, which has seen the whole
+    /// text.
+    fn embed(&self, request: EmbedRequest) -> Result<EventStream<EmbedEvent>> {
+        request.check()?;
+        let pooling = match self.info.pooling {
+            Some(Pooling::Rank) => {
+                let message = format!("{} judges pairs of texts and embeds none", self.name());
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            pooling => pooling.unwrap_or(Pooling::Last),
+        };
+        let whole = self.info.hidden;
+        let dimensions = request.dimensions.unwrap_or(whole);
+        if dimensions > whole {
+            let message = format!("dimensions: is {dimensions}, and vectors of {} have {whole}", self.name());
+            return Err(Error::new(ErrorKind::InvalidRequest, message));
+        }
+        let mut ready = VecDeque::new();
+        if request.purpose.is_some() {
+            let why = "the model's file says nothing of purposes: it embeds every text alike";
+            ready.push_back(EmbedEvent::Ignored { field: "purpose".into(), why: why.into() });
+        }
+        ready.push_back(EmbedEvent::Started { model: self.name().to_owned() });
+        Ok(EventStream::new(Embedding {
+            texts: tokens(&self.shared, &request, self.context)?,
+            dimensions,
+            pooling,
+            decoder: Arc::clone(&self.decoder),
+            worker: Arc::clone(&self.worker),
+            turns: Arc::clone(&self.turns),
+            stats: Arc::clone(&self.stats),
+            ready,
+            index: 0,
+            stage: Stage::Waiting,
+            asked: Instant::now(),
+            first: None,
+            tokens: 0,
+        }))
+    }
+}
+
+/// The tokens of each input, which all fit.
+fn tokens(shared: &Shared, request: &EmbedRequest, context: usize) -> Result<VecDeque<Vec<u32>>> {
+    let read = |(at, input): (usize, &EmbedInput)| match input {
+        EmbedInput::Text(text) => text_tokens(&shared.tokenizer, text, request.truncate, context)
+            .map_err(|e| e.within(format!("input.{at}"))),
+        EmbedInput::Tokens(_) => {
+            let message = format!(
+                "input.{at}: is a list of token ids, which belong to the model of whoever made them: send the text"
+            );
+            Err(Error::new(ErrorKind::InvalidRequest, message))
+        }
+    };
+    request.inputs.iter().enumerate().map(read).collect()
+}
+
+fn text_tokens(tokenizer: &Tokenizer, text: &str, truncate: bool, context: usize) -> Result<Vec<u32>> {
+    if !truncate {
+        prompt::fits(tokenizer, text.len(), context)?;
+    }
+    let mut tokens = tokenizer.encode(text, Special::AsText, true)?;
+    if tokens.is_empty() {
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "the text has no tokens: give at least one character",
+        ));
+    }
+    if tokens.len() <= context {
+        return Ok(tokens);
+    }
+    if !truncate {
+        return Err(Error::context_overflow(tokens.len(), context));
+    }
+    tokens.truncate(context);
+    // Models that end their texts were taught to say there what they have read.
+    if let (true, Some(eos), Some(last)) = (tokenizer.adds_eos(), tokenizer.special().eos, tokens.last_mut())
+    {
+        *last = eos;
+    }
+    Ok(tokens)
+}
+
+/// Texts that are being embedded. The work is asked for as its events are read; dropped, it goes no further than the piece that is
+/// being computed.
+struct Embedding {
+    /// What is still to be begun.
+    texts: VecDeque<Vec<u32>>,
+    dimensions: usize,
+    pooling: Pooling,
+    decoder: Arc<Decoder>,
+    worker: Arc<Worker>,
+    turns: Arc<Turns>,
+    stats: Arc<Mutex<EngineStats>>,
+    ready: VecDeque<EmbedEvent>,
+    /// The number of the next text.
+    index: usize,
+    stage: Stage,
+    asked: Instant,
+    first: Option<Duration>,
+    tokens: usize,
+}
+
+enum Stage {
+    /// For its turn, if there are texts.
+    Waiting,
+    /// A piece is being computed.
+    Computing(oneshot::Receiver<Result<Desk>>, Turn),
+    Over,
+}
+
+impl Embedding {
+    /// The next texts that fit into one piece together, or the next one alone.
+    fn desk(&mut self) -> Result<Desk> {
+        let (mut texts, mut sum) = (Vec::new(), 0);
+        while let Some(text) = self.texts.front() {
+            sum += text.len();
+            if sum > PREFILL && !texts.is_empty() {
+                break;
+            }
+            texts.extend(self.texts.pop_front());
+        }
+        Desk::new(&self.decoder, texts)
+    }
+
+    /// Has the next piece of the texts on a desk computed.
+    fn compute(&mut self, mut desk: Desk, turn: Turn) -> Result<()> {
+        let (decoder, pooling) = (Arc::clone(&self.decoder), self.pooling);
+        // Where others wait for their next token, pieces are small, as those of prompts are then.
+        let others = self.stats.lock().unwrap_or_else(PoisonError::into_inner).running > 0;
+        let room = if others { PREFILL / 4 } else { PREFILL };
+        let result = self.worker.ask(move || {
+            desk.advance(&decoder, pooling, room)?;
+            Ok(desk)
+        })?;
+        self.stage = Stage::Computing(result, turn);
+        Ok(())
+    }
+
+    /// Tells the vectors of texts that are done.
+    fn tell(&mut self, desk: Desk) {
+        let asked = self.asked;
+        self.first.get_or_insert_with(|| asked.elapsed());
+        for lane in desk.lanes {
+            self.tokens += lane.tokens.len();
+            let vector = unit(&lane.pooled, self.dimensions);
+            self.ready.push_back(EmbedEvent::Embedded { index: self.index, vector });
+            self.index += 1;
+        }
+        if self.texts.is_empty() {
+            let usage = Usage { prompt_tokens: self.tokens, ..Usage::default() };
+            let timings = Timings {
+                first_token: self.first.unwrap_or_default(),
+                prefill: asked.elapsed(),
+                decode: Duration::ZERO,
+            };
+            self.ready.push_back(EmbedEvent::Finished { usage, timings });
+        }
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<EmbedEvent>>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            match &mut self.stage {
+                Stage::Over => return Poll::Ready(None),
+                Stage::Waiting if self.texts.is_empty() => self.stage = Stage::Over,
+                Stage::Waiting => {
+                    let Some(turn) = Turns::take(&self.turns, cx) else { return Poll::Pending };
+                    let desk = self.desk()?;
+                    self.compute(desk, turn)?;
+                }
+                Stage::Computing(result, _) => {
+                    let desk = ready!(Pin::new(result).poll(cx)).unwrap_or_else(|_| Err(stopped()))?;
+                    let Stage::Computing(_, turn) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
+                        continue;
+                    };
+                    match desk.is_done() {
+                        true => self.tell(desk),
+                        false => self.compute(desk, turn)?,
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Stream for Embedding {
+    type Item = Result<EmbedEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.step(cx);
+        if matches!(next, Poll::Ready(Some(Err(_)))) {
+            self.stage = Stage::Over;
+        }
+        next
+    }
+}
+
+fn stopped() -> Error {
+    let message = "the engine failed while it embedded a text; ask again, or load the model again";
+    Error::new(ErrorKind::Internal, message)
+}
+
+/// The beginning of a vector, of length 1.
+fn unit(pooled: &[f64], dimensions: usize) -> Vec<f32> {
+    let begin = pooled.get(..dimensions).unwrap_or(pooled);
+    let length = begin.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+    begin.iter().map(|x| (x * scale) as f32).collect()
+}
+
+/// Texts that are computed together, with their keys and values.
+struct Desk {
+    pool: KvPool,
+    work: Workspace,
+    states: Vec<f32>,
+    lanes: Vec<Lane>,
+}
+
+/// A text on the desk.
+struct Lane {
+    tokens: Vec<u32>,
+    /// Its blocks in the pool.
+    blocks: Vec<u32>,
+    /// Tokens that are computed.
+    done: usize,
+    /// What has come of its states: their sum, or the one that counts.
+    pooled: Vec<f64>,
+}
+
+impl Desk {
+    fn new(decoder: &Decoder, texts: Vec<Vec<u32>>) -> Result<Self> {
+        let (mut blocks, mut lanes) = (0u32, Vec::with_capacity(texts.len()));
+        for tokens in texts {
+            // A context is far below u32::MAX blocks: Blueprint::check.
+            let end = blocks.saturating_add(tokens.len().div_ceil(KV_BLOCK) as u32);
+            lanes.push(Lane { tokens, blocks: (blocks..end).collect(), done: 0, pooled: Vec::new() });
+            blocks = end;
+        }
+        let pool = decoder.new_pool(blocks as usize, KvFormat::F16)?;
+        Ok(Self { pool, work: Workspace::default(), states: Vec::new(), lanes })
+    }
+
+    fn is_done(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.done == lane.tokens.len())
+    }
+
+    /// Computes the next tokens of all texts, at most `room` of them.
+    fn advance(&mut self, decoder: &Decoder, pooling: Pooling, mut room: usize) -> Result<()> {
+        let shares: Vec<usize> = (self.lanes.iter())
+            .map(|lane| {
+                let share = room.min(lane.tokens.len() - lane.done);
+                room -= share;
+                share
+            })
+            .collect();
+        let spans: Vec<Span<'_>> = (self.lanes.iter().zip(&shares).filter(|(_, share)| **share > 0))
+            .map(|(lane, share)| Span {
+                tokens: &lane.tokens[lane.done..lane.done + share],
+                offset: lane.done,
+                blocks: &lane.blocks,
+                wanted: lane.wanted(*share, pooling),
+            })
+            .collect();
+        decoder.states_batch(&mut self.pool, &mut self.work, &spans, &mut self.states)?;
+        let mut rows = self.states.chunks_exact(decoder.blueprint().hidden);
+        for (lane, share) in self.lanes.iter_mut().zip(shares).filter(|(_, share)| *share > 0) {
+            let count = match lane.wanted(share, pooling) {
+                Logits::None => 0,
+                Logits::Last => 1,
+                Logits::All => share,
+            };
+            for (number, row) in rows.by_ref().take(count).enumerate() {
+                if pooling == Pooling::Mean || number == 0 {
+                    lane.add(row);
+                }
+            }
+            lane.done += share;
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// The states that are needed of its next tokens.
+    fn wanted(&self, share: usize, pooling: Pooling) -> Logits {
+        match pooling {
+            Pooling::Mean => Logits::All,
+            Pooling::First if self.done == 0 => Logits::All,
+            Pooling::Last | Pooling::Rank if self.done + share == self.tokens.len() => Logits::Last,
+            _ => Logits::None,
+        }
+    }
+
+    fn add(&mut self, row: &[f32]) {
+        self.pooled.resize(row.len(), 0.0);
+        for (sum, value) in self.pooled.iter_mut().zip(row) {
+            *sum += f64::from(*value);
+        }
+    }
+}
+
+/// Requests take turns with their texts, so that there is never more than one desk of a model.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<Line>);
+
+#[derive(Debug, Default)]
+struct Line {
+    taken: bool,
+    waiting: Vec<Waker>,
+}
+
+impl Turns {
+    fn line(&self) -> std::sync::MutexGuard<'_, Line> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn, if nobody has it; else whoever asks is woken when it is free.
+    fn take(turns: &Arc<Self>, cx: &Context<'_>) -> Option<Turn> {
+        let mut line = turns.line();
+        if line.taken {
+            line.waiting.push(cx.waker().clone());
+            return None;
+        }
+        line.taken = true;
+        Some(Turn(Arc::clone(turns)))
+    }
+}
+
+/// The turn, until it is dropped.
+struct Turn(Arc<Turns>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut line = self.0.line();
+        line.taken = false;
+        // All of them: some may have gone.
+        line.waiting.drain(..).for_each(Waker::wake);
+    }
+}
