@@ -263,7 +263,7 @@ impl Complete for RemoteModel {
 }
 
 /// What remote models can do.
-const KNOWN: [&str; 4] = ["chat", "complete", "transcribe", "speak"];
+const KNOWN: [&str; 5] = ["chat", "complete", "transcribe", "speak", "imagine"];
 
 fn check(entry: &RemoteEntry) -> Result<()> {
     let name = &entry.name;

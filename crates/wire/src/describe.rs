@@ -18,6 +18,8 @@ pub enum Body {
     Responses,
     /// `POST /v1/audio/speech`
     Speech,
+    /// `POST /v1/images/generations`
+    Images,
     /// `POST /v1/text-to-speech/{voice}` and the same with `/stream`
     TextToSpeech,
     /// `POST /v1/messages`
@@ -57,11 +59,12 @@ const SHORT: u32 = 16;
 
 impl Body {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
         Self::Speech,
+        Self::Images,
         Self::TextToSpeech,
         Self::Messages,
         Self::MessagesCount,
@@ -79,6 +82,7 @@ impl Body {
             Self::Completions => "CompletionRequest",
             Self::Responses => "ResponseRequest",
             Self::Speech => "SpeechRequest",
+            Self::Images => "ImagesRequest",
             Self::TextToSpeech => "TextToSpeechRequest",
             Self::Messages => "MessagesRequest",
             Self::MessagesCount => "MessagesCountRequest",
@@ -100,6 +104,7 @@ impl Body {
             Self::GenerateContent => gemini::GenerateRequest::parse("m", body).map(drop),
             Self::CountTokens => gemini::GenerateRequest::parse_count("m", body).map(drop),
             Self::Speech => openai::speech::SpeechCall::read(body).map(drop),
+            Self::Images => openai::images::ImagesCall::read(body).map(drop),
             Self::TextToSpeech => elevenlabs::TextToSpeech::read(body).map(drop),
             Self::OllamaGenerate => ollama::request::Call::generate(body).map(drop),
             Self::OllamaChat => ollama::request::Call::chat(body).map(drop),
@@ -126,6 +131,7 @@ impl Body {
                     "reasoning": { "effort": "none" }, "stream_options": { "include_obfuscation": false } }),
             ],
             Self::Speech => vec![json!({ "model": "m", "input": "Say hello." })],
+            Self::Images => vec![json!({ "model": "m", "prompt": "A lighthouse" })],
             Self::TextToSpeech => vec![
                 json!({ "text": "Say hello." }),
                 json!({ "text": "Say hello.", "voice_settings": { "speed": 1 } }),
@@ -184,6 +190,7 @@ impl Body {
             | Self::CountTokens
             | Self::OllamaNamed
             | Self::Speech
+            | Self::Images
             | Self::TextToSpeech => return body,
         };
         with(body, limit, json!(SHORT))

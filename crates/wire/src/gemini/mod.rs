@@ -8,6 +8,8 @@ mod contents;
 mod decode;
 mod error;
 mod models;
+pub(crate) mod picture;
+pub mod pictures;
 mod request;
 mod response;
 mod schema;
