@@ -60,6 +60,7 @@ fn dispatch(command: &Command, matches: &clap::ArgMatches) -> Outcome {
         Command::Transcribe(args) => commands::transcribe::transcribe(&commands::runtime()?, args),
         Command::Listen(args) => commands::listen::listen(&commands::runtime()?, args),
         Command::Speak(args) => commands::speak::speak(&commands::runtime()?, args),
+        Command::Imagine(args) => commands::imagine::imagine(&commands::runtime()?, args),
         Command::Voices(args) => commands::voices::voices(&commands::runtime()?, args),
         Command::Pull(args) => commands::pull::pull(&commands::runtime()?, args),
         Command::List(args) => commands::list::list(&commands::runtime()?, args),

@@ -8,12 +8,13 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "run",
     "chat",
     "transcribe",
     "listen",
     "speak",
+    "imagine",
     "voices",
     "pull",
     "list",

@@ -14,6 +14,7 @@ mod form;
 mod gemini;
 mod generate;
 mod hear;
+mod imagine;
 mod json;
 mod keys;
 mod listen;

@@ -2,6 +2,7 @@
 //! man pages and `docs/cli.md` are made. What a command does lives in `commands`.
 
 mod generation;
+mod imagine;
 mod listen;
 mod model;
 mod providers;
@@ -12,6 +13,7 @@ mod units;
 mod voices;
 
 pub(crate) use generation::GenerationArgs;
+pub(crate) use imagine::ImagineArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
 pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand, UsageArgs, UsageBy};
@@ -66,6 +68,7 @@ Examples:
   parasol chat                                talk
   parasol transcribe talk.mp3                 write down what is said
   parasol speak \"Hello there\" -o hello.wav    read aloud
+  parasol imagine \"A lighthouse\" -o a.png     make a picture (--model says whose)
   parasol list                                what there is";
 
 const AFTER_LONG: &str = "\
@@ -76,6 +79,7 @@ Examples:
   parasol chat                                talk
   parasol transcribe talk.mp3                 write down what is said
   parasol speak \"Hello there\" -o hello.wav    read aloud
+  parasol imagine \"A lighthouse\" -o a.png     make a picture (--model says whose)
   parasol list                                what there is
 
 Exit codes:
@@ -112,6 +116,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Read a text aloud into a sound file or a pipe
     Speak(SpeakArgs),
+    /// Make pictures with a provider's model
+    Imagine(Box<ImagineArgs>),
     /// Keep voices to be imitated, and tell whether a sound carries the mark of one
     Voices(VoicesArgs),
     /// Fetch models and check them

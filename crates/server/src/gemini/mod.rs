@@ -2,6 +2,7 @@
 
 mod generate;
 mod models;
+mod picture;
 mod speech;
 mod stream;
 

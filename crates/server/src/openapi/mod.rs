@@ -4,6 +4,7 @@
 
 mod forms;
 mod page;
+mod pictures;
 mod routes;
 mod studio;
 
@@ -37,7 +38,7 @@ async fn docs() -> Response {
 /// The document.
 fn document() -> Value {
     let mut paths = Map::new();
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().chain(pictures::OPERATIONS) {
         let path = paths.entry(operation.path.to_owned()).or_insert_with(|| json!({}));
         path[operation.method] = describe(operation);
     }

@@ -46,7 +46,7 @@ pub(super) const TAGS: [(&str, &str); 6] = [
     ("Parasol", "The server's own pages and its administration"),
 ];
 
-const fn get(
+pub(super) const fn get(
     path: &'static str,
     id: &'static str,
     tag: &'static str,
@@ -56,7 +56,7 @@ const fn get(
     Operation { method: "get", path, id, tag, summary, body: None, query: &[], answer }
 }
 
-const fn post(
+pub(super) const fn post(
     path: &'static str,
     id: &'static str,
     tag: &'static str,
