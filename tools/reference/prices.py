@@ -15,7 +15,7 @@ from pathlib import Path
 
 LIST = Path(__file__).parents[2] / "crates/remote/providers.toml"
 # What the table calls a provider before the names of its models.
-PREFIXES = {"google": "gemini/", "openai": "", "anthropic": "", "cohere": "", "together": "together_ai/"}
+PREFIXES = {"google": "gemini/", "openai": "", "anthropic": "", "cohere": "", "together": "together_ai/", "bfl": "black_forest_labs/"}
 
 
 def table():
@@ -60,6 +60,34 @@ def ours(price, heard):
     return {"minute": price["minute"]} if heard else price
 
 
+def pictures_there(known, entry, name):
+    """Prices of pictures: of tokens, with what a picture of a quality and size comes to, or of a picture."""
+    if not entry.get("output_cost_per_image_token"):
+        return {"each": entry.get("output_cost_per_image", entry.get("input_cost_per_image"))}
+    out = {
+        "input": per_million(entry, "input_cost_per_token"),
+        "output": per_million(entry, "output_cost_per_image_token"),
+        "pictures": per_million(entry, "input_cost_per_image_token"),
+        "text": per_million(entry, "output_cost_per_token"),
+    }
+    for quality in ("low", "medium", "high"):
+        for size in ("1024x1024", "1024x1536", "1536x1024"):
+            row = known.get(f"{quality}/{size.replace('x', '-x-')}/{name}")
+            if row:
+                out[f"{quality} {size}"] = row["input_cost_per_image"]
+    return {k: v for k, v in out.items() if v}
+
+
+def pictures_here(price):
+    """The same of ours. Beside tokens `each` is a bound of our own."""
+    more = price["pictures"]
+    if not price["output"]:
+        return {"each": more["each"]}
+    out = {"input": price["input"], "output": price["output"], "pictures": more.get("input"), "text": more.get("text")}
+    out |= {f"{row['quality']} {row['size']}": row["each"] for row in more.get("by", [])}
+    return {k: v for k, v in out.items() if v}
+
+
 def differs(a, b):
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() != b.keys() or any(differs(a[k], b[k]) for k in a)
@@ -73,10 +101,15 @@ def main():
         provider, name = model["provider"], model.get("id", model["name"])
         prefix = PREFIXES.get(provider, f"{provider}/")
         entry = known.get(prefix + name) or known.get(name) or known.get(f"{provider}/{name}")
-        if entry is None or "speak" in model.get("capabilities", []):
+        if entry is None or "price" not in model or "speak" in model.get("capabilities", []):
             absent.append(model["name"])
             continue
-        here, there = ours(model["price"], "transcribe" in model.get("capabilities", [])), theirs(entry)
+        can = model.get("capabilities", [])
+        here, there = ours(model["price"], "transcribe" in can), theirs(entry)
+        if "imagine" in can:
+            here, there = pictures_here(model["price"]), pictures_there(known, entry, name)
+            # The table lacks some qualities.
+            here = {k: v for k, v in here.items() if k in there or " " not in k}
         if differs(here, there):
             wrong.append(f"{model['name']}: {here} here, {there} there")
         else:

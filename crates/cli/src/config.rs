@@ -25,7 +25,7 @@ const FILE: &str = "config.toml";
 pub(crate) const CAPABILITIES: [&str; 2] = ["chat", "complete"];
 
 /// What it can be used for at all.
-const KNOWN: [&str; 5] = ["chat", "complete", "embed", "transcribe", "speak"];
+const KNOWN: [&str; 6] = ["chat", "complete", "embed", "transcribe", "speak", "imagine"];
 
 /// Larger than any that people write.
 const MOST_BYTES: u64 = 1 << 20;

@@ -61,6 +61,7 @@ fn dispatch(command: &Command, matches: &clap::ArgMatches) -> Outcome {
         Command::Listen(args) => commands::listen::listen(&commands::runtime()?, args),
         Command::Speak(args) => commands::speak::speak(&commands::runtime()?, args),
         Command::Embed(args) => commands::embed::embed(&commands::runtime()?, args),
+        Command::Imagine(args) => commands::imagine::imagine(&commands::runtime()?, args),
         Command::Voices(args) => commands::voices::voices(&commands::runtime()?, args),
         Command::Pull(args) => commands::pull::pull(&commands::runtime()?, args),
         Command::List(args) => commands::list::list(&commands::runtime()?, args),

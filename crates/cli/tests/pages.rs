@@ -8,13 +8,14 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "run",
     "chat",
     "transcribe",
     "listen",
     "speak",
     "embed",
+    "imagine",
     "voices",
     "pull",
     "list",

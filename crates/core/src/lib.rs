@@ -10,7 +10,9 @@ pub mod embed;
 pub mod error;
 pub mod format;
 pub mod generation;
+pub mod imagine;
 pub mod media;
+pub mod picture;
 pub mod provider;
 pub mod sampling;
 pub mod speak;
@@ -26,7 +28,9 @@ pub use generation::{
     FinishReason, GenerationEvent, Part, Timings, TokenLogprob, TokenReport, ToolCallDelta, ToolCallStart,
     Usage,
 };
+pub use imagine::{Imagine, ImagineEvent, ImagineRequest, ImagineTimings, ImagineUsage, Imagined};
 pub use media::{Attachment, MediaKind, MediaSource};
+pub use picture::{Picture, PictureFormat, PictureSize};
 pub use provider::{
     CacheHint, Citation, CitedRange, CitedUnit, Effort, Money, Signature, SignedPart, Signer,
 };

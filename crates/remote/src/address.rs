@@ -62,6 +62,7 @@ impl Address {
             url.set_path(match entry.protocol {
                 Protocol::Gemini => "/v1beta",
                 Protocol::Cohere => "/v2",
+                Protocol::Stability => "/v2beta",
                 _ => "/v1",
             });
         }
@@ -109,6 +110,17 @@ impl Address {
         format!("{}/{path}{sign}{VERSION}={}", self.base, encoded(version))
     }
 
+    /// Whether an address is of the same server: the same scheme, host and port.
+    pub(crate) fn is_home_of(&self, url: &Url) -> bool {
+        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
+    }
+
+    /// Its host, where it is reached by TLS.
+    pub(crate) fn secure_host(&self) -> Option<String> {
+        let base = Url::parse(&self.base).ok().filter(|base| base.scheme() == "https")?;
+        base.host_str().map(str::to_owned)
+    }
+
     /// The headers that prove who asks, and those that the protocol wants with every request.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + '_ {
         self.headers.iter().cloned()
@@ -144,7 +156,8 @@ fn with_key(entry: &BackendEntry, key: &Key, base: &str) -> Result<(HeaderName, 
         (None, Protocol::Anthropic) => Some("x-api-key"),
         (None, Protocol::Gemini) => Some("x-goog-api-key"),
         (None, Protocol::ElevenLabs) => Some("xi-api-key"),
-        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere) => None,
+        (None, Protocol::Bfl) => Some("x-key"),
+        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::Stability) => None,
     };
     match named {
         None => Ok((AUTHORIZATION, sensitive(&format!("Bearer {}", key.reveal()), base)?)),

@@ -16,17 +16,24 @@ pub(crate) const KEPT: Duration = Duration::from_secs(90);
 /// # Errors
 /// `Internal` when TLS cannot be set up.
 pub(crate) fn client(limits: &Limits, local: bool) -> Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls()?)
-        .pool_idle_timeout(KEPT)
-        .connect_timeout(seconds(limits.connect))
-        // A key must not travel to wherever a backend points.
-        .redirect(Policy::none())
-        .user_agent(concat!("parasol/", env!("CARGO_PKG_VERSION")));
+    let mut builder = builder(seconds(limits.connect))?.pool_idle_timeout(KEPT);
     if local {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|e| internal(&e))
+}
+
+/// What all clients have in common.
+///
+/// # Errors
+/// `Internal` when TLS cannot be set up.
+pub(crate) fn builder(connect: Duration) -> Result<reqwest::ClientBuilder> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .connect_timeout(connect)
+        // A key must not travel to wherever a backend points.
+        .redirect(Policy::none())
+        .user_agent(concat!("parasol/", env!("CARGO_PKG_VERSION"))))
 }
 
 /// The web's certificates, and the system's: companies sign their own.

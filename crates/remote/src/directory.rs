@@ -7,6 +7,7 @@ use crate::ledger::Budget;
 use crate::price::Price;
 use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
 use parasol_wire::client::{Manner, Protocol, Thinking};
+use parasol_wire::imagining::Drawing;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -99,7 +100,7 @@ pub struct Listed {
     /// Whether it can be made to call a tool.
     #[serde(default)]
     pub forced_tools: Option<bool>,
-    /// What it can do: `chat` where nothing is said, `embed`, `transcribe` or `speak`.
+    /// What it can do: `chat` where nothing is said, `embed`, `transcribe`, `speak` or `imagine`.
     #[serde(default)]
     pub capabilities: Option<Vec<String>>,
     /// Whether it tells the times of what it hears.
@@ -120,6 +121,9 @@ pub struct Listed {
     /// Whether it reads what a vector is for before the text.
     #[serde(default)]
     pub purpose_prefix: Option<bool>,
+    /// How it is asked for pictures.
+    #[serde(default)]
+    pub drawing: Option<Drawing>,
     /// What it costs.
     #[serde(default)]
     pub price: Option<Price>,
@@ -330,6 +334,7 @@ impl Directory {
             purpose_prefix: model.purpose_prefix.unwrap_or(provider.manner.purpose_prefix),
             samples: model.samples.unwrap_or(provider.manner.samples),
             forced_tools: model.forced_tools.unwrap_or(provider.manner.forced_tools),
+            drawing: model.drawing.clone().unwrap_or_else(|| provider.manner.drawing.clone()),
             ..provider.manner.clone()
         };
         let backend = BackendEntry {

@@ -15,7 +15,7 @@ pub struct RemoteEntry {
     /// The addresses that answer for it.
     #[serde(rename = "remote")]
     pub backends: Vec<BackendEntry>,
-    /// What it can do: `chat`, `complete`, `embed`, `transcribe`, `speak`; the first two when nothing is said.
+    /// What it can do: `chat`, `complete`, `embed`, `transcribe`, `speak`, `imagine`; the first two when nothing is said.
     #[serde(default = "both")]
     pub capabilities: Vec<String>,
     /// Tokens that its context holds, where that is known; some servers tell by themselves.

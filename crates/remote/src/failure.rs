@@ -96,6 +96,10 @@ fn refused(
             };
             failure(explain(told.kind().clone(), told.message()), verdict, true, true)
         }
+        // Some filters refuse with this status what is asked for, and not who asks.
+        403 if *told.kind() == ErrorKind::InvalidRequest => {
+            failure(explain(told.kind().clone(), told.message()), Verdict::Good, false, false)
+        }
         // The caller did nothing wrong with its own key, or with its own name for the model.
         401 | 403 => {
             let way_out = match backend.address.key_name() {

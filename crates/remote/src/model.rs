@@ -288,7 +288,7 @@ impl Complete for RemoteModel {
 }
 
 /// What remote models can do.
-const KNOWN: [&str; 5] = ["chat", "complete", "embed", "transcribe", "speak"];
+const KNOWN: [&str; 6] = ["chat", "complete", "embed", "transcribe", "speak", "imagine"];
 
 fn check(entry: &RemoteEntry) -> Result<()> {
     let name = &entry.name;

@@ -1,5 +1,6 @@
 //! What answers cost: prices as their providers publish them, and the most that a request can come to.
 
+use crate::picture_price::PicturePrice;
 use parasol_core::{ChatRequest, MediaSource, Money, Usage};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct Price {
     /// Of a million characters, where they are spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub characters: Option<f64>,
+    /// Of pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<PicturePrice>,
     /// What holds instead for prompts that are longer, where that is dearer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<Long>,

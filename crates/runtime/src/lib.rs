@@ -12,6 +12,7 @@ pub mod kept;
 pub mod machine;
 mod model;
 mod models;
+mod picture;
 mod runtime;
 pub mod talk;
 mod voice;

@@ -197,7 +197,7 @@ pub(crate) fn allow_model(ctx: &RequestContext, model: &str) -> Result<()> {
     }
 }
 
-fn log_prompt(ctx: &RequestContext, prompt: String) {
+pub(crate) fn log_prompt(ctx: &RequestContext, prompt: String) {
     tracing::info!(request = ctx.id(), prompt, "prompt");
 }
 

@@ -15,6 +15,7 @@ mod form;
 mod gemini;
 mod generate;
 mod hear;
+mod imagine;
 mod json;
 mod keys;
 mod listen;

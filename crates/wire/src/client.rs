@@ -2,8 +2,9 @@
 //! as events and errors. What a protocol cannot express is an error that names it where the answer would be another
 //! without it, and is reported as ignored where the answer is only chosen differently. Sockets are the remote engine's.
 
+use crate::imagining::Drawing;
 use crate::sse::{SseEvent, SseParser};
-use crate::{anthropic, cohere, gemini, openai, speaking};
+use crate::{anthropic, bfl, cohere, gemini, openai, speaking, stability};
 use parasol_core::{
     ChatRequest, Effort, Error, ErrorKind, GenerationEvent, Result, Sampling, SamplingChoice, ToolChoice,
 };
@@ -27,6 +28,10 @@ pub enum Protocol {
     Cohere,
     /// ElevenLabs' text to speech and speech to text.
     ElevenLabs,
+    /// Stability's pictures, version 2.
+    Stability,
+    /// Black Forest Labs' pictures: jobs that are asked for until they are done.
+    Bfl,
 }
 
 /// How a provider's, or a model's, form of a protocol differs from others.
@@ -79,6 +84,8 @@ pub struct Manner {
     pub forced_tools: bool,
     /// It counts tokens by the endpoint that OpenAI's responses have for it.
     pub counts: bool,
+    /// How it is asked for pictures.
+    pub drawing: Drawing,
 }
 
 impl Default for Manner {
@@ -108,6 +115,7 @@ impl Default for Manner {
             samples: true,
             forced_tools: true,
             counts: false,
+            drawing: Drawing::default(),
         }
     }
 }
@@ -198,6 +206,10 @@ pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Man
             let message = "the provider's protocol has sound only: ask for speech or a transcript";
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
+        Protocol::Stability | Protocol::Bfl => {
+            let message = "the provider's protocol has pictures only: ask for one (`parasol imagine`)";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
     };
     Ok(Written { path, body, ignored })
 }
@@ -255,7 +267,12 @@ pub fn count(
             }
             Ok(Some(written))
         }
-        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::ElevenLabs => Ok(None),
+        Protocol::OpenAi
+        | Protocol::Responses
+        | Protocol::Cohere
+        | Protocol::ElevenLabs
+        | Protocol::Stability
+        | Protocol::Bfl => Ok(None),
         Protocol::Anthropic => {
             let mut written = chat(protocol, model, request, manner)?;
             written.path = "messages/count_tokens".into();
@@ -308,6 +325,8 @@ pub fn error(protocol: Protocol, status: u16, body: &[u8], retry_after: Option<u
         Protocol::Anthropic => anthropic::error_from(status, &parsed(), retry_after),
         Protocol::Gemini => gemini::error_from(status, &parsed()),
         Protocol::ElevenLabs => speaking::elevenlabs_error(status, body, retry_after),
+        Protocol::Stability => stability::error(status, body, retry_after),
+        Protocol::Bfl => bfl::error(status, body, retry_after),
     }
 }
 
@@ -329,8 +348,8 @@ impl Reader {
     #[must_use]
     pub fn new(protocol: Protocol, model: &str) -> Self {
         Self(match protocol {
-            // ElevenLabs is asked for no chat, so that none of its answers comes here.
-            Protocol::OpenAi | Protocol::ElevenLabs => {
+            // Those of sound and pictures are asked for no chat, so that none of their answers comes here.
+            Protocol::OpenAi | Protocol::ElevenLabs | Protocol::Stability | Protocol::Bfl => {
                 Kind::OpenAi(openai::client::StreamDecoder::new(model))
             }
             Protocol::Responses => Kind::Responses(openai::responses::StreamDecoder::new(model)),

@@ -20,6 +20,8 @@ pub enum Body {
     Embeddings,
     /// `POST /v1/audio/speech`
     Speech,
+    /// `POST /v1/images/generations`
+    Images,
     /// `POST /v1/text-to-speech/{voice}` and the same with `/stream`
     TextToSpeech,
     /// `POST /v1/messages`
@@ -67,12 +69,13 @@ const SHORT: u32 = 16;
 
 impl Body {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
         Self::Embeddings,
         Self::Speech,
+        Self::Images,
         Self::TextToSpeech,
         Self::Messages,
         Self::MessagesCount,
@@ -95,6 +98,7 @@ impl Body {
             Self::Responses => "ResponseRequest",
             Self::Embeddings => "EmbeddingsRequest",
             Self::Speech => "SpeechRequest",
+            Self::Images => "ImagesRequest",
             Self::TextToSpeech => "TextToSpeechRequest",
             Self::Messages => "MessagesRequest",
             Self::MessagesCount => "MessagesCountRequest",
@@ -123,6 +127,7 @@ impl Body {
             Self::EmbedContent => gemini::embedding::EmbedCall::one("m", body).map(drop),
             Self::BatchEmbedContents => gemini::embedding::EmbedCall::batch("m", body).map(drop),
             Self::Speech => openai::speech::SpeechCall::read(body).map(drop),
+            Self::Images => openai::images::ImagesCall::read(body).map(drop),
             Self::TextToSpeech => elevenlabs::TextToSpeech::read(body).map(drop),
             Self::OllamaGenerate => ollama::request::Call::generate(body).map(drop),
             Self::OllamaChat => ollama::request::Call::chat(body).map(drop),
@@ -154,6 +159,7 @@ impl Body {
             ],
             Self::Embeddings => vec![json!({ "model": "m", "input": "Say hello." })],
             Self::Speech => vec![json!({ "model": "m", "input": "Say hello." })],
+            Self::Images => vec![json!({ "model": "m", "prompt": "A lighthouse" })],
             Self::TextToSpeech => vec![
                 json!({ "text": "Say hello." }),
                 json!({ "text": "Say hello.", "voice_settings": { "speed": 1 } }),
@@ -226,6 +232,7 @@ impl Body {
             | Self::OllamaEmbed
             | Self::OllamaEmbeddings
             | Self::Speech
+            | Self::Images
             | Self::TextToSpeech => return body,
         };
         with(body, limit, json!(SHORT))

@@ -2,6 +2,7 @@
 //! directions, so that serving a dialect and calling a provider that speaks it are one module. No I/O.
 
 pub mod anthropic;
+mod bfl;
 pub mod client;
 mod cohere;
 pub mod describe;
@@ -9,8 +10,10 @@ pub mod elevenlabs;
 pub mod embedding;
 mod fields;
 pub mod gemini;
+pub mod imagining;
 pub mod listening;
 mod media;
+mod multipart;
 pub mod ollama;
 pub mod openai;
 mod outcome;
@@ -18,5 +21,6 @@ mod seal;
 pub mod sound;
 pub mod speaking;
 pub mod sse;
+mod stability;
 pub mod subtitles;
 mod trace;

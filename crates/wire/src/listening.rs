@@ -3,6 +3,7 @@
 //! Reference: <https://elevenlabs.io/docs/api-reference/speech-to-text/convert>.
 
 use crate::client::{Manner, Protocol};
+use crate::multipart::Multipart;
 use crate::openai::hearing;
 use parasol_core::{
     Error, ErrorKind, Result, Segment, Timestamps, TranscribeRequest, TranscribeTask, TranscriptEvent,
@@ -24,20 +25,13 @@ pub struct Form {
 impl Form {
     /// A form with these fields and a sound, which is a WAV file.
     pub(crate) fn new(path: &'static str, fields: &[(&str, String)], sound: &[u8], boundary: &str) -> Self {
-        let mut body = Vec::with_capacity(sound.len().saturating_add(2048));
+        let mut form = Multipart::new(boundary);
         for (name, value) in fields {
-            let part =
-                format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-            body.extend_from_slice(part.as_bytes());
+            form.field(name, value);
         }
-        let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"sound.wav\"\r\n\
-             Content-Type: audio/wav\r\n\r\n"
-        );
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(sound);
-        body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-        Self { path, content_type: format!("multipart/form-data; boundary={boundary}"), body }
+        form.file("file", "sound.wav", "audio/wav", sound);
+        let (content_type, body) = form.finish();
+        Self { path, content_type, body }
     }
 }
 
@@ -57,7 +51,7 @@ pub fn form(
     match protocol {
         Protocol::OpenAi | Protocol::Responses => hearing::form(model, request, sound, manner, boundary),
         Protocol::ElevenLabs => elevenlabs_form(model, request, sound, boundary),
-        Protocol::Anthropic | Protocol::Gemini | Protocol::Cohere => {
+        Protocol::Anthropic | Protocol::Gemini | Protocol::Cohere | Protocol::Stability | Protocol::Bfl => {
             let message =
                 "the provider's protocol has no transcripts: send the sound in a chat, or take another model";
             Err(Error::new(ErrorKind::Unsupported, message))

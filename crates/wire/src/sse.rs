@@ -68,8 +68,10 @@ pub fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
 }
 
 /// Reads events from a stream of bytes cut anywhere.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SseParser {
+    /// The most bytes of an event.
+    largest: usize,
     line: Vec<u8>,
     event: Option<String>,
     data: Vec<u8>,
@@ -78,16 +80,35 @@ pub struct SseParser {
     begun: bool,
 }
 
+impl Default for SseParser {
+    fn default() -> Self {
+        Self::with_limit(LARGEST_EVENT)
+    }
+}
+
 impl SseParser {
     /// A parser at the beginning of a stream.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The same for events of so many bytes, such as those that carry pictures.
+    pub fn with_limit(largest: usize) -> Self {
+        Self {
+            largest,
+            line: Vec::new(),
+            event: None,
+            data: Vec::new(),
+            has_data: false,
+            after_return: false,
+            begun: false,
+        }
+    }
+
     /// The events that are complete with `bytes`.
     ///
     /// # Errors
-    /// `Corrupt` for an event that is no UTF-8 or larger than 16 MiB.
+    /// `Corrupt` for an event that is no UTF-8 or too large: 16 MiB where nothing else was said.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>> {
         let mut events = Vec::new();
         let mut rest = bytes;
@@ -99,8 +120,8 @@ impl SseParser {
             }
             let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
             let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
-            if self.line.len().saturating_add(piece.len()).saturating_add(self.data.len()) > LARGEST_EVENT {
-                let message = format!("an event of the stream is larger than {LARGEST_EVENT} bytes");
+            if self.line.len().saturating_add(piece.len()).saturating_add(self.data.len()) > self.largest {
+                let message = format!("an event of the stream is larger than {} bytes", self.largest);
                 return Err(Error::new(ErrorKind::Corrupt, message));
             }
             let Some((ending, after)) = after.split_first() else {

@@ -3,6 +3,7 @@
 
 mod embed;
 mod generation;
+mod imagine;
 mod listen;
 mod model;
 mod providers;
@@ -14,6 +15,7 @@ mod voices;
 
 pub(crate) use embed::EmbedArgs;
 pub(crate) use generation::GenerationArgs;
+pub(crate) use imagine::ImagineArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
 pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand, UsageArgs, UsageBy};
@@ -68,6 +70,7 @@ Examples:
   parasol chat                                talk
   parasol transcribe talk.mp3                 write down what is said
   parasol speak \"Hello there\" -o hello.wav    read aloud
+  parasol imagine \"A lighthouse\" -o a.png     make a picture (--model says whose)
   parasol list                                what there is";
 
 const AFTER_LONG: &str = "\
@@ -78,6 +81,7 @@ Examples:
   parasol chat                                talk
   parasol transcribe talk.mp3                 write down what is said
   parasol speak \"Hello there\" -o hello.wav    read aloud
+  parasol imagine \"A lighthouse\" -o a.png     make a picture (--model says whose)
   parasol list                                what there is
 
 Exit codes:
@@ -116,6 +120,8 @@ pub(crate) enum Command {
     Speak(SpeakArgs),
     /// Turn texts into vectors that tell how alike they are
     Embed(EmbedArgs),
+    /// Make pictures with a provider's model
+    Imagine(Box<ImagineArgs>),
     /// Keep voices to be imitated, and tell whether a sound carries the mark of one
     Voices(VoicesArgs),
     /// Fetch models and check them

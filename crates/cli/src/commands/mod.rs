@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod bench;
 pub(crate) mod doctor;
 pub(crate) mod embed;
+pub(crate) mod imagine;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod listen;

@@ -85,7 +85,9 @@ fn list(far: &Far, as_json: bool) -> Outcome {
             };
             let heard = model.price.as_ref().and_then(|price| {
                 let minute = price.minute.map(|price| format!("{price}/min"));
-                price.characters.map(|price| format!("{price}/M chars")).or(minute)
+                let pictures = price.pictures.as_ref().filter(|_| price.output == 0.0);
+                let picture = pictures.and_then(|it| it.each).map(|price| format!("{price}/picture"));
+                price.characters.map(|price| format!("{price}/M chars")).or(minute).or(picture)
             });
             rows.push(vec![
                 style.bold(&model.name),

@@ -6,6 +6,7 @@ mod lease;
 mod loaded;
 mod names;
 mod options;
+mod painter;
 mod room;
 mod shelf;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `POST /v1beta/models/MODEL:METHOD`.
 
 use super::stream::{Form, Frames, Several};
-use super::{embed, speech};
+use super::{embed, picture, speech};
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::effect;
@@ -13,6 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parasol_core::{Error, ErrorKind, Result as Outcome};
 use parasol_wire::gemini::embedding::EmbedCall;
+use parasol_wire::gemini::pictures::asks_for_pictures;
 use parasol_wire::gemini::speech::asks_for_sound;
 use parasol_wire::gemini::{Collector, Encoder, GenerateRequest, token_count};
 use serde_json::Value;
@@ -91,6 +92,9 @@ async fn generate(
 ) -> Result<Response, Refused> {
     if asks_for_sound(&body) {
         return speech::speak(state, ctx, model, body, stream).await.map_err(|e| ctx.refuse(e));
+    }
+    if asks_for_pictures(&body) {
+        return picture::imagine(state, ctx, model, body, stream).await.map_err(|e| ctx.refuse(e));
     }
     let request = GenerateRequest::parse(model, body).map_err(|e| ctx.refuse(e))?;
     let recommended = state.recommended(ctx, model).await.map_err(|e| ctx.refuse(e))?;

@@ -4,6 +4,7 @@ mod chat;
 mod completions;
 mod elevenlabs;
 mod embeddings;
+mod images;
 mod models;
 mod realtime;
 mod responses;
@@ -62,6 +63,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(responses::routes())
         .merge(speech::routes())
         .merge(elevenlabs::routes())
+        .merge(images::routes())
         .merge(transcription::routes())
         .merge(voices::routes());
     NOT_OFFERED.iter().fold(offered, |router, path| {
@@ -109,6 +111,6 @@ fn head(ctx: &RequestContext, prefix: &str, model: &str) -> Head {
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

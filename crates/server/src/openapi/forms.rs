@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 pub(super) fn form(id: &str) -> Option<Value> {
     let text = || json!({ "type": "string" });
     let sound = || json!({ "type": "string", "format": "binary", "description": "WAV, MP3, FLAC, OGG, Opus, M4A, WebM …" });
+    let picture = || json!({ "type": "string", "format": "binary", "description": "PNG, JPEG, WebP or GIF" });
     let (required, properties): (&[&str], Value) = match id {
         "openaiTranscribe" | "openaiTranslate" => (
             &["file", "model"],
@@ -18,6 +19,31 @@ pub(super) fn form(id: &str) -> Option<Value> {
                 "response_format": { "type": "string", "enum": ["json", "text", "srt", "verbose_json", "vtt"] },
                 "timestamp_granularities[]": { "type": "array", "items": { "type": "string", "enum": ["word", "segment"] } },
                 "stream": { "type": "boolean" },
+            }),
+        ),
+        "openaiEditImage" => (
+            &["image", "prompt", "model"],
+            json!({
+                "image": { "type": "array", "minItems": 1, "maxItems": 16, "items": picture() },
+                "mask": picture(),
+                "prompt": text(),
+                "model": text(),
+                "n": { "type": "integer", "minimum": 1, "maximum": 10 },
+                "size": { "type": "string", "description": "1024x1024, 16:9 or auto" },
+                "quality": text(),
+                "background": { "type": "string", "enum": ["transparent", "opaque", "auto"] },
+                "moderation": text(),
+                "input_fidelity": text(),
+                "output_format": { "type": "string", "enum": ["png", "jpeg", "webp", "gif"] },
+                "output_compression": { "type": "integer", "minimum": 0, "maximum": 100 },
+                "response_format": { "type": "string", "enum": ["b64_json"] },
+                "stream": { "type": "boolean" },
+                "partial_images": { "type": "integer", "minimum": 0, "maximum": 3 },
+                "negative_prompt": text(),
+                "seed": { "type": "integer", "minimum": 0 },
+                "steps": { "type": "integer", "minimum": 1, "maximum": 1000 },
+                "guidance_scale": { "type": "number", "minimum": 0, "maximum": 100 },
+                "strength": { "type": "number", "minimum": 0, "maximum": 1 },
             }),
         ),
         "openaiAddConsent" => (

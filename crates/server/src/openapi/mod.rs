@@ -5,6 +5,7 @@
 mod embeddings;
 mod forms;
 mod page;
+mod pictures;
 mod routes;
 mod studio;
 
@@ -38,7 +39,7 @@ async fn docs() -> Response {
 /// The document.
 fn document() -> Value {
     let mut paths = Map::new();
-    for operation in OPERATIONS.iter().chain(embeddings::OPERATIONS) {
+    for operation in OPERATIONS.iter().chain(embeddings::OPERATIONS).chain(pictures::OPERATIONS) {
         let path = paths.entry(operation.path.to_owned()).or_insert_with(|| json!({}));
         path[operation.method] = describe(operation);
     }

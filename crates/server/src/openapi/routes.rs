@@ -46,7 +46,7 @@ pub(super) const TAGS: [(&str, &str); 6] = [
     ("Parasol", "The server's own pages and its administration"),
 ];
 
-const fn get(
+pub(super) const fn get(
     path: &'static str,
     id: &'static str,
     tag: &'static str,

@@ -9,6 +9,8 @@ mod decode;
 pub mod embedding;
 mod error;
 mod models;
+pub(crate) mod picture;
+pub mod pictures;
 mod request;
 mod response;
 mod schema;
