@@ -13,7 +13,7 @@ mod voices;
 
 pub(crate) use generation::GenerationArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
-pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
+pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP, most_threads};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand, UsageArgs, UsageBy};
 pub(crate) use serve::{
     ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,
