@@ -2,7 +2,7 @@
 //! the file says becomes the default of the flag, and flags and environment variables go before it as they do before
 //! every default.
 
-use crate::args::{self, CacheType, ConfigArgs, ConfigCommand};
+use crate::args::{self, CacheType, ConfigArgs, ConfigCommand, most_threads};
 use crate::exit::Outcome;
 use crate::output;
 use crate::terminal::Style;
@@ -117,8 +117,10 @@ fn check_entry(entry: &ModelEntry) -> std::result::Result<(), String> {
         Err(format!("{name} cannot be used for {other:?}: {} are what there is", KNOWN.join(", ")))
     } else if let Some((setting, _)) = zero {
         Err(format!("the {setting} of {name} must be at least 1"))
+    } else if entry.threads.is_some_and(|threads| threads > most_threads()) {
+        Err(format!("the threads of {name} must be at most {} on this machine", most_threads()))
     } else {
-        Ok(())
+        entry.remote.iter().try_for_each(|address| address.check(name)).map_err(|e| format!("{name}: {e}"))
     }
 }
 
@@ -388,6 +390,13 @@ mod tests {
                 "[[models]]\nname = \"a\"\ncapabilities = []\nremote = [{ url = \"http://x\" }]\n",
                 "no capabilities",
             ),
+            (
+                "# x\n[[models]]\nname = \"a\"\nremote = [{ url = \"nowhere\" }]\n",
+                "line 2, column 1: a: a remote address is no URL",
+            ),
+            ("[[models]]\nname = \"a\"\nremote = [{ url = \"ftp://h\" }]\n", "http://"),
+            ("[[models]]\nname = \"a\"\nthreads = 1000000\n", "the threads of a must be at most"),
+            ("threads = 1000000\n", "line 1, column 11"),
             ("max-queue = 4\nmax-queue = 5\n", "line 2"),
             ("[max-queue]\nx = 1\n", "line 1"),
             ("max-queue = 99999999999999999999\n", "line 1"),

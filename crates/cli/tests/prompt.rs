@@ -60,7 +60,7 @@ fn an_endless_stdin_is_not_read_to_its_end() {
 #[test]
 fn a_first_argument_that_is_no_model_is_told_with_the_likely_cause() {
     let home = Home::new();
-    fails(&home.run(&["run", "Write", "haiku"]), 3, &["\"Write\"", "in quotes"]);
+    fails(&home.run(&["run", "Write", "haiku"]), 3, &["\"Write\"", "works too. If", "in quotes"]);
     fails(&home.run(&["run", "smolm2", "hi"]), 3, &["did you mean smollm2"]);
     fails(&home.run(&["run", "./nowhere.gguf", "hi"]), 3, &["nowhere.gguf"]);
     fails(&home.run(&["run", "-m", "hf:nobody", "hi"]), 2, &["hf:owner/repo"]);

@@ -20,6 +20,21 @@ fn one_file(len: usize) -> (Server, Home, Vec<u8>) {
     (server, home, body)
 }
 
+#[cfg(unix)]
+#[test]
+fn a_model_whose_folder_lies_on_another_disk_is_listed() {
+    let (_server, home, _) = one_file(1000);
+    home.pull("hf:o/r").0.unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (folder, moved) = (home.models().join("hf/o"), elsewhere.path().join("o"));
+    std::fs::rename(&folder, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &folder).unwrap();
+    // A way back upwards ends, and is no model.
+    std::os::unix::fs::symlink(home.models(), moved.join("up")).unwrap();
+    let names = home.hub().list().unwrap().models.into_iter().map(|m| m.name).collect::<Vec<_>>();
+    assert!(names.contains(&"hf:o/r:m-Q4_0.gguf".to_owned()), "{names:?}");
+}
+
 #[test]
 fn a_quantisation_is_pulled_found_listed_and_removed() {
     let server = Server::start();

@@ -30,6 +30,16 @@ impl std::fmt::Debug for Address {
     }
 }
 
+impl BackendEntry {
+    /// Checks the address, as opening a model called `name` will, except for its key, which may be set elsewhere.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for what is no address of a server.
+    pub fn check(&self, name: &str) -> Result<()> {
+        Address::new(self, name, |_| Some("set".into())).map(|_| ())
+    }
+}
+
 impl Address {
     /// Checks the URL of an entry for a model that is called `name` here, and reads its key from the environment through `env`.
     pub(crate) fn new(

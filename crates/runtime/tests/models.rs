@@ -40,6 +40,15 @@ fn a_lease_keeps_its_model_and_its_streams_keep_the_lease() {
 }
 
 #[test]
+fn settings_for_models_that_nothing_has_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = models(dir.path(), |options| {
+        options.pinned = vec!["smolm2".into(), "smollm2".into(), toy("toy-llama"), "hf:o/r".into()];
+    });
+    assert_eq!(it.unknown(), ["smolm2"]);
+}
+
+#[test]
 fn what_does_not_fit_names_its_parts() {
     let dir = tempfile::tempdir().unwrap();
     let it = models(dir.path(), |options| options.memory = Some(1000));

@@ -2,6 +2,7 @@
 
 use crate::AppState;
 use crate::context::RequestContext;
+use crate::generate::allow_model;
 use crate::json::Refused;
 use axum::http::HeaderValue;
 use axum::response::Response;
@@ -34,14 +35,25 @@ pub(crate) fn report(response: &mut Response, fields: &[String]) {
 
 /// The cards of the models that can chat and that the request's key may use.
 pub(crate) async fn chat_cards(state: &AppState, ctx: &RequestContext) -> Result<Vec<ModelCard>, Refused> {
+    cards(state, ctx, &["chat"]).await
+}
+
+/// The cards of the models that write text, in a chat or by continuing one, and that the request's key may use.
+pub(crate) async fn text_cards(state: &AppState, ctx: &RequestContext) -> Result<Vec<ModelCard>, Refused> {
+    cards(state, ctx, &["chat", "complete"]).await
+}
+
+async fn cards(state: &AppState, ctx: &RequestContext, any_of: &[&str]) -> Result<Vec<ModelCard>, Refused> {
     let mut cards = ask(state, |models| models.cards()).await.map_err(|e| ctx.refuse(e))?;
     let allowed = |name: &str| ctx.key().is_none_or(|key| key.allows_model(name));
-    cards.retain(|card| card.capabilities.iter().any(|c| c == "chat") && allowed(&card.name));
+    cards
+        .retain(|card| card.capabilities.iter().any(|c| any_of.contains(&c.as_str())) && allowed(&card.name));
     Ok(cards)
 }
 
-/// The card of one model.
+/// The card of one model that the request's key may use.
 pub(crate) async fn card(state: &AppState, ctx: &RequestContext, name: String) -> Result<ModelCard, Refused> {
+    allow_model(ctx, &name).map_err(|e| ctx.refuse(e))?;
     ask(state, move |models| models.card(&name)).await.map_err(|e| ctx.refuse(e))
 }
 

@@ -77,6 +77,13 @@ fn heads_that_drip_or_swell_are_ended() {
     assert_eq!(server.raw(many.as_bytes()).status, 431);
     let long = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nlong: {}\r\n\r\n", "x".repeat(100_000));
     assert_eq!(server.raw(long.as_bytes()).status, 431);
+    // Also just above the limit, and as a long address.
+    let above = format!("GET /api/tags HTTP/1.1\r\nhost: localhost\r\nlong: {}\r\n\r\n", "x".repeat(33_000));
+    assert_eq!(server.raw(above.as_bytes()).status, 431);
+    let address = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(33_000));
+    assert_eq!(server.raw(address.as_bytes()).status, 431);
+    let below = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nlong: {}\r\n\r\n", "x".repeat(32_000));
+    assert_eq!(server.raw(below.as_bytes()).status, 200);
 }
 
 #[test]

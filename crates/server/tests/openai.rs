@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Answer, Running, toy};
+use parasol_runtime::{BackendEntry, ModelsOptions, RemoteEntry};
 use parasol_server::KeyTerms;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -283,6 +284,56 @@ fn one_key_does_not_read_what_another_keeps() {
     let body = json!({"model": toy(), "previous_response_id": made["id"], "input": "Hi"}).to_string();
     assert_eq!(server.send("POST", "/v1/responses", &[&other], &body).status, 400);
     assert_eq!(server.get(&path, &[&mine]).status, 200);
+}
+
+#[test]
+fn models_are_listed_for_what_they_write_and_for_whom() {
+    let far = |name: &str, can: &str| RemoteEntry {
+        name: name.into(),
+        backends: vec![BackendEntry { url: "http://127.0.0.1:9/v1".into(), ..BackendEntry::default() }],
+        capabilities: vec![can.into()],
+        ..serde_json::from_value(json!({"name": "", "remote": []})).unwrap()
+    };
+    let remote = vec![far("talks", "chat"), far("goes-on", "complete"), far("hears", "transcribe")];
+    let options = ModelsOptions { remote, ..ModelsOptions::default() };
+    let server = Running::start_with(|_| {}, parasol_hub::Settings::at, options);
+    let names = |path: &str, list: &str, name: &str, headers: &[&str]| -> Vec<String> {
+        let answer = json(&server.get(path, headers));
+        answer[list].as_array().unwrap().iter().map(|m| m[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("/v1/models", "data", "id", &[]), ["goes-on", "talks"]);
+    assert_eq!(names("/api/tags", "models", "model", &[]), ["goes-on:latest", "talks:latest"]);
+    assert_eq!(names("/v1beta/models", "models", "name", &[]), ["models/talks"]);
+    let terms = KeyTerms { name: "one".into(), models: vec!["talks".into()], ..KeyTerms::default() };
+    let key = format!("authorization: Bearer {}", server.key(terms));
+    assert_eq!(names("/v1/models", "data", "id", &[&key]), ["talks"]);
+    assert_eq!(server.get("/v1/models/talks", &[&key]).status, 200);
+    assert_eq!(server.get("/v1/models/goes-on", &[&key]).status, 403);
+}
+
+#[test]
+fn a_tool_whose_arguments_are_no_object_is_refused() {
+    let server = Running::start(|_| {});
+    let chat_with = |parameters: Value, choice: &str| {
+        let tools = json!([{"type": "function", "function": {"name": "f", "parameters": parameters}}]);
+        chat(
+            &server,
+            json!({"tools": tools, "tool_choice": choice, "max_tokens": 300, "reasoning_effort": "none",
+            "parallel_tool_calls": false}),
+        )
+    };
+    for choice in ["required", "auto"] {
+        let answer = chat_with(json!({"type": "array", "items": {"type": "integer"}}), choice);
+        assert!(
+            answer.status == 400 && answer.body.contains("the tool \\\"f\\\" describe no object"),
+            "{answer:?}"
+        );
+    }
+    // Where null would do as well, arguments are still an object.
+    let schema = json!({"type": ["null", "object"], "properties": {"on": {"type": "boolean"}}, "required": ["on"],
+        "additionalProperties": false});
+    let choice = &json(&chat_with(schema, "required"))["choices"][0];
+    assert_eq!(choice["finish_reason"], "tool_calls", "{choice}");
 }
 
 #[test]

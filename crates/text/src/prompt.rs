@@ -299,6 +299,12 @@ fn check_tools(tools: &[ToolSpec], choice: &ToolChoice) -> Result<()> {
         if tools.iter().take(i).any(|other| other.name == tool.name) {
             return invalid(format!("two tools are called {:?}: names must differ", tool.name));
         }
+        if !may_be_object(&tool.parameters) {
+            return invalid(format!(
+                "the parameters of the tool {:?} describe no object, and arguments are always one: give them the type object",
+                tool.name
+            ));
+        }
     }
     match choice {
         ToolChoice::Required if tools.is_empty() => invalid(
@@ -308,6 +314,15 @@ fn check_tools(tools: &[ToolSpec], choice: &ToolChoice) -> Result<()> {
             invalid(format!("the tool {name:?} is to be called and is not among the {} offered", tools.len()))
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether a schema leaves room for an object; where it names no type that is what is meant.
+fn may_be_object(schema: &Json) -> bool {
+    match schema.get("type") {
+        Some(Json::String(name)) => name == "object",
+        Some(Json::Array(names)) => names.iter().any(|name| name == "object"),
+        _ => true,
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(50..=10_000))]
     pub(crate) pause: u32,
     /// Threads to compute with [default: one per core]
-    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::positive)]
+    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::threads)]
     pub(crate) threads: Option<usize>,
     /// Accept the model's licence without being asked
     #[arg(long, visible_alias = "accept-license", env = "PARASOL_ACCEPT_LICENCE", hide_env_values = true)]

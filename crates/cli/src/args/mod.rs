@@ -17,7 +17,7 @@ pub(crate) use embed::EmbedArgs;
 pub(crate) use generation::GenerationArgs;
 pub(crate) use imagine::ImagineArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
-pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
+pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP, most_threads};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand, UsageArgs, UsageBy};
 pub(crate) use serve::{
     ConfigArgs, ConfigCommand, KeyCreateArgs, KeysArgs, KeysCommand, LogForm, PsArgs, RemoteArgs, ServeArgs,

@@ -20,7 +20,7 @@ pub(crate) struct EngineArgs {
     #[arg(long, value_name = "TYPE", env = "PARASOL_CACHE_TYPE", hide_env_values = true)]
     pub(crate) cache_type: Option<CacheType>,
     /// Threads to compute with [default: one per core]
-    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = positive)]
+    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Quantise a safetensors model while it loads, such as q8_0 or q4_0 [default: keep the precision of its files]
     #[arg(long, value_name = "FORMAT", env = "PARASOL_QUANTIZE", hide_env_values = true)]
@@ -55,4 +55,18 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
         Ok(n) => Ok(n),
         Err(_) => Err("must be a whole number from 1 up".into()),
     }
+}
+
+/// A count of threads. Far more than a machine runs at once spend their time on waiting for each other.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    let most = most_threads();
+    match positive(text)? {
+        n if n > most => Err(format!("must be at most {most} on this machine")),
+        n => Ok(n),
+    }
+}
+
+/// The most threads that may be asked for here.
+pub(crate) fn most_threads() -> usize {
+    parasol_runtime::usable_threads().saturating_mul(4).max(64)
 }

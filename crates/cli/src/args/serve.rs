@@ -116,7 +116,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "COUNT", env = "PARASOL_SEQUENCES", hide_env_values = true, value_parser = super::model::positive, default_value = "64", help_heading = "Models")]
     pub(crate) sequences: usize,
     /// Threads to compute with [default: one per core]
-    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::positive, help_heading = "Models")]
+    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::threads, help_heading = "Models")]
     pub(crate) threads: Option<usize>,
     /// Let requests name model files by their path
     #[arg(long, env = "PARASOL_ALLOW_PATHS", hide_env_values = true, help_heading = "Models")]

@@ -1,6 +1,5 @@
 //! What `parasol speak` takes.
 
-use super::model::positive;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -55,6 +54,6 @@ pub(crate) struct SpeakArgs {
     #[arg(long, visible_alias = "accept-license", env = "PARASOL_ACCEPT_LICENCE", hide_env_values = true)]
     pub(crate) accept_licence: bool,
     /// Threads to compute with
-    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = positive)]
+    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::threads)]
     pub(crate) threads: Option<usize>,
 }

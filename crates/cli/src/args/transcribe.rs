@@ -48,7 +48,7 @@ pub(crate) struct TranscribeArgs {
     #[arg(long, value_name = "NUMBER", env = "PARASOL_SEED", hide_env_values = true)]
     pub(crate) seed: Option<u64>,
     /// Threads to compute with [default: one per core]
-    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::positive)]
+    #[arg(short, long, value_name = "COUNT", env = "PARASOL_THREADS", hide_env_values = true, value_parser = super::model::threads)]
     pub(crate) threads: Option<usize>,
     /// Print a line of timings on stderr
     #[arg(long, env = "PARASOL_STATS", hide_env_values = true)]

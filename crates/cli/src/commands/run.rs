@@ -119,7 +119,9 @@ fn check_first(first: &str, runtime: &Runtime) -> Outcome {
     }
     match runtime.is_here(first) {
         Err(e) if *e.kind() == ErrorKind::NotFound => {
-            let hint = format!("{e}. If {first:?} begins the prompt, put the whole prompt in quotes.");
+            let says = e.to_string();
+            let says = says.trim_end_matches('.');
+            let hint = format!("{says}. If {first:?} begins the prompt, put the whole prompt in quotes.");
             Err(Stop::Failed(Error::new(ErrorKind::NotFound, hint)))
         }
         // Whatever else is wrong is told when the model is opened.

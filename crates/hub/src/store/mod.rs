@@ -102,9 +102,9 @@ impl Store {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(failed("read the folder", &folder, e)),
             };
+            // A link to a folder is one: models may lie on another disk. What leads back upwards ends at `DEEPEST`.
             let plain = |entry: &std::fs::DirEntry| {
-                entry.file_type().is_ok_and(|kind| kind.is_dir())
-                    && entry.file_name().to_str().is_some_and(is_plain_name)
+                entry.path().is_dir() && entry.file_name().to_str().is_some_and(is_plain_name)
             };
             if depth < DEEPEST {
                 todo.extend(entries.flatten().filter(plain).map(|entry| (entry.path(), depth + 1)));

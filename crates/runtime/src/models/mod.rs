@@ -94,11 +94,27 @@ impl Models {
         for name in &models.options.pinned {
             models.shelf.pin(&models.key(name), true);
         }
+        for name in models.unknown() {
+            tracing::warn!(
+                model = name,
+                "settings are given for a model that nothing here has: they change nothing"
+            );
+        }
         tracing::info!(budget, remote = models.remotes.len(), "models are ready to be loaded");
         let models = Arc::new(models);
         // Nobody else has it yet, so it is set once.
         let _ = models.this.set(Arc::downgrade(&models));
         Ok(models)
+    }
+
+    /// The names among the options for single models that no file, catalogue entry or address has: misspelt, most likely.
+    pub fn unknown(&self) -> Vec<String> {
+        let named = self.options.overrides.iter().map(|(name, _)| name).chain(&self.options.pinned);
+        let unknown = |name: &&String| {
+            let missing = || self.find(name).is_err_and(|e| *e.kind() == ErrorKind::NotFound);
+            self.chain(name).is_none() && matches!(self.remote(name), Ok(None)) && missing()
+        };
+        named.filter(unknown).cloned().collect()
     }
 
     /// The model of this name, loaded if it is not. Blocks while it loads, or while room for it is made. Of several callers

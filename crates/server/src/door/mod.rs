@@ -81,8 +81,24 @@ enum Admitted {
     Preflight(Response),
 }
 
-/// Host, origin, key and rate, in this order.
+/// Bytes of a request's address and headers. The library that reads them stops a while after its limit only, depending on how
+/// they arrive.
+fn head_bytes(request: &Request<Body>) -> usize {
+    let uri = request.uri();
+    let address =
+        uri.authority().map_or(0, |a| a.as_str().len()) + uri.path().len() + uri.query().map_or(0, str::len);
+    request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
+        + address
+}
+
+/// The head's size, host, origin, key and rate, in this order.
 fn admit(state: &AppState, peer: Peer, dialect: Dialect, id: &str, request: &mut Request<Body>) -> Admitted {
+    let (head, most) = (head_bytes(request), state.options().max_header_bytes);
+    if head > most {
+        let message = format!("the head of the request is {head} bytes and the server takes {most}");
+        let error = Error::new(ErrorKind::InvalidRequest, message);
+        return Admitted::No(Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), error);
+    }
     if let Err((status, error)) = host::check(state.options(), peer, request) {
         return Admitted::No(Some(status), error);
     }

@@ -31,14 +31,14 @@ fn listed(card: &ModelCard) -> Listed {
 
 /// What can be asked for.
 pub(super) async fn tags(State(state): State<AppState>, ctx: RequestContext) -> Result<Json<Value>, Refused> {
-    let cards = effect::chat_cards(&state, &ctx).await?;
+    let cards = effect::text_cards(&state, &ctx).await?;
     let models: Vec<Value> = cards.iter().map(|card| listed(card).tag()).collect();
     Ok(Json(json!({ "models": models })))
 }
 
 /// What is loaded.
 pub(super) async fn ps(State(state): State<AppState>, ctx: RequestContext) -> Result<Json<Value>, Refused> {
-    let cards = effect::chat_cards(&state, &ctx).await?;
+    let cards = effect::text_cards(&state, &ctx).await?;
     let mut models = Vec::new();
     for loaded in state.models().loaded() {
         let Some(card) = cards.iter().find(|card| card.name == loaded.name && !card.remote) else { continue };

@@ -14,7 +14,7 @@ use std::time::UNIX_EPOCH;
 
 /// What can be asked for.
 pub(super) async fn list(State(state): State<AppState>, ctx: RequestContext) -> Result<Json<Value>, Refused> {
-    let cards = effect::chat_cards(&state, &ctx).await?;
+    let cards = effect::text_cards(&state, &ctx).await?;
     Ok(Json(models::list(cards.iter().map(|card| entry(&card.name, card)).collect())))
 }
 

@@ -80,7 +80,16 @@ pub(super) fn compile(parsers: Arc<ParserFactory>, spec: &GrammarSpec) -> Result
 
 /// The library's words, without its internals.
 pub(super) fn refused(why: &str) -> Error {
-    let why = why.lines().next().unwrap_or_default().trim();
+    let mut lines = why.lines();
+    let first = lines.next().unwrap_or_default().trim();
+    // Of an expression the first line says that it is wrong, and a last one how.
+    let how = lines.find_map(|line| line.strip_prefix("error: ").map(|how| format!("{first} {how}")));
+    let why = how.as_deref().unwrap_or(first);
+    if why.starts_with("oneOf constraints") {
+        let message = "the JSON Schema's `oneOf` has alternatives that one value could match together, as far as can be told: \
+                       use `anyOf`, or give each a property with a `const` text of its own";
+        return Error::new(ErrorKind::InvalidRequest, message);
+    }
     if why.starts_with("NoExtension") {
         let message =
             "the grammar allows nothing here that the model's vocabulary can write: it contradicts itself";

@@ -143,7 +143,6 @@ impl Shape<'_> {
 /// The schema of a tool's arguments: an object in any case.
 fn parameters(tool: &ToolSpec) -> Json {
     match &tool.parameters {
-        Json::Object(schema) if schema.contains_key("type") => tool.parameters.clone(),
         Json::Object(schema) => {
             let mut schema = schema.clone();
             schema.insert("type".into(), "object".into());
