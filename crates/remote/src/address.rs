@@ -91,6 +91,10 @@ impl Address {
         if entry.protocol == Protocol::Anthropic {
             headers.push((HeaderName::from_static("anthropic-version"), HeaderValue::from_static(ANTHROPIC)));
         }
+        if entry.protocol == Protocol::Runway {
+            let version = HeaderValue::from_static(parasol_wire::runway::VERSION);
+            headers.push((HeaderName::from_static("x-runway-version"), version));
+        }
         let host = url.host_str().unwrap_or_default();
         let local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
         let secrets = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
@@ -107,6 +111,11 @@ impl Address {
         let Some(version) = &self.version else { return format!("{}/{path}", self.base) };
         let sign = if path.contains('?') { '&' } else { '?' };
         format!("{}/{path}{sign}{VERSION}={}", self.base, encoded(version))
+    }
+
+    /// Whether a URL leads to the same server.
+    pub(crate) fn is_at(&self, url: &Url) -> bool {
+        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
     }
 
     /// The headers that prove who asks, and those that the protocol wants with every request.
@@ -126,11 +135,12 @@ impl Address {
 
     /// An error of this backend for a caller: where it happened, and nothing secret.
     pub(crate) fn explain(&self, model: &str, kind: ErrorKind, message: &str) -> Error {
-        let mut message = message.to_owned();
-        for secret in &self.secrets {
-            message = message.replace(secret.as_str(), "***");
-        }
-        Error::new(kind, format!("{model} at {}: {message}", self.base))
+        Error::new(kind, format!("{model} at {}: {}", self.base, self.struck(message)))
+    }
+
+    /// What the backend says, with nothing secret.
+    pub(crate) fn struck(&self, message: &str) -> String {
+        self.secrets.iter().fold(message.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 }
 
@@ -144,7 +154,7 @@ fn with_key(entry: &BackendEntry, key: &Key, base: &str) -> Result<(HeaderName, 
         (None, Protocol::Anthropic) => Some("x-api-key"),
         (None, Protocol::Gemini) => Some("x-goog-api-key"),
         (None, Protocol::ElevenLabs) => Some("xi-api-key"),
-        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere) => None,
+        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::Runway) => None,
     };
     match named {
         None => Ok((AUTHORIZATION, sensitive(&format!("Bearer {}", key.reveal()), base)?)),

@@ -3,6 +3,7 @@
 use crate::backend::seconds;
 use crate::entry::Limits;
 use parasol_core::{Error, ErrorKind, Result};
+use reqwest::dns::Resolve;
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
@@ -25,6 +26,25 @@ pub(crate) fn client(limits: &Limits, local: bool) -> Result<reqwest::Client> {
         .user_agent(concat!("parasol/", env!("CARGO_PKG_VERSION")));
     if local {
         builder = builder.no_proxy();
+    }
+    builder.build().map_err(|e| internal(&e))
+}
+
+/// A client for addresses that providers name: it carries no key, and `public` resolves their names. Where a proxy leads to them, names
+/// are the proxy's business, whose own may be one of this network.
+///
+/// # Errors
+/// `Internal` when TLS cannot be set up.
+pub(crate) fn outside(limits: &Limits, public: impl Resolve + 'static) -> Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .connect_timeout(seconds(limits.connect))
+        .redirect(Policy::none())
+        .https_only(true)
+        .user_agent(concat!("parasol/", env!("CARGO_PKG_VERSION")));
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().any(|name| set(name)) {
+        builder = builder.dns_resolver(Arc::new(public));
     }
     builder.build().map_err(|e| internal(&e))
 }

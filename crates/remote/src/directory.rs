@@ -7,6 +7,7 @@ use crate::ledger::Budget;
 use crate::price::Price;
 use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
 use parasol_wire::client::{Manner, Protocol, Thinking};
+use parasol_wire::filming::FilmManner;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -99,7 +100,7 @@ pub struct Listed {
     /// Whether it can be made to call a tool.
     #[serde(default)]
     pub forced_tools: Option<bool>,
-    /// What it can do: `chat` where nothing is said, `transcribe` or `speak`.
+    /// What it can do: `chat` where nothing is said, `transcribe`, `speak` or `film`.
     #[serde(default)]
     pub capabilities: Option<Vec<String>>,
     /// Whether it tells the times of what it hears.
@@ -111,6 +112,9 @@ pub struct Listed {
     /// The most characters that it speaks at once.
     #[serde(default)]
     pub max_characters: Option<usize>,
+    /// How it makes films.
+    #[serde(default)]
+    pub films: Option<FilmManner>,
     /// What it costs.
     #[serde(default)]
     pub price: Option<Price>,
@@ -284,10 +288,13 @@ impl Directory {
         if let Some(listed) = self.listed(model).filter(|listed| listed.provider == provider.name) {
             return Some(listed);
         }
+        // One that has no chats has nothing but films.
+        let films = || provider.protocol == Protocol::Runway;
         Some(Listed {
             name: name.to_owned(),
             provider: provider.name.clone(),
             id: Some(model.to_owned()),
+            capabilities: films().then(|| vec!["film".to_owned()]),
             ..Listed::default()
         })
     }
@@ -313,6 +320,7 @@ impl Directory {
             max_characters: model.max_characters.unwrap_or(provider.manner.max_characters),
             samples: model.samples.unwrap_or(provider.manner.samples),
             forced_tools: model.forced_tools.unwrap_or(provider.manner.forced_tools),
+            films: model.films.clone().unwrap_or_else(|| provider.manner.films.clone()),
             ..provider.manner.clone()
         };
         let backend = BackendEntry {

@@ -14,6 +14,7 @@ mod count;
 pub mod directory;
 pub mod entry;
 mod failure;
+pub mod film;
 mod health;
 mod hear;
 mod holder;
@@ -34,6 +35,7 @@ mod threads;
 
 pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry, RemoteVoice};
+pub use film::{FilmJob, Films, JobState};
 pub use hear::{Recording, Sounds};
 pub use keys::{Key, KeySources};
 pub use ledger::{Budget, Ledger, Line};

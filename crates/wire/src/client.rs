@@ -2,6 +2,7 @@
 //! as events and errors. What a protocol cannot express is an error that names it where the answer would be another
 //! without it, and is reported as ignored where the answer is only chosen differently. Sockets are the remote engine's.
 
+use crate::filming::FilmManner;
 use crate::sse::{SseEvent, SseParser};
 use crate::{anthropic, cohere, gemini, openai, speaking};
 use parasol_core::{
@@ -27,6 +28,8 @@ pub enum Protocol {
     Cohere,
     /// ElevenLabs' text to speech and speech to text.
     ElevenLabs,
+    /// Runway's films.
+    Runway,
 }
 
 /// How a provider's, or a model's, form of a protocol differs from others.
@@ -73,6 +76,8 @@ pub struct Manner {
     pub forced_tools: bool,
     /// It counts tokens by the endpoint that OpenAI's responses have for it.
     pub counts: bool,
+    /// Where it makes films, how.
+    pub films: FilmManner,
 }
 
 impl Default for Manner {
@@ -98,6 +103,7 @@ impl Default for Manner {
             samples: true,
             forced_tools: true,
             counts: false,
+            films: FilmManner::default(),
         }
     }
 }
@@ -188,6 +194,10 @@ pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Man
             let message = "the provider's protocol has sound only: ask for speech or a transcript";
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
+        Protocol::Runway => {
+            let message = "the provider's protocol has films only: ask for a film";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
     };
     Ok(Written { path, body, ignored })
 }
@@ -245,7 +255,8 @@ pub fn count(
             }
             Ok(Some(written))
         }
-        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::ElevenLabs => Ok(None),
+        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere => Ok(None),
+        Protocol::ElevenLabs | Protocol::Runway => Ok(None),
         Protocol::Anthropic => {
             let mut written = chat(protocol, model, request, manner)?;
             written.path = "messages/count_tokens".into();
@@ -276,7 +287,7 @@ pub fn counted(protocol: Protocol, body: &Value) -> Result<usize> {
 }
 
 /// The model's name within the path, where nothing else may come of it.
-fn gemini_name(model: &str) -> Result<String> {
+pub(crate) fn gemini_name(model: &str) -> Result<String> {
     let name = model.strip_prefix("models/").unwrap_or(model);
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
@@ -292,7 +303,7 @@ fn gemini_name(model: &str) -> Result<String> {
 pub fn error(protocol: Protocol, status: u16, body: &[u8], retry_after: Option<u64>) -> Error {
     let parsed = || serde_json::from_slice::<Value>(body).unwrap_or_default();
     match protocol {
-        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere => {
+        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::Runway => {
             openai::client::error(status, body, retry_after)
         }
         Protocol::Anthropic => anthropic::error_from(status, &parsed(), retry_after),
@@ -319,8 +330,8 @@ impl Reader {
     #[must_use]
     pub fn new(protocol: Protocol, model: &str) -> Self {
         Self(match protocol {
-            // ElevenLabs is asked for no chat, so that none of its answers comes here.
-            Protocol::OpenAi | Protocol::ElevenLabs => {
+            // The last two are asked for no chat, so that none of their answers comes here.
+            Protocol::OpenAi | Protocol::ElevenLabs | Protocol::Runway => {
                 Kind::OpenAi(openai::client::StreamDecoder::new(model))
             }
             Protocol::Responses => Kind::Responses(openai::responses::StreamDecoder::new(model)),

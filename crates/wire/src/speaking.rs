@@ -24,9 +24,11 @@ pub fn request(
     match protocol {
         Protocol::OpenAi => openai(model, text, request, manner),
         Protocol::ElevenLabs => elevenlabs(model, text, request),
-        Protocol::Responses | Protocol::Anthropic | Protocol::Gemini | Protocol::Cohere => {
-            Err(unsupported("speech: the protocol of this model's provider has none"))
-        }
+        Protocol::Responses
+        | Protocol::Anthropic
+        | Protocol::Gemini
+        | Protocol::Cohere
+        | Protocol::Runway => Err(unsupported("speech: the protocol of this model's provider has none")),
     }
 }
 

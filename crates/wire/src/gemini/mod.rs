@@ -7,6 +7,7 @@ mod config;
 mod contents;
 mod decode;
 mod error;
+pub(crate) mod films;
 mod models;
 mod request;
 mod response;

@@ -8,6 +8,7 @@ pub mod completions;
 mod content;
 pub mod encode;
 pub mod error;
+pub(crate) mod filming;
 pub(crate) mod hearing;
 pub mod logprobs;
 mod message;
@@ -20,6 +21,7 @@ mod settings;
 pub mod speech;
 mod tools;
 pub mod transcription;
+pub mod videos;
 pub mod voices;
 
 pub(crate) use content::{uncited, unmarked};

@@ -49,7 +49,7 @@ pub(crate) fn sent(protocol: Protocol, request: &ChatRequest) -> Result<(ChatReq
             }
             read
         }
-        Protocol::ElevenLabs => unreachable!("it has no chats to write"),
+        Protocol::ElevenLabs | Protocol::Runway => unreachable!("it has no chats to write"),
     };
     Ok((read, written.ignored.into_iter().map(|(field, _)| field).collect()))
 }
@@ -96,7 +96,7 @@ pub(crate) fn streamed(protocol: Protocol, events: &[GenerationEvent]) -> Vec<u8
                 out.push_str(&SseEvent::json(&event).named(name).encode());
             }
         }
-        Protocol::ElevenLabs => unreachable!("it has no chats to stream"),
+        Protocol::ElevenLabs | Protocol::Runway => unreachable!("it has no chats to stream"),
     }
     out.into_bytes()
 }
