@@ -8,12 +8,14 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
     "run",
     "chat",
     "transcribe",
     "listen",
     "speak",
+    "film",
+    "jobs",
     "voices",
     "pull",
     "list",

@@ -10,6 +10,7 @@ mod context;
 mod dialect;
 mod door;
 mod effect;
+mod film;
 mod form;
 mod gemini;
 mod generate;

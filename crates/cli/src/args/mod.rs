@@ -1,6 +1,7 @@
 //! The command line: the one declaration from which parsing, `--help`, environment variables, shell completions, the
 //! man pages and `docs/cli.md` are made. What a command does lives in `commands`.
 
+mod film;
 mod generation;
 mod listen;
 mod model;
@@ -11,6 +12,7 @@ mod transcribe;
 mod units;
 mod voices;
 
+pub(crate) use film::{FilmArgs, JobsArgs, JobsCommand};
 pub(crate) use generation::GenerationArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
 pub(crate) use model::{CacheType, EngineArgs, MODEL_HELP};
@@ -112,6 +114,10 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Read a text aloud into a sound file or a pipe
     Speak(SpeakArgs),
+    /// Have a film made by a provider
+    Film(FilmArgs),
+    /// List the films that are being made, wait for one, or end it
+    Jobs(JobsArgs),
     /// Keep voices to be imitated, and tell whether a sound carries the mark of one
     Voices(VoicesArgs),
     /// Fetch models and check them

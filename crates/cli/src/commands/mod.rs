@@ -3,6 +3,8 @@
 pub(crate) mod admin;
 pub(crate) mod bench;
 pub(crate) mod doctor;
+pub(crate) mod film;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod listen;

@@ -85,7 +85,8 @@ fn list(far: &Far, as_json: bool) -> Outcome {
             };
             let heard = model.price.as_ref().and_then(|price| {
                 let minute = price.minute.map(|price| format!("{price}/min"));
-                price.characters.map(|price| format!("{price}/M chars")).or(minute)
+                let second = price.second.map(|price| format!("{price}/s"));
+                price.characters.map(|price| format!("{price}/M chars")).or(minute).or(second)
             });
             rows.push(vec![
                 style.bold(&model.name),

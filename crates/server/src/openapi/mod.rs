@@ -6,6 +6,7 @@ mod forms;
 mod page;
 mod routes;
 mod studio;
+mod videos;
 
 use crate::AppState;
 use axum::Router;
@@ -37,7 +38,7 @@ async fn docs() -> Response {
 /// The document.
 fn document() -> Value {
     let mut paths = Map::new();
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().chain(videos::OPERATIONS) {
         let path = paths.entry(operation.path.to_owned()).or_insert_with(|| json!({}));
         path[operation.method] = describe(operation);
     }
@@ -113,6 +114,7 @@ fn only_field(id: &str) -> Option<&'static str> {
     match id {
         "stop" => Some("model"),
         "openaiRenameConsent" => Some("name"),
+        "openaiRemixVideo" => Some("prompt"),
         _ => None,
     }
 }
