@@ -15,7 +15,8 @@ from pathlib import Path
 
 LIST = Path(__file__).parents[2] / "crates/remote/providers.toml"
 # What the table calls a provider before the names of its models.
-PREFIXES = {"google": "gemini/", "openai": "", "anthropic": "", "cohere": "", "together": "together_ai/", "bfl": "black_forest_labs/"}
+PREFIXES = {"google": "gemini/", "openai": "", "anthropic": "", "cohere": "", "together": "together_ai/", "bfl": "black_forest_labs/", "runway": "runwayml/"}
+RESOLUTIONS = {"1080p": (1920, 1080), "4k": (3840, 2160)}
 
 
 def table():
@@ -40,6 +41,12 @@ def theirs(entry):
     # A minute is told where it is what counts.
     if entry.get("mode") == "audio_transcription" and entry.get("input_cost_per_second"):
         out = {"minute": entry["input_cost_per_second"] * 60}
+    # Films are paid for by the second; a resolution is both of its shapes.
+    if entry.get("mode") == "video_generation" or any(k.startswith("output_cost_per_video") for k in entry):
+        out = {"second": entry.get("output_cost_per_second") or entry.get("output_cost_per_video_per_second")}
+        for name, (long, short) in RESOLUTIONS.items():
+            if dearer := entry.get(f"output_cost_per_second_{name}"):
+                out.setdefault("second_of", {}).update({f"{long}x{short}": dearer, f"{short}x{long}": dearer})
     above = [k for k in entry if k.startswith("input_cost_per_token_above_") and k.endswith("k_tokens")]
     if above:
         limit = above[0].removeprefix("input_cost_per_token_above_")
@@ -57,6 +64,9 @@ def theirs(entry):
 def ours(price, heard):
     # What costs nothing is not named there: the answer of a model that embeds.
     price = {k: v for k, v in price.items() if k != "dated" and v}
+    if "second" in price:
+        # The table has no price of a size that it names no resolution for.
+        return {k: v for k, v in price.items() if k in ("second", "second_of")}
     return {"minute": price["minute"]} if heard else price
 
 
@@ -110,6 +120,11 @@ def main():
             here, there = pictures_here(model["price"]), pictures_there(known, entry, name)
             # The table lacks some qualities.
             here = {k: v for k, v in here.items() if k in there or " " not in k}
+        if large := known.get(f"{prefix}{name}-high-res"):
+            second = large["output_cost_per_video_per_second"]
+            there["second_of"] = {"1792x1024": second, "1024x1792": second}
+        if sizes := here.get("second_of"):
+            here["second_of"] = {k: v for k, v in sizes.items() if k in there.get("second_of", {})}
         if differs(here, there):
             wrong.append(f"{model['name']}: {here} here, {there} there")
         else:

@@ -12,6 +12,7 @@ mod input;
 mod interrupt;
 mod models;
 mod output;
+mod sink;
 mod terminal;
 
 use args::{Cli, Command};
@@ -59,6 +60,8 @@ fn dispatch(command: &Command, matches: &clap::ArgMatches) -> Outcome {
         Command::Chat(args) => chat::chat(&commands::runtime()?, args),
         Command::Transcribe(args) => commands::transcribe::transcribe(&commands::runtime()?, args),
         Command::Listen(args) => commands::listen::listen(&commands::runtime()?, args),
+        Command::Film(args) => commands::film::film(&commands::runtime()?, args),
+        Command::Jobs(args) => commands::jobs::jobs(&commands::runtime()?, args),
         Command::Speak(args) => commands::speak::speak(&commands::runtime()?, args),
         Command::Embed(args) => commands::embed::embed(&commands::runtime()?, args),
         Command::Imagine(args) => commands::imagine::imagine(&commands::runtime()?, args),

@@ -8,7 +8,7 @@ use common::{Home, fails, works};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 25] = [
     "run",
     "chat",
     "transcribe",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 23] = [
     "speak",
     "embed",
     "imagine",
+    "film",
+    "jobs",
     "voices",
     "pull",
     "list",

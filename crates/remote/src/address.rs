@@ -102,6 +102,10 @@ impl Address {
         if entry.protocol == Protocol::Anthropic {
             headers.push((HeaderName::from_static("anthropic-version"), HeaderValue::from_static(ANTHROPIC)));
         }
+        if entry.protocol == Protocol::Runway {
+            let version = HeaderValue::from_static(parasol_wire::runway::VERSION);
+            headers.push((HeaderName::from_static("x-runway-version"), version));
+        }
         let host = url.host_str().unwrap_or_default();
         let local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
         let secrets = secrets.into_iter().filter(|secret| secret.len() >= 4).collect();
@@ -148,11 +152,12 @@ impl Address {
 
     /// An error of this backend for a caller: where it happened, and nothing secret.
     pub(crate) fn explain(&self, model: &str, kind: ErrorKind, message: &str) -> Error {
-        let mut message = message.to_owned();
-        for secret in &self.secrets {
-            message = message.replace(secret.as_str(), "***");
-        }
-        Error::new(kind, format!("{model} at {}: {message}", self.base))
+        Error::new(kind, format!("{model} at {}: {}", self.base, self.struck(message)))
+    }
+
+    /// What the backend says, with nothing secret.
+    pub(crate) fn struck(&self, message: &str) -> String {
+        self.secrets.iter().fold(message.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 }
 
@@ -167,7 +172,7 @@ fn with_key(entry: &BackendEntry, key: &Key, base: &str) -> Result<(HeaderName, 
         (None, Protocol::Gemini) => Some("x-goog-api-key"),
         (None, Protocol::ElevenLabs) => Some("xi-api-key"),
         (None, Protocol::Bfl) => Some("x-key"),
-        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::Stability) => None,
+        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::Stability | Protocol::Runway) => None,
     };
     match named {
         None => Ok((AUTHORIZATION, sensitive(&format!("Bearer {}", key.reveal()), base)?)),

@@ -307,6 +307,11 @@ pub(crate) fn take_back(db: &Connection, id: i64) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM promise WHERE id = ?")?.execute([id]).map(drop)
 }
 
+/// Takes back what somebody promised; whether there was anything.
+pub(crate) fn take_back_of(db: &Connection, holder: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("DELETE FROM promise WHERE holder = ?")?.execute([holder]).map(|gone| gone > 0)
+}
+
 /// Takes back what processes promised that live no more. Their answers may have been asked for: what those cost at least is written
 /// down as spent.
 pub(crate) fn reclaim(db: &Connection, folder: &Path, own: &str) -> rusqlite::Result<()> {

@@ -192,7 +192,7 @@ fn pause(inner: &Inner, rounds: u32, error: &Error, again: bool) -> Option<Durat
 }
 
 /// A number that nobody can guess: the standard library keys each of its hashers with one.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 

@@ -3,6 +3,7 @@
 use crate::backend::seconds;
 use crate::entry::Limits;
 use parasol_core::{Error, ErrorKind, Result};
+use reqwest::dns::Resolve;
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
@@ -34,6 +35,20 @@ pub(crate) fn builder(connect: Duration) -> Result<reqwest::ClientBuilder> {
         // A key must not travel to wherever a backend points.
         .redirect(Policy::none())
         .user_agent(concat!("parasol/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// A client for addresses that providers name: it carries no key, and `public` resolves their names. Where a proxy leads to them, names
+/// are the proxy's business, whose own may be one of this network.
+///
+/// # Errors
+/// `Internal` when TLS cannot be set up.
+pub(crate) fn outside(limits: &Limits, public: impl Resolve + 'static) -> Result<reqwest::Client> {
+    let mut builder = builder(seconds(limits.connect))?.https_only(true);
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().any(|name| set(name)) {
+        builder = builder.dns_resolver(Arc::new(public));
+    }
+    builder.build().map_err(|e| internal(&e))
 }
 
 /// The web's certificates, and the system's: companies sign their own.

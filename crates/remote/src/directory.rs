@@ -8,6 +8,7 @@ use crate::price::Price;
 use parasol_core::{Error, ErrorKind, Result, SamplingChoice};
 use parasol_wire::client::{Manner, Protocol, Thinking};
 use parasol_wire::imagining::Drawing;
+use parasol_wire::filming::FilmManner;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -100,7 +101,7 @@ pub struct Listed {
     /// Whether it can be made to call a tool.
     #[serde(default)]
     pub forced_tools: Option<bool>,
-    /// What it can do: `chat` where nothing is said, `embed`, `transcribe`, `speak` or `imagine`.
+    /// What it can do: `chat` where nothing is said, `embed`, `transcribe`, `speak`, `imagine` or `film`.
     #[serde(default)]
     pub capabilities: Option<Vec<String>>,
     /// Whether it tells the times of what it hears.
@@ -124,6 +125,9 @@ pub struct Listed {
     /// How it is asked for pictures.
     #[serde(default)]
     pub drawing: Option<Drawing>,
+    /// How it makes films.
+    #[serde(default)]
+    pub films: Option<FilmManner>,
     /// What it costs.
     #[serde(default)]
     pub price: Option<Price>,
@@ -297,12 +301,14 @@ impl Directory {
         if let Some(listed) = self.listed(model).filter(|listed| listed.provider == provider.name) {
             return Some(listed);
         }
+        // One that has no chats has nothing but films.
+        let can: &[&str] = if provider.protocol == Protocol::Runway { &["film"] } else { &["chat", "embed"] };
         Some(Listed {
             name: name.to_owned(),
             provider: provider.name.clone(),
             id: Some(model.to_owned()),
-            // Which of the two it is its provider knows.
-            capabilities: Some(vec!["chat".to_owned(), "embed".to_owned()]),
+            // Which of several it is its provider knows.
+            capabilities: Some(can.iter().map(|&can| can.to_owned()).collect()),
             ..Listed::default()
         })
     }
@@ -335,6 +341,7 @@ impl Directory {
             samples: model.samples.unwrap_or(provider.manner.samples),
             forced_tools: model.forced_tools.unwrap_or(provider.manner.forced_tools),
             drawing: model.drawing.clone().unwrap_or_else(|| provider.manner.drawing.clone()),
+            films: model.films.clone().unwrap_or_else(|| provider.manner.films.clone()),
             ..provider.manner.clone()
         };
         let backend = BackendEntry {

@@ -15,7 +15,7 @@ pub struct RemoteEntry {
     /// The addresses that answer for it.
     #[serde(rename = "remote")]
     pub backends: Vec<BackendEntry>,
-    /// What it can do: `chat`, `complete`, `embed`, `transcribe`, `speak`, `imagine`; the first two when nothing is said.
+    /// What it can do: `chat`, `complete`, `embed`, `transcribe`, `speak`, `imagine`, `film`; the first two when nothing is said.
     #[serde(default = "both")]
     pub capabilities: Vec<String>,
     /// Tokens that its context holds, where that is known; some servers tell by themselves.
@@ -118,6 +118,10 @@ pub struct Limits {
     pub requests_per_minute: u32,
     /// Tokens a minute, of prompts and answers together; 0 is no limit.
     pub tokens_per_minute: u64,
+    /// Between two looks at a job, at first; three times as much later on.
+    pub poll: f64,
+    /// The longest that a job may take.
+    pub job: f64,
 }
 
 impl Default for Limits {
@@ -134,6 +138,8 @@ impl Default for Limits {
             concurrency: 0,
             requests_per_minute: 0,
             tokens_per_minute: 0,
+            poll: 5.0,
+            job: 3600.0,
         }
     }
 }

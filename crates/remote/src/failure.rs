@@ -60,7 +60,7 @@ pub(crate) async fn refusal(backend: &Backend, name: &str, mut response: Respons
 }
 
 /// The seconds that a backend asks to wait, rounded up: as a number, in Google's and OpenAI's milliseconds, or as a date.
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
     if let Some(milliseconds) = text("retry-after-ms").and_then(|t| t.parse::<f64>().ok()) {
         return Some((milliseconds / 1000.0).ceil().clamp(0.0, 86_400.0) as u64);

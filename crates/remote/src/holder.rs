@@ -53,8 +53,16 @@ impl Drop for Holder {
     }
 }
 
-/// Whether the process of this name lives. When in doubt it does.
+/// The name under which a job promises something, whichever process looks after it.
+pub(crate) fn of_job(job: &str) -> String {
+    format!("{JOB}{job}")
+}
+
+/// Whether the process of this name lives. When in doubt it does. A job does as long as it is written down.
 pub(crate) fn lives(folder: &Path, name: &str) -> bool {
+    if let (Some(job), Some(home)) = (name.strip_prefix(JOB), folder.parent()) {
+        return crate::film::Films::at(home).has(job);
+    }
     match File::open(path(folder, name)) {
         Ok(file) => match file.try_lock() {
             Ok(()) => false,
@@ -80,6 +88,7 @@ pub(crate) fn sweep(folder: &Path) {
     }
 }
 
+const JOB: &str = "job-";
 const BEFORE: &str = "promises-";
 const BEHIND: &str = ".lock";
 

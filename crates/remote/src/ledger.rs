@@ -2,7 +2,7 @@
 //! are kept by it.
 
 use crate::book::{self, Book, Claimed, Promised};
-use crate::holder::Holder;
+use crate::holder::{self, Holder};
 use crate::report::{By, Report};
 use crate::scribe::Scribe;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -160,12 +160,39 @@ impl Ledger {
     /// no price; those of the book.
     pub(crate) fn promise(&self, asked: &Promised) -> Result<Option<Promise>> {
         let Some(most) = self.most(asked)? else { return Ok(None) };
+        self.promise_as(asked, most, None).map(Some)
+    }
+
+    /// Promises a job what it will cost, whether or not there is a budget to keep: the promise is the job's own, outlives this process,
+    /// and is what tells a job that has been settled from one that has not. Give it back with [`Self::settle_job`].
+    ///
+    /// # Errors
+    /// As [`Self::promise`].
+    pub(crate) fn promise_job(&self, asked: &Promised, job: &str) -> Result<()> {
+        let most = self.most(asked)?.or(asked.most).unwrap_or_default();
+        self.promise_as(asked, most, Some(&holder::of_job(job))).map(drop)
+    }
+
+    /// Takes back what had been promised to a job, with a line of what it cost if it did: once, whoever else does the same.
+    ///
+    /// # Errors
+    /// Those of the book.
+    pub(crate) fn settle_job(&self, job: &str, line: Option<&Line>) -> Result<()> {
+        opened(&mut self.lock().book, &self.folder)?.within(|tx, _| {
+            let open = book::take_back_of(tx, &holder::of_job(job))?;
+            line.filter(|_| open).map_or(Ok(()), |line| book::insert(tx, line))
+        })
+    }
+
+    /// Promises in the name of a job, or of this process.
+    fn promise_as(&self, asked: &Promised, most: Money, job: Option<&str>) -> Result<Promise> {
         let mut open = self.lock();
         let Open { book, holder, unwritten, owed } = &mut *open;
         let book = opened(book, &self.folder)?;
-        let holder = match holder {
-            Some(holder) => holder,
-            none => none.insert(Holder::new(&self.folder)?),
+        let holder = match (job, holder) {
+            (Some(job), _) => job,
+            (None, Some(holder)) => holder.name(),
+            (None, none) => none.insert(Holder::new(&self.folder)?).name(),
         };
         let now = Timestamp::now();
         let written = book.within(|tx, folder| {
@@ -173,16 +200,16 @@ impl Ledger {
             let claimed = |tx| book::claimed(tx, date(now), &asked.client);
             let mut refused = self.passed(asked, most, with(claimed(tx)?, unwritten, now, &asked.client));
             if refused.is_some() {
-                book::reclaim(tx, folder, holder.name())?;
+                book::reclaim(tx, folder, holder)?;
                 refused = self.passed(asked, most, with(claimed(tx)?, unwritten, now, &asked.client));
             }
             Ok(match refused {
                 Some(message) => Err(message),
-                None => Ok(Promise(book::promise(tx, holder.name(), asked, most)?)),
+                None => Ok(Promise(book::promise(tx, holder, asked, most)?)),
             })
         })?;
         owed.clear();
-        written.map(Some).map_err(|message| {
+        written.map_err(|message| {
             Error::new(ErrorKind::RateLimited { retry_after: until_midnight(now) }, message)
         })
     }

@@ -16,6 +16,7 @@ mod embed;
 pub mod entry;
 mod failure;
 mod fetch;
+pub mod film;
 mod health;
 mod hear;
 mod holder;
@@ -40,6 +41,7 @@ mod whole;
 
 pub use directory::{Chain, Directory, Listed, Provider};
 pub use entry::{BackendEntry, Limits, RemoteEntry, RemoteVoice};
+pub use film::{FilmJob, Films, JobState};
 pub use hear::{Recording, Sounds};
 pub use keys::{Key, KeySources};
 pub use ledger::{Budget, Ledger, Line};

@@ -8,6 +8,7 @@ use crate::client::client;
 use crate::count;
 use crate::directory::CacheSettings;
 use crate::entry::RemoteEntry;
+use crate::film::Films;
 use crate::health;
 use crate::ledger::Ledger;
 use crate::price::Price;
@@ -27,6 +28,7 @@ pub struct Remotes {
     threads: Arc<Threads>,
     ledger: Option<Arc<Ledger>>,
     caches: Option<Caches>,
+    films: Option<Arc<Films>>,
 }
 
 /// Answers to be given again, of each kind.
@@ -49,13 +51,19 @@ impl Remotes {
     /// # Errors
     /// `Io` when they cannot be started.
     pub fn new() -> Result<Self> {
-        Ok(Self { threads: Arc::new(Threads::new()?), ledger: None, caches: None })
+        Ok(Self { threads: Arc::new(Threads::new()?), ledger: None, caches: None, films: None })
     }
 
     /// The same, with a book of what answers cost, and answers given again where that is wanted.
     #[must_use]
     pub fn accounted(self, ledger: Arc<Ledger>, cache: Option<CacheSettings>) -> Self {
         Self { ledger: Some(ledger), caches: cache.map(Caches::new), ..self }
+    }
+
+    /// The same, with a place in which jobs are written down: without one there are no films.
+    #[must_use]
+    pub fn keeping(self, films: Arc<Films>) -> Self {
+        Self { films: Some(films), ..self }
     }
 
     /// The model of an entry, and the looks at its addresses begun.
@@ -108,6 +116,7 @@ pub(crate) struct Inner {
     pub(crate) rate: Rate,
     pub(crate) ledger: Option<Arc<Ledger>>,
     pub(crate) caches: Option<Caches>,
+    pub(crate) films: Option<Arc<Films>>,
     /// Whether the threads that read its answers serve connections, too, and so wait for no book.
     pub(crate) serves: bool,
     local: reqwest::Client,
@@ -149,6 +158,7 @@ impl RemoteModel {
             rate: Rate::new(&entry.limits),
             ledger: shared.ledger.clone(),
             caches: shared.caches.clone(),
+            films: shared.films.clone(),
             serves: shared.threads.are_shared(),
             local: client(&entry.limits, true)?,
             far: client(&entry.limits, false)?,
@@ -288,7 +298,7 @@ impl Complete for RemoteModel {
 }
 
 /// What remote models can do.
-const KNOWN: [&str; 6] = ["chat", "complete", "embed", "transcribe", "speak", "imagine"];
+const KNOWN: [&str; 7] = ["chat", "complete", "embed", "transcribe", "speak", "imagine", "film"];
 
 fn check(entry: &RemoteEntry) -> Result<()> {
     let name = &entry.name;
@@ -305,7 +315,13 @@ fn check(entry: &RemoteEntry) -> Result<()> {
         )));
     }
     let limits = entry.limits;
-    let times = [("connect", limits.connect), ("first_token", limits.first_token), ("idle", limits.idle)];
+    let times = [
+        ("connect", limits.connect),
+        ("first_token", limits.first_token),
+        ("idle", limits.idle),
+        ("poll", limits.poll),
+        ("job", limits.job),
+    ];
     if let Some((which, value)) = times.into_iter().find(|(_, value)| seconds(*value).is_zero()) {
         return Err(invalid(format!(
             "the limit {which} = {value} of {name:?} leaves no time: seconds above 0"

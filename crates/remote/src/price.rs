@@ -1,8 +1,9 @@
 //! What answers cost: prices as their providers publish them, and the most that a request can come to.
 
 use crate::picture_price::PicturePrice;
-use parasol_core::{ChatRequest, MediaSource, Money, Usage};
+use parasol_core::{ChatRequest, FilmSize, MediaSource, Money, Usage};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Prices in US dollars for a million tokens, as they were on a day.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,12 @@ pub struct Price {
     /// Of pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures: Option<PicturePrice>,
+    /// Of a second of film …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<f64>,
+    /// … where it is another price for a size, by sizes such as `1792x1024`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub second_of: BTreeMap<FilmSize, f64>,
     /// What holds instead for prompts that are longer, where that is dearer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<Long>,
@@ -94,6 +101,13 @@ impl Price {
     pub fn speech(&self, characters: usize, seconds: f64) -> Option<Money> {
         let written = self.characters.map(|price| Money::dollars(price * characters as f64 / 1e6));
         written.or_else(|| self.sound(seconds))
+    }
+
+    /// What it costs to have a film of so many seconds made, where that is known.
+    #[must_use]
+    pub fn film(&self, seconds: u32, size: FilmSize) -> Option<Money> {
+        let second = self.second_of.get(&size).copied().or(self.second)?;
+        Some(Money::dollars(second * f64::from(seconds)))
     }
 
     /// The most that a request of `prompt` tokens can cost whose answer has at most `most`.
@@ -167,6 +181,16 @@ mod tests {
         let written = Price { characters: Some(15.0), ..heard };
         assert_eq!(written.speech(1000, 90.0), Some(Money::dollars(0.015)));
         assert_eq!(price().speech(1000, 90.0), None);
+    }
+
+    #[test]
+    fn films_are_paid_for_by_the_second_and_by_their_size() {
+        let size = |text: &str| text.parse::<FilmSize>().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(price().film(4, size("1280x720")), None);
+        let second_of = BTreeMap::from([(size("1792x1024"), 0.5)]);
+        let film = Price { second: Some(0.3), second_of, ..price() };
+        assert_eq!(film.film(4, size("1280x720")), Some(Money::dollars(1.2)));
+        assert_eq!(film.film(4, size("1792x1024")), Some(Money::dollars(2.0)));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! for; and chains of models that stand in for each other.
 
 use parasol_core::{Error, Result};
-use parasol_remote::{Chain, Directory, KeySources, Ledger, Listed, RemoteEntry, RemoteModel, Remotes};
+use parasol_remote::{
+    Chain, Directory, Films, KeySources, Ledger, Listed, RemoteEntry, RemoteModel, Remotes,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +20,7 @@ pub struct Far {
     directory: Directory,
     keys: KeySources,
     ledger: Arc<Ledger>,
+    films: Arc<Films>,
     open: Mutex<Open>,
 }
 
@@ -42,7 +45,8 @@ impl Far {
     pub fn at(home: &Path) -> Result<Self> {
         let directory = Directory::load(home)?;
         let ledger = Arc::new(Ledger::new(home.join(USAGE), directory.budget().clone()));
-        Ok(Self { directory, keys: KeySources::at(home), ledger, open: Mutex::default() })
+        let films = Arc::new(Films::at(home));
+        Ok(Self { directory, keys: KeySources::at(home), ledger, films, open: Mutex::default() })
     }
 
     /// The providers and their models.
@@ -58,6 +62,11 @@ impl Far {
     /// The book of what answers cost.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The jobs of films.
+    pub fn films(&self) -> &Films {
+        &self.films
     }
 
     /// The chain of this name.
@@ -90,7 +99,7 @@ impl Far {
         // A program that is asked for the key may take its time: the lock is not held.
         let entry = self.directory.entry(&listed, &self.keys)?;
         let mut open = self.lock();
-        let model = remotes(&mut open, &self.directory, &self.ledger)?.open(&entry)?;
+        let model = self.remotes(&mut open)?.open(&entry)?;
         if open.models.len() >= MOST_OPEN {
             open.models.clear();
         }
@@ -115,7 +124,7 @@ impl Far {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        let remotes = remotes(&mut self.lock(), &self.directory, &self.ledger)?.clone();
+        let remotes = self.remotes(&mut self.lock())?.clone();
         remotes.open_all(entries)
     }
 
@@ -133,16 +142,16 @@ impl Far {
         self.lock().models.values().cloned().collect()
     }
 
+    fn remotes<'o>(&self, open: &'o mut Open) -> Result<&'o Remotes> {
+        if open.remotes.is_none() {
+            let remotes = Remotes::new()?.accounted(Arc::clone(&self.ledger), self.directory.cache());
+            open.remotes = Some(remotes.keeping(Arc::clone(&self.films)));
+        }
+        let none = || Error::new(parasol_core::ErrorKind::Internal, "remote models have no threads");
+        open.remotes.as_ref().ok_or_else(none)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn remotes<'o>(open: &'o mut Open, directory: &Directory, ledger: &Arc<Ledger>) -> Result<&'o Remotes> {
-    if open.remotes.is_none() {
-        let remotes = Remotes::new()?.accounted(Arc::clone(ledger), directory.cache());
-        open.remotes = Some(remotes);
-    }
-    let none = || Error::new(parasol_core::ErrorKind::Internal, "remote models have no threads");
-    open.remotes.as_ref().ok_or_else(none)
 }

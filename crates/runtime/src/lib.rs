@@ -7,6 +7,7 @@ mod chain;
 mod ears;
 mod far;
 mod far_ears;
+mod far_film;
 mod far_voice;
 pub mod kept;
 pub mod machine;
@@ -37,8 +38,9 @@ pub use parasol_audio::{mark, sound, speech, transcription};
 pub use parasol_hub::{Cancel, Licence, ModelRef, PullEvent};
 pub use parasol_kernels::{Isa, KvFormat};
 pub use parasol_remote::{
-    BackendEntry, BackendStatus, By, Key, Ledger, Limits, Line, Listed, Price, Provider, RemoteEntry,
-    RemoteVoice, Report, Sum, ledger::date,
+    BackendEntry, BackendStatus, By, FilmJob, Films, JobState, Key, Ledger, Limits, Line, Listed, Price,
+    Provider, RemoteEntry, RemoteModel, RemoteVoice, Report, Sum,
+    ledger::{self, date},
 };
 pub use parasol_text::engine::{BenchReport, BenchShape, EngineStats};
 pub use parasol_text::info::{About, FormatShare, MemoryNeed, ModelInfo};

@@ -11,6 +11,7 @@ mod dialect;
 mod door;
 mod effect;
 mod embed;
+mod film;
 mod form;
 mod gemini;
 mod generate;

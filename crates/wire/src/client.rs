@@ -3,6 +3,7 @@
 //! without it, and is reported as ignored where the answer is only chosen differently. Sockets are the remote engine's.
 
 use crate::imagining::Drawing;
+use crate::filming::FilmManner;
 use crate::sse::{SseEvent, SseParser};
 use crate::{anthropic, bfl, cohere, gemini, openai, speaking, stability};
 use parasol_core::{
@@ -32,6 +33,8 @@ pub enum Protocol {
     Stability,
     /// Black Forest Labs' pictures: jobs that are asked for until they are done.
     Bfl,
+    /// Runway's films.
+    Runway,
 }
 
 /// How a provider's, or a model's, form of a protocol differs from others.
@@ -86,6 +89,8 @@ pub struct Manner {
     pub counts: bool,
     /// How it is asked for pictures.
     pub drawing: Drawing,
+    /// Where it makes films, how.
+    pub films: FilmManner,
 }
 
 impl Default for Manner {
@@ -116,6 +121,7 @@ impl Default for Manner {
             forced_tools: true,
             counts: false,
             drawing: Drawing::default(),
+            films: FilmManner::default(),
         }
     }
 }
@@ -208,6 +214,8 @@ pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Man
         }
         Protocol::Stability | Protocol::Bfl => {
             let message = "the provider's protocol has pictures only: ask for one (`parasol imagine`)";
+        Protocol::Runway => {
+            let message = "the provider's protocol has films only: ask for a film";
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
     };
@@ -272,6 +280,7 @@ pub fn count(
         | Protocol::Cohere
         | Protocol::ElevenLabs
         | Protocol::Stability
+        | Protocol::Runway
         | Protocol::Bfl => Ok(None),
         Protocol::Anthropic => {
             let mut written = chat(protocol, model, request, manner)?;
@@ -319,7 +328,7 @@ pub(crate) fn gemini_name(model: &str) -> Result<String> {
 pub fn error(protocol: Protocol, status: u16, body: &[u8], retry_after: Option<u64>) -> Error {
     let parsed = || serde_json::from_slice::<Value>(body).unwrap_or_default();
     match protocol {
-        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere => {
+        Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::Runway => {
             openai::client::error(status, body, retry_after)
         }
         Protocol::Anthropic => anthropic::error_from(status, &parsed(), retry_after),
@@ -348,8 +357,12 @@ impl Reader {
     #[must_use]
     pub fn new(protocol: Protocol, model: &str) -> Self {
         Self(match protocol {
-            // Those of sound and pictures are asked for no chat, so that none of their answers comes here.
-            Protocol::OpenAi | Protocol::ElevenLabs | Protocol::Stability | Protocol::Bfl => {
+            // Those of sound, pictures and films are asked for no chat, so that none of their answers comes here.
+            Protocol::OpenAi
+            | Protocol::ElevenLabs
+            | Protocol::Runway
+            | Protocol::Stability
+            | Protocol::Bfl => {
                 Kind::OpenAi(openai::client::StreamDecoder::new(model))
             }
             Protocol::Responses => Kind::Responses(openai::responses::StreamDecoder::new(model)),

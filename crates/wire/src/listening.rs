@@ -51,7 +51,12 @@ pub fn form(
     match protocol {
         Protocol::OpenAi | Protocol::Responses => hearing::form(model, request, sound, manner, boundary),
         Protocol::ElevenLabs => elevenlabs_form(model, request, sound, boundary),
-        Protocol::Anthropic | Protocol::Gemini | Protocol::Cohere | Protocol::Stability | Protocol::Bfl => {
+        Protocol::Anthropic
+        | Protocol::Gemini
+        | Protocol::Cohere
+        | Protocol::Runway
+        | Protocol::Stability
+        | Protocol::Bfl => {
             let message =
                 "the provider's protocol has no transcripts: send the sound in a chat, or take another model";
             Err(Error::new(ErrorKind::Unsupported, message))

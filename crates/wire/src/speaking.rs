@@ -29,7 +29,8 @@ pub fn request(
         | Protocol::Gemini
         | Protocol::Cohere
         | Protocol::Stability
-        | Protocol::Bfl => Err(unsupported("speech: the protocol of this model's provider has none")),
+        | Protocol::Bfl
+        | Protocol::Runway => Err(unsupported("speech: the protocol of this model's provider has none")),
     }
 }
 

@@ -2,6 +2,7 @@
 //! man pages and `docs/cli.md` are made. What a command does lives in `commands`.
 
 mod embed;
+mod film;
 mod generation;
 mod imagine;
 mod listen;
@@ -14,6 +15,7 @@ mod units;
 mod voices;
 
 pub(crate) use embed::EmbedArgs;
+pub(crate) use film::{FilmArgs, JobsArgs, JobsCommand};
 pub(crate) use generation::GenerationArgs;
 pub(crate) use imagine::ImagineArgs;
 pub(crate) use listen::{LineForm, ListenArgs};
@@ -122,6 +124,10 @@ pub(crate) enum Command {
     Embed(EmbedArgs),
     /// Make pictures with a provider's model
     Imagine(Box<ImagineArgs>),
+    /// Have a film made by a provider
+    Film(FilmArgs),
+    /// List the films that are being made, wait for one, or end it
+    Jobs(JobsArgs),
     /// Keep voices to be imitated, and tell whether a sound carries the mark of one
     Voices(VoicesArgs),
     /// Fetch models and check them

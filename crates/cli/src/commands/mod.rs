@@ -5,6 +5,8 @@ pub(crate) mod bench;
 pub(crate) mod doctor;
 pub(crate) mod embed;
 pub(crate) mod imagine;
+pub(crate) mod film;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod listen;

@@ -87,7 +87,8 @@ fn list(far: &Far, as_json: bool) -> Outcome {
                 let minute = price.minute.map(|price| format!("{price}/min"));
                 let pictures = price.pictures.as_ref().filter(|_| price.output == 0.0);
                 let picture = pictures.and_then(|it| it.each).map(|price| format!("{price}/picture"));
-                price.characters.map(|price| format!("{price}/M chars")).or(minute).or(picture)
+                let second = price.second.map(|price| format!("{price}/s"));
+                price.characters.map(|price| format!("{price}/M chars")).or(minute).or(picture).or(second)
             });
             rows.push(vec![
                 style.bold(&model.name),

@@ -1,12 +1,12 @@
 //! `parasol speak`: a text read aloud into a file or a pipe, sentence by sentence.
 
 use crate::args::SpeakArgs;
-use crate::beside::Beside;
 use crate::exit::{Outcome, Stop};
 use crate::input::{self, Prompt};
 use crate::interrupt::{Listener, Next};
 use crate::models;
 use crate::output;
+use crate::sink::Sink;
 use crate::terminal::{self, Style};
 use parasol_core::{
     Error, ErrorKind, EventStream, Speak, SpeakRequest, SpeechEvent, SpeechTimings, SpeechUsage,
@@ -16,7 +16,7 @@ use parasol_runtime::speech::Speaker;
 use parasol_runtime::{Owner, Runtime};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 fn wrong(message: &str) -> Stop {
@@ -70,7 +70,7 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
     let mut sink = Sink::open(args.output.as_deref())?;
     // What was begun and did not end is no sound: then nothing of it is left beside the name.
     follow(stream, format, &mut sink, args.stats)?;
-    sink.end(format)
+    end(sink, format)
 }
 
 /// The format that is asked for: by name, by the file's ending, else WAV.
@@ -203,59 +203,9 @@ fn tell(usage: &SpeechUsage, timings: &SpeechTimings, seed: u64, stats: bool) {
     }
 }
 
-/// Where the sound goes.
-enum Sink {
-    Pipe(io::Stdout),
-    /// Written in place: a device, or a link, which stays one …
-    Place(File, PathBuf),
-    /// … or beside the file and moved there at the end, so that a sound that fails leaves what was there.
-    File(Beside),
-}
-
-fn cannot(path: &Path) -> impl Fn(io::Error) -> Error {
-    move |e| Error::from(e).within(format!("cannot write {}", path.display()))
-}
-
-impl Sink {
-    fn open(path: Option<&Path>) -> Outcome<Self> {
-        let Some(path) = path else { return Ok(Self::Pipe(io::stdout())) };
-        // A link is not followed for this: what is moved to its name would stand in its place.
-        if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
-            return Ok(Self::Place(File::create(path).map_err(cannot(path))?, path.to_owned()));
-        }
-        Ok(Self::File(Beside::create(path).map_err(cannot(path))?))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Outcome {
-        match self {
-            Self::Pipe(out) => {
-                out.write_all(bytes)?;
-                Ok(out.flush()?)
-            }
-            Self::Place(file, path) => Ok(file.write_all(bytes).map_err(cannot(path))?),
-            Self::File(beside) => Ok(beside.file().write_all(bytes).map_err(cannot(beside.path()))?),
-        }
-    }
-
-    /// A WAV file gets its length, which a pipe cannot have, and what was written beside its name.
-    fn end(self, format: SoundFormat) -> Outcome {
-        let wav = format == SoundFormat::Wav;
-        match self {
-            Self::Pipe(_) => Ok(()),
-            Self::Place(mut file, path) => {
-                let done = file.metadata().and_then(|meta| match wav && meta.is_file() {
-                    true => set_length(&mut file),
-                    false => Ok(()),
-                });
-                Ok(done.map_err(cannot(&path))?)
-            }
-            Self::File(mut beside) => {
-                let path = beside.path().to_owned();
-                let done = if wav { set_length(beside.file()) } else { Ok(()) };
-                Ok(done.and_then(|()| beside.keep()).map_err(cannot(&path))?)
-            }
-        }
-    }
+/// The sound is complete. A WAV file gets its length, which a pipe cannot have.
+fn end(sink: Sink, format: SoundFormat) -> Outcome {
+    sink.end(|file| if format == SoundFormat::Wav { set_length(file) } else { Ok(()) })
 }
 
 fn set_length(file: &mut File) -> io::Result<()> {
@@ -297,7 +247,7 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         let mut sink = Sink::open(Some(&path)).unwrap();
         sink.write(&sound()).unwrap();
-        sink.end(SoundFormat::Wav).unwrap();
+        end(sink, SoundFormat::Wav).unwrap();
         assert!(is_whole(&std::fs::read(&path).unwrap()));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -312,7 +262,7 @@ mod tests {
         for _ in 0..2 {
             let mut sink = Sink::open(Some(&link)).unwrap();
             sink.write(&sound()).unwrap();
-            sink.end(SoundFormat::Wav).unwrap();
+            end(sink, SoundFormat::Wav).unwrap();
             assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
             assert!(is_whole(&std::fs::read(&path).unwrap()));
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -241,6 +241,20 @@ impl Models {
         Speaking::of(held).map(VoiceLease::local).ok_or_else(|| crate::voice::not_voice(&located.name))
     }
 
+    /// The model of this name that makes films, which others compute.
+    ///
+    /// # Errors
+    /// `NotFound` for a name that nobody has; `Denied` when its provider's key is missing; `Unsupported` for one that makes none.
+    pub fn filmer(&self, name: &str) -> Result<Arc<RemoteModel>> {
+        match self.remote(name)? {
+            Some(model) => crate::far_film::filming(model),
+            None => match self.find(name)? {
+                Some(located) => Err(crate::far_film::not_filming(&located.name)),
+                None => Err(crate::far_film::not_filming(name)),
+            },
+        }
+    }
+
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;
     /// `None` when it was not loaded. Blocks until then.
     ///

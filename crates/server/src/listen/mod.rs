@@ -110,6 +110,7 @@ impl Server {
         }
         drop(shared);
         tasks.spawn(crate::studio::keep(self.state.clone()));
+        tasks.spawn(crate::film::keep(self.state.clone()));
         // A sender that is gone has nobody left to ask for an end: that is one too.
         let _ = stop.wait_for(|stop| *stop).await;
         tasks.shutdown().await;

@@ -12,6 +12,7 @@ pub(crate) mod several;
 mod speech;
 mod stream;
 mod transcription;
+mod videos;
 mod voices;
 
 use crate::AppState;
@@ -26,11 +27,10 @@ use parasol_wire::openai::{encode::Head, error as wire};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What this protocol has and no engine offers yet.
-const NOT_OFFERED: [&str; 22] = [
+const NOT_OFFERED: [&str; 21] = [
     "/v1/moderations",
     "/v1/images",
     "/v1/audio",
-    "/v1/videos",
     "/v1/files",
     "/v1/uploads",
     "/v1/batches",
@@ -65,6 +65,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(elevenlabs::routes())
         .merge(images::routes())
         .merge(transcription::routes())
+        .merge(videos::routes())
         .merge(voices::routes());
     NOT_OFFERED.iter().fold(offered, |router, path| {
         router.route(path, any(not_offered)).route(&format!("{path}/{{*rest}}"), any(not_offered))

@@ -46,6 +46,18 @@ pub(super) fn form(id: &str) -> Option<Value> {
                 "strength": { "type": "number", "minimum": 0, "maximum": 1 },
             }),
         ),
+        "openaiCreateVideo" => (
+            &["prompt"],
+            json!({
+                "prompt": text(),
+                "model": text(),
+                "seconds": { "type": "string", "description": "a whole number, 1 to 600" },
+                "size": { "type": "string", "description": "width and height, such as 1280x720" },
+                "input_reference": { "type": "string", "format": "binary", "description": "the first frame: PNG, JPEG or WebP" },
+                "negative_prompt": text(),
+                "seed": { "type": "string", "description": "a whole number" },
+            }),
+        ),
         "openaiAddConsent" => (
             &["name", "language", "recording"],
             json!({ "name": text(), "language": { "type": "string", "description": "a tag such as en-US" }, "recording": sound() }),

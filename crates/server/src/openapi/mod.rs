@@ -8,6 +8,7 @@ mod page;
 mod pictures;
 mod routes;
 mod studio;
+mod videos;
 
 use crate::AppState;
 use axum::Router;
@@ -39,7 +40,8 @@ async fn docs() -> Response {
 /// The document.
 fn document() -> Value {
     let mut paths = Map::new();
-    for operation in OPERATIONS.iter().chain(embeddings::OPERATIONS).chain(pictures::OPERATIONS) {
+    let more = embeddings::OPERATIONS.iter().chain(pictures::OPERATIONS).chain(videos::OPERATIONS);
+    for operation in OPERATIONS.iter().chain(more) {
         let path = paths.entry(operation.path.to_owned()).or_insert_with(|| json!({}));
         path[operation.method] = describe(operation);
     }
@@ -115,6 +117,7 @@ fn only_field(id: &str) -> Option<&'static str> {
     match id {
         "stop" => Some("model"),
         "openaiRenameConsent" => Some("name"),
+        "openaiRemixVideo" => Some("prompt"),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ mod contents;
 mod decode;
 pub mod embedding;
 mod error;
+pub(crate) mod films;
 mod models;
 pub(crate) mod picture;
 pub mod pictures;

@@ -10,6 +10,7 @@ pub mod embeddings;
 pub(crate) mod drawing;
 pub mod encode;
 pub mod error;
+pub(crate) mod filming;
 pub(crate) mod hearing;
 pub mod images;
 pub mod logprobs;
@@ -23,6 +24,7 @@ mod settings;
 pub mod speech;
 mod tools;
 pub mod transcription;
+pub mod videos;
 pub mod voices;
 
 pub(crate) use content::{uncited, unmarked};

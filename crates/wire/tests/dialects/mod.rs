@@ -49,7 +49,7 @@ pub(crate) fn sent(protocol: Protocol, request: &ChatRequest) -> Result<(ChatReq
             }
             read
         }
-        Protocol::ElevenLabs | Protocol::Stability | Protocol::Bfl => {
+        Protocol::ElevenLabs | Protocol::Runway | Protocol::Stability | Protocol::Bfl => {
             unreachable!("it has no chats to write")
         }
     };
@@ -98,7 +98,7 @@ pub(crate) fn streamed(protocol: Protocol, events: &[GenerationEvent]) -> Vec<u8
                 out.push_str(&SseEvent::json(&event).named(name).encode());
             }
         }
-        Protocol::ElevenLabs | Protocol::Stability | Protocol::Bfl => {
+        Protocol::ElevenLabs | Protocol::Runway | Protocol::Stability | Protocol::Bfl => {
             unreachable!("it has no chats to stream")
         }
     }
