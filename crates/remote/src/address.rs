@@ -172,7 +172,14 @@ fn with_key(entry: &BackendEntry, key: &Key, base: &str) -> Result<(HeaderName, 
         (None, Protocol::Gemini) => Some("x-goog-api-key"),
         (None, Protocol::ElevenLabs) => Some("xi-api-key"),
         (None, Protocol::Bfl) => Some("x-key"),
-        (None, Protocol::OpenAi | Protocol::Responses | Protocol::Cohere | Protocol::Stability | Protocol::Runway) => None,
+        (
+            None,
+            Protocol::OpenAi
+            | Protocol::Responses
+            | Protocol::Cohere
+            | Protocol::Stability
+            | Protocol::Runway,
+        ) => None,
     };
     match named {
         None => Ok((AUTHORIZATION, sensitive(&format!("Bearer {}", key.reveal()), base)?)),

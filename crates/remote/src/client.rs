@@ -45,7 +45,7 @@ pub(crate) fn builder(connect: Duration) -> Result<reqwest::ClientBuilder> {
 pub(crate) fn outside(limits: &Limits, public: impl Resolve + 'static) -> Result<reqwest::Client> {
     let mut builder = builder(seconds(limits.connect))?.https_only(true);
     let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().any(|name| set(name)) {
+    if !["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().any(set) {
         builder = builder.dns_resolver(Arc::new(public));
     }
     builder.build().map_err(|e| internal(&e))

@@ -55,7 +55,9 @@ fn script(protocol: Protocol, word: &str) -> Vec<String> {
             json!({ "type": "message-end", "delta": { "finish_reason": "COMPLETE",
                 "usage": { "billed_units": { "input_tokens": 5.0, "output_tokens": 2.0 } } } }),
         ]),
-        Protocol::ElevenLabs | Protocol::Runway | Protocol::Stability | Protocol::Bfl => unreachable!("it has no chats"),
+        Protocol::ElevenLabs | Protocol::Runway | Protocol::Stability | Protocol::Bfl => {
+            unreachable!("it has no chats")
+        }
     }
 }
 
@@ -85,7 +87,9 @@ fn every_protocol_is_asked_where_it_listens_and_understood() {
                 Protocol::Anthropic => "/v1/messages",
                 Protocol::Gemini => "/v1beta/models/m:streamGenerateContent?alt=sse",
                 Protocol::Cohere => "/v2/chat",
-                Protocol::ElevenLabs | Protocol::Runway | Protocol::Stability | Protocol::Bfl => unreachable!("it has no chats"),
+                Protocol::ElevenLabs | Protocol::Runway | Protocol::Stability | Protocol::Bfl => {
+                    unreachable!("it has no chats")
+                }
             };
             assert_eq!(asked.path, path);
             begin(stream);

@@ -2,8 +2,8 @@
 //! as events and errors. What a protocol cannot express is an error that names it where the answer would be another
 //! without it, and is reported as ignored where the answer is only chosen differently. Sockets are the remote engine's.
 
-use crate::imagining::Drawing;
 use crate::filming::FilmManner;
+use crate::imagining::Drawing;
 use crate::sse::{SseEvent, SseParser};
 use crate::{anthropic, bfl, cohere, gemini, openai, speaking, stability};
 use parasol_core::{
@@ -214,6 +214,8 @@ pub fn chat(protocol: Protocol, model: &str, request: &ChatRequest, manner: &Man
         }
         Protocol::Stability | Protocol::Bfl => {
             let message = "the provider's protocol has pictures only: ask for one (`parasol imagine`)";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         Protocol::Runway => {
             let message = "the provider's protocol has films only: ask for a film";
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -280,8 +282,8 @@ pub fn count(
         | Protocol::Cohere
         | Protocol::ElevenLabs
         | Protocol::Stability
-        | Protocol::Runway
-        | Protocol::Bfl => Ok(None),
+        | Protocol::Bfl
+        | Protocol::Runway => Ok(None),
         Protocol::Anthropic => {
             let mut written = chat(protocol, model, request, manner)?;
             written.path = "messages/count_tokens".into();
@@ -360,11 +362,9 @@ impl Reader {
             // Those of sound, pictures and films are asked for no chat, so that none of their answers comes here.
             Protocol::OpenAi
             | Protocol::ElevenLabs
-            | Protocol::Runway
             | Protocol::Stability
-            | Protocol::Bfl => {
-                Kind::OpenAi(openai::client::StreamDecoder::new(model))
-            }
+            | Protocol::Bfl
+            | Protocol::Runway => Kind::OpenAi(openai::client::StreamDecoder::new(model)),
             Protocol::Responses => Kind::Responses(openai::responses::StreamDecoder::new(model)),
             Protocol::Anthropic => Kind::Anthropic {
                 parser: SseParser::new(),

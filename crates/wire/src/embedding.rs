@@ -31,7 +31,11 @@ pub fn request(
         Protocol::OpenAi | Protocol::Responses => openai(model, inputs, request, manner),
         Protocol::Gemini => gemini(model, inputs, request, manner),
         Protocol::Cohere => cohere(model, inputs, request),
-        Protocol::Anthropic | Protocol::ElevenLabs => {
+        Protocol::Anthropic
+        | Protocol::ElevenLabs
+        | Protocol::Stability
+        | Protocol::Bfl
+        | Protocol::Runway => {
             Err(unsupported("the protocol of this model's provider has no embeddings: ask another model"))
         }
     }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
-pub(crate) mod pictures;
 pub(crate) mod films;
+pub(crate) mod pictures;
 pub(crate) mod speech;
 
 use futures_core::Stream;
