@@ -45,7 +45,9 @@ def test_every_library_gets_the_same_vectors(ours, googles, ollamas):
     assert all(near(a, b.values) for a, b in zip(vectors, googled.embeddings))
     ollamaed = ollamas.embed(model=MODEL, input=TEXTS)
     assert all(near(a, b) for a, b in zip(vectors, ollamaed.embeddings)) and ollamaed.prompt_eval_count > 10
-    assert near(vectors[0], ollamas.embeddings(model=MODEL, prompt=TEXTS[0]).embedding)
+    # Where activations are rounded to 8 bits, it matters in how many pieces texts come.
+    alone = ollamas.embeddings(model=MODEL, prompt=TEXTS[0]).embedding
+    assert sum(x * y for x, y in zip(vectors[0], alone)) > 0.999
     alike, apart = (sum(x * y for x, y in zip(vectors[0], v)) for v in vectors[1:])
     assert alike > apart
 

@@ -76,13 +76,13 @@ fn unheeded(field: &str, why: &str) -> (String, String) {
 
 /// The texts, where ids of tokens cannot be sent.
 fn texts(inputs: &[EmbedInput]) -> Result<Vec<&str>> {
-    let text = |input| match input {
-        &EmbedInput::Text(ref text) => Ok(text.as_str()),
+    let texts = inputs.iter().map(|input| match input {
+        EmbedInput::Text(text) => Ok(text.as_str()),
         EmbedInput::Tokens(_) => {
             Err(unsupported("input: is token ids, which the model's provider does not take: send the text"))
         }
-    };
-    inputs.iter().map(text).collect()
+    });
+    texts.collect()
 }
 
 fn gemini(model: &str, inputs: &[EmbedInput], request: &EmbedRequest, manner: &Manner) -> Result<Written> {
