@@ -2,9 +2,11 @@
 //! instruction set that this processor has. A model that is neither on this machine nor within reach is skipped aloud;
 //! `PARASOL_TEST_GEMMA3_270M=file.gguf` names one that lies elsewhere.
 //!
-//! Activations are rounded to 8 bits there and here, each in its own way, and near ties fall one way or the other: llama.cpp
-//! itself picks the token of its own float32 arithmetic in 96.6 % of the positions of ordinary text. So agreement is asked
-//! for on the models' own answers, where ties are rare, and on ordinary text no less closeness to float32 than llama.cpp's.
+//! llama.cpp rounds the input of every product to bytes, and a difference in the last bit before that can be a step of 1/127 behind
+//! it: layer by layer the least difference grows as large as the rounding itself, and near ties fall one way or the other. It has the
+//! top token of its own float32 arithmetic in 94.5 % (Gemma 3) and 96 % (SmolLM2) of the positions of ordinary text, and
+//! its own without flash attention no more often. So 97 % agreement is asked for on the models' own answers, where ties are rare. On
+//! ordinary texts llama.cpp has to be met as often as its own float32 arithmetic meets it, and float32 as often as by llama.cpp.
 #![allow(clippy::unwrap_used)]
 
 mod fixture_files;
@@ -50,6 +52,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
+
+/// How much two shares of some thousand positions may differ by chance: one standard deviation of the difference.
+const SPREAD: f64 = 0.005;
 
 /// What some windows came to.
 #[derive(Default)]
@@ -99,7 +104,11 @@ impl Tally {
         // A handful of tokens weighs too much in the mean over 64.
         let bound = if self.ours.len() < 500 { 0.05 } else { 0.01 };
         assert!(cosine >= 0.999 && (ours / theirs - 1.0).abs() <= bound, "{told}");
-        assert!(if own { same >= 0.97 } else { exact >= their_exact - 0.01 }, "{told}");
+        if own {
+            assert!(same >= 0.97, "{told}");
+        } else {
+            assert!(same >= their_exact.min(0.97) - SPREAD && exact >= their_exact - 0.01, "{told}");
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct EngineArgs {
 pub(crate) enum CacheType {
     /// In half precision
     F16,
+    /// As they were computed, in twice the memory
+    F32,
     /// In 8 bits, with a scale for 32 values
     #[value(name = "q8_0")]
     #[serde(rename = "q8_0")]
@@ -43,6 +45,7 @@ impl From<CacheType> for KvFormat {
     fn from(choice: CacheType) -> Self {
         match choice {
             CacheType::F16 => Self::F16,
+            CacheType::F32 => Self::F32,
             CacheType::Q8 => Self::Q8,
         }
     }

@@ -18,6 +18,8 @@ pub enum KvFormat {
     /// Half precision.
     #[default]
     F16,
+    /// As they were computed: twice the memory of half precision.
+    F32,
     /// 8 bits, with a half-precision scale for 32 dimensions of a position (GGML's `q8_0` rounding): little more than
     /// half the memory. Needs a head size divisible by 32.
     Q8,
@@ -49,6 +51,7 @@ impl KvShape {
     pub(super) fn key_part(self) -> usize {
         match self.format {
             KvFormat::F16 => self.head_dim * KV_BLOCK,
+            KvFormat::F32 => self.head_dim * KV_BLOCK * 2,
             KvFormat::Q8 => (self.head_dim / 2 + self.groups()) * KV_BLOCK,
         }
     }
@@ -57,6 +60,7 @@ impl KvShape {
     pub(super) fn value_part(self) -> usize {
         match self.format {
             KvFormat::F16 => self.padded() * KV_BLOCK,
+            KvFormat::F32 => self.padded() * KV_BLOCK * 2,
             KvFormat::Q8 => self.key_part(),
         }
     }
@@ -73,7 +77,7 @@ impl KvShape {
 
     /// Whether the format can hold heads of this size.
     pub fn fits(self) -> bool {
-        self.format == KvFormat::F16 || self.head_dim.is_multiple_of(GROUP)
+        self.format != KvFormat::Q8 || self.head_dim.is_multiple_of(GROUP)
     }
 }
 

@@ -35,6 +35,7 @@ impl<S: Simd> Op<S> for Block<'_> {
             let (k, v) = (&k[own.clone()], &v[own.clone()]);
             match kv.format {
                 KvFormat::F16 => put_halves(s, kv, k, v, at + index, keys, values),
+                KvFormat::F32 => put_floats(kv, k, v, at + index, keys, values),
                 KvFormat::Q8 => put_bytes(s, kv, k, v, at + index, keys, values),
             }
         }
@@ -63,6 +64,22 @@ unsafe fn put_halves<S: Simd>(
         }
         s.store_f16(halves.as_mut_ptr(), load(s, &v[from..from + n]));
         values[from..from + n].copy_from_slice(&halves[..n]);
+    }
+}
+
+/// One position as it is, in pairs of halves.
+fn put_floats(kv: KvShape, k: &[f32], v: &[f32], position: usize, keys: &mut [u16], values: &mut [u16]) {
+    let put = |pair: &mut [u16], x: f32| {
+        pair.copy_from_slice(&[0, 2].map(|at| {
+            let bytes = x.to_ne_bytes();
+            u16::from_ne_bytes([bytes[at], bytes[at + 1]])
+        }));
+    };
+    for (column, &x) in keys.chunks_exact_mut(2 * KV_BLOCK).zip(k) {
+        put(&mut column[2 * position..][..2], x);
+    }
+    for (pair, &x) in values[2 * position * kv.padded()..].chunks_exact_mut(2).zip(v) {
+        put(pair, x);
     }
 }
 

@@ -170,7 +170,7 @@ impl<S: Simd> Op<S> for Run<'_> {
             *memory.total.add(row) = 0.0;
         }
         std::ptr::write_bytes(memory.sums, 0, rows * memory.padded);
-        let convert = kv.format == KvFormat::Q8 || rows >= CONVERT_ROWS;
+        let convert = kv.format != KvFormat::F16 || rows >= CONVERT_ROWS;
         let (key_size, value_size) = (kv.head_dim * KV_BLOCK, memory.padded * KV_BLOCK);
         let last = (tile.positions.1 - 1) / KV_BLOCK;
         let mut start = tile.positions.0 / KV_BLOCK * KV_BLOCK;

@@ -9,6 +9,7 @@ use crate::simd::Simd;
 pub(super) unsafe fn keys<S: Simd>(s: S, kv: KvShape, from: *const u16, to: *mut f32) {
     match kv.format {
         KvFormat::F16 => halves(s, from, to, kv.head_dim * KV_BLOCK),
+        KvFormat::F32 => floats(from, to, kv.head_dim * KV_BLOCK),
         KvFormat::Q8 => byte_keys(s, from, to, kv.head_dim),
     }
 }
@@ -18,6 +19,7 @@ pub(super) unsafe fn keys<S: Simd>(s: S, kv: KvShape, from: *const u16, to: *mut
 pub(super) unsafe fn values<S: Simd>(s: S, kv: KvShape, from: *const u16, to: *mut f32) {
     match kv.format {
         KvFormat::F16 => halves(s, from, to, kv.padded() * KV_BLOCK),
+        KvFormat::F32 => floats(from, to, kv.padded() * KV_BLOCK),
         KvFormat::Q8 => byte_values(s, from, to, kv.head_dim),
     }
 }
@@ -30,6 +32,12 @@ unsafe fn halves<S: Simd>(s: S, from: *const u16, to: *mut f32, n: usize) {
         s.store(to.add(at), s.load_f16(from.add(at)));
         at += S::LANES;
     }
+}
+
+/// `n` floats, which lie where halves may: their place is only that of a u16.
+#[inline(always)]
+unsafe fn floats(from: *const u16, to: *mut f32, n: usize) {
+    std::ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), n * size_of::<f32>());
 }
 
 /// One head's 8-bit keys of a block, (dimensions, positions) with a scale for 32 dimensions of a position, to floats.
