@@ -142,7 +142,7 @@ fn lengths_that_a_program_never_came_to_write_are_found_out() {
     let mut file = wave(16_000, 1, false, 0, b"LIST\x04\0\0\0INFO");
     assert!(refused(file.clone()).message().contains("empty"));
     file.truncate(36);
-    file.extend(b"LIST\x05\0\0\0INFOx\0data\0\0\0\0");
+    file.extend(b"junk\x05\0\0\0INFOx\0data\0\0\0\0");
     file.extend(&data);
     assert_eq!(samples(from_bytes(file).unwrap()), whole);
 }
