@@ -49,8 +49,8 @@ impl Reader {
     /// The events that are complete with `bytes`. After the answer's end (or an error) whatever follows is not read.
     ///
     /// # Errors
-    /// The provider's own when it reports one inside the stream; `Network` for what is none of the protocol; `Corrupt` for
-    /// what is no UTF-8 or too large.
+    /// The provider's own when it reports one inside the stream; `Network` for what is none of the protocol,
+    /// no UTF-8, or too large.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<GenerationEvent>> {
         let mut out = Vec::new();
         match &mut self.0 {
