@@ -224,6 +224,7 @@ fn refusals_are_told_in_the_providers_words_and_as_what_they_are() {
             (429, ErrorKind::RateLimited { retry_after: 1 }),
             (500, ErrorKind::Network),
             (503, ErrorKind::Overloaded),
+            (529, ErrorKind::Overloaded),
         ] {
             let body = bodies(protocol, "so it is").to_string();
             let server =
@@ -232,6 +233,12 @@ fn refusals_are_told_in_the_providers_words_and_as_what_they_are() {
             assert_eq!(*error.kind(), kind, "{protocol:?}, {status}: {error}");
             assert!(error.message().contains("so it is"), "{protocol:?}, {status}: {error}");
         }
+        let body = bodies(protocol, "slowly").to_string();
+        let server = Server::start(move |_, stream| {
+            respond(stream, 429, "application/json", "retry-after: 7\r\n", &body);
+        });
+        let error = ask(&model(protocol, &server)).2.unwrap();
+        assert_eq!(*error.kind(), ErrorKind::RateLimited { retry_after: 7 }, "{protocol:?}: {error}");
     }
 }
 

@@ -333,7 +333,7 @@ pub fn error(protocol: Protocol, status: u16, body: &[u8], retry_after: Option<u
             openai::client::error(status, body, retry_after)
         }
         Protocol::Anthropic => anthropic::error_from(status, &parsed(), retry_after),
-        Protocol::Gemini => gemini::error_from(status, &parsed()),
+        Protocol::Gemini => gemini::error_from(status, &parsed(), retry_after),
         Protocol::ElevenLabs => speaking::elevenlabs_error(status, body, retry_after),
         Protocol::Stability => stability::error(status, body, retry_after),
         Protocol::Bfl => bfl::error(status, body, retry_after),
