@@ -91,15 +91,12 @@ impl StreamDecoder {
             Error::new(ErrorKind::Network, format!("the provider sent a chunk that is no JSON: {e}"))
         })?;
         if event.event.as_deref() == Some("error") || !chunk["error"].is_null() {
-            // The status of an error inside a stream is in its body, if anywhere.
-            let code = chunk["error"]["code"].as_u64().and_then(|c| u16::try_from(c).ok());
-            return Err(error(code.unwrap_or(500), event.data.as_bytes(), None));
+            return Err(error(status(&chunk["error"]), event.data.as_bytes(), None));
         }
-        self.chunk(&chunk, out);
-        Ok(())
+        self.chunk(&chunk, out)
     }
 
-    fn chunk(&mut self, chunk: &Value, out: &mut Vec<GenerationEvent>) {
+    fn chunk(&mut self, chunk: &Value, out: &mut Vec<GenerationEvent>) -> Result<()> {
         if !self.started {
             self.started = true;
             if let Some(model) = chunk["model"].as_str().filter(|m| !m.is_empty()) {
@@ -143,9 +140,13 @@ impl StreamDecoder {
         out.extend(citations::received(part).into_iter().map(GenerationEvent::Citation));
         out.extend(seals::received(part).into_iter().map(GenerationEvent::Signature));
         self.pieces = self.pieces.saturating_add(out.len().saturating_sub(before));
-        if let Some(reason) = choice["finish_reason"].as_str() {
-            self.reason = Some(finish_reason(reason));
+        match choice["finish_reason"].as_str() {
+            // As OpenRouter ends an answer that whoever computes it could not finish.
+            Some("error") => return Err(failed(choice)),
+            Some(reason) => self.reason = Some(finish_reason(reason)),
+            None => {}
         }
+        Ok(())
     }
 
     fn end(&mut self, out: &mut Vec<GenerationEvent>) -> Result<()> {
@@ -177,7 +178,7 @@ pub fn response(model: &str, body: &[u8]) -> Result<Vec<GenerationEvent>> {
         .map_err(|e| Error::new(ErrorKind::Network, format!("the provider's answer is no JSON: {e}")))?;
     let mut decoder = StreamDecoder::new(model);
     let mut events = Vec::new();
-    decoder.chunk(&whole, &mut events);
+    decoder.chunk(&whole, &mut events)?;
     decoder.end(&mut events)?;
     Ok(events)
 }
@@ -206,6 +207,21 @@ fn call_delta(call: &Value, at: usize) -> ToolCallDelta {
         name: name.to_owned(),
     });
     ToolCallDelta { index, start, arguments: function["arguments"].as_str().unwrap_or_default().to_owned() }
+}
+
+/// The status of an error that has none of its own, inside a stream or an answer: it is in its body, if anywhere.
+fn status(error: &Value) -> u16 {
+    error["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500)
+}
+
+/// What an answer that ended with an error says of it.
+fn failed(choice: &Value) -> Error {
+    let told = &choice["error"];
+    if told.is_null() {
+        let message = "the provider ended its answer with an error, and does not say which";
+        return Error::new(ErrorKind::Network, message);
+    }
+    error(status(told), serde_json::json!({ "error": told }).to_string().as_bytes(), None)
 }
 
 fn finish_reason(word: &str) -> FinishReason {
@@ -268,6 +284,17 @@ mod tests {
         let error = read(&[r#"{"error":{"message":"out of blocks","code":503}}"#]).unwrap_err();
         assert_eq!((error.kind(), error.message()), (&ErrorKind::Overloaded, "out of blocks"));
         assert!(read(&["nonsense"]).unwrap_err().message().contains("no JSON"));
+    }
+
+    #[test]
+    fn an_answer_that_ends_with_an_error_is_none() {
+        let hello = r#"{"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}"#;
+        let end = r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#;
+        let error = read(&[hello, end, "[DONE]"]).unwrap_err();
+        assert!(*error.kind() == ErrorKind::Network && error.message().contains("with an error"), "{error}");
+        let whole = br#"{"choices":[{"message":{"content":"hel"},"finish_reason":"error","error":{"code":503,"message":"gone"}}]}"#;
+        let error = response("m", whole).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (&ErrorKind::Overloaded, "gone"));
     }
 
     #[test]
