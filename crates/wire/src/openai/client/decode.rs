@@ -18,6 +18,8 @@ pub struct StreamDecoder {
     started: bool,
     ended: bool,
     reason: Option<FinishReason>,
+    /// The model declines to answer.
+    refused: bool,
     usage: Usage,
     counted: bool,
     pieces: usize,
@@ -32,6 +34,7 @@ impl StreamDecoder {
             started: false,
             ended: false,
             reason: None,
+            refused: false,
             usage: Usage::default(),
             counted: false,
             pieces: 0,
@@ -132,7 +135,8 @@ impl StreamDecoder {
             token(text.to_owned(), Part::Answer, &choice["logprobs"], out);
         }
         if let Some(refusal) = part["refusal"].as_str() {
-            token(refusal.to_owned(), Part::Answer, &Value::Null, out);
+            self.refused |= !refusal.is_empty();
+            token(refusal.to_owned(), Part::Refusal, &Value::Null, out);
         }
         for (at, call) in part["tool_calls"].as_array().into_iter().flatten().enumerate() {
             out.push(GenerationEvent::ToolCall(call_delta(call, at)));
@@ -154,6 +158,9 @@ impl StreamDecoder {
             let message = "the provider's stream broke off before the answer was complete";
             return Err(Error::new(ErrorKind::Network, message));
         };
+        // A model that declines ends as any other, to this protocol.
+        let declined = self.refused && reason == FinishReason::Stop;
+        let reason = if declined { FinishReason::ContentFilter } else { reason };
         self.ended = true;
         if !self.counted {
             // Pieces are the nearest thing to tokens that a provider without usage tells.
