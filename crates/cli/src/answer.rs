@@ -108,7 +108,7 @@ impl Answer {
         match token.part {
             Part::Reasoning if !terminal::stdout() => Ok(()),
             Part::Reasoning => output::write(&Style::stdout().dim(&terminal::harmless(&token.text))),
-            Part::Answer => {
+            Part::Answer | Part::Refusal => {
                 if terminal::stdout() && self.text.is_empty() && !self.reasoning.is_empty() {
                     output::write("\n\n")?;
                 }
@@ -137,7 +137,7 @@ impl Answer {
                 }
                 self.usage.generated_tokens += usize::from(token.id.is_some());
                 match token.part {
-                    Part::Answer => self.text.push_str(&token.text),
+                    Part::Answer | Part::Refusal => self.text.push_str(&token.text),
                     Part::Reasoning => self.reasoning.push_str(&token.text),
                 }
                 if !token.logprobs.is_empty() {

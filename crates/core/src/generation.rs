@@ -79,6 +79,8 @@ pub enum Part {
     Answer,
     /// What the model thinks before it answers.
     Reasoning,
+    /// Words by which the model declines to answer, where its provider tells them from an answer.
+    Refusal,
 }
 
 /// A call to a tool as it is written: the first delta of a call has `start`, each may carry a piece of the arguments.
@@ -123,7 +125,7 @@ pub enum FinishReason {
     Length,
     /// The model asks for tools to be called.
     ToolCalls,
-    /// A provider withheld the rest.
+    /// A provider withheld the rest, or the model declined to answer.
     ContentFilter,
 }
 

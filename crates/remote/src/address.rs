@@ -157,8 +157,28 @@ impl Address {
 
     /// What the backend says, with nothing secret.
     pub(crate) fn struck(&self, message: &str) -> String {
-        self.secrets.iter().fold(message.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        self.secrets.iter().fold(message.to_owned(), |text, secret| without(&text, secret))
     }
+}
+
+/// So many characters of a secret's beginning are struck out by themselves: providers repeat keys that they have shortened. Fewer
+/// may be what all keys of a provider begin with.
+const TELLING: usize = 14;
+
+/// A text without `secret`, and without as much of its beginning as is repeated.
+fn without(text: &str, secret: &str) -> String {
+    let telling = secret.char_indices().nth(TELLING).map_or(secret.len(), |(end, _)| end);
+    let (begins, goes_on) = secret.split_at(telling);
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once(begins) {
+        out.push_str(before);
+        out.push_str("***");
+        let same = after.chars().zip(goes_on.chars()).take_while(|(one, other)| one == other);
+        let length: usize = same.map(|(one, _)| one.len_utf8()).sum();
+        rest = after.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
 }
 
 /// The version of Anthropic's API that is spoken.
@@ -279,6 +299,16 @@ mod tests {
         let it = address("https://host/api/v2/", Some("sk-123456")).unwrap();
         assert_eq!(it.shown(), "https://host/api/v2");
         assert!(!it.explain("m", ErrorKind::Network, "bad key sk-123456").message().contains("sk-"));
+        // Also where a provider has shortened the key.
+        let it = address("https://host", Some("sk-proj-0123456789abcdef")).unwrap();
+        for (said, left) in [
+            ("sk-proj-0123456789abcdef, or sk-proj-0123456789abcdef!", "***, or ***!"),
+            ("the key sk-proj-012345***cdef is none", "the key ******cdef is none"),
+            ("sk-proj-0123456789ab…", "***…"),
+            ("sk-proj-01234 and 0123456789abcdef", "sk-proj-01234 and 0123456789abcdef"),
+        ] {
+            assert_eq!(it.struck(said), left);
+        }
         for bad in [
             "",
             "host",

@@ -69,9 +69,19 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
     if let Ok(seconds) = wanted.parse::<f64>() {
         return Some(seconds.ceil().clamp(0.0, 86_400.0) as u64);
     }
-    let at = jiff::fmt::rfc2822::parse(wanted).ok()?.timestamp();
+    let at = date(wanted)?;
     let seconds = at.as_second().saturating_sub(jiff::Timestamp::now().as_second());
     Some(u64::try_from(seconds).unwrap_or(0).min(86_400))
+}
+
+/// A date in one of the three forms that HTTP has (RFC 9110, section 5.6.7).
+fn date(text: &str) -> Option<jiff::Timestamp> {
+    if let Ok(date) = jiff::fmt::rfc2822::parse(text) {
+        return Some(date.timestamp());
+    }
+    let older = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = older.iter().find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
+    jiff::tz::TimeZone::UTC.to_timestamp(date).ok()
 }
 
 /// What a refusal says about the backend, and to the caller.
@@ -201,5 +211,10 @@ mod tests {
         assert_eq!(wait("retry-after", "-5"), Some(0));
         assert_eq!(wait("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
         assert!(wait("retry-after", "Wed, 21 Oct 2099 07:28:00 GMT") == Some(86_400));
+        // The older forms, which servers may still write.
+        assert_eq!(wait("retry-after", "Wednesday, 21-Oct-15 07:28:00 GMT"), Some(0));
+        assert_eq!(wait("retry-after", "Thursday, 21-Oct-66 07:28:00 GMT"), Some(86_400));
+        assert_eq!(wait("retry-after", "Sun Nov  6 08:49:37 1994"), Some(0));
+        assert_eq!(wait("retry-after", "Wed Oct 21 07:28:00 2099"), Some(86_400));
     }
 }

@@ -201,6 +201,8 @@ fn whatever_breaks_is_an_error_within_a_moment() {
                 begun.elapsed()
             );
             assert!(error.message().contains(&server.address.to_string()), "{protocol:?}, {name}: {error}");
+            // What comes damaged from there is no fault of ours, which would be told with another status.
+            assert_ne!(*error.kind(), ErrorKind::Corrupt, "{protocol:?}, {name}: {error}");
             assert_eq!(server.count(), 1, "{protocol:?}, {name}");
         }
     }
@@ -222,6 +224,7 @@ fn refusals_are_told_in_the_providers_words_and_as_what_they_are() {
             (429, ErrorKind::RateLimited { retry_after: 1 }),
             (500, ErrorKind::Network),
             (503, ErrorKind::Overloaded),
+            (529, ErrorKind::Overloaded),
         ] {
             let body = bodies(protocol, "so it is").to_string();
             let server =
@@ -230,6 +233,12 @@ fn refusals_are_told_in_the_providers_words_and_as_what_they_are() {
             assert_eq!(*error.kind(), kind, "{protocol:?}, {status}: {error}");
             assert!(error.message().contains("so it is"), "{protocol:?}, {status}: {error}");
         }
+        let body = bodies(protocol, "slowly").to_string();
+        let server = Server::start(move |_, stream| {
+            respond(stream, 429, "application/json", "retry-after: 7\r\n", &body);
+        });
+        let error = ask(&model(protocol, &server)).2.unwrap();
+        assert_eq!(*error.kind(), ErrorKind::RateLimited { retry_after: 7 }, "{protocol:?}: {error}");
     }
 }
 

@@ -18,6 +18,7 @@ mod multipart;
 pub mod ollama;
 pub mod openai;
 mod outcome;
+mod reader;
 pub mod runway;
 mod seal;
 pub mod sound;

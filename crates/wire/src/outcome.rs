@@ -13,6 +13,8 @@ pub(crate) enum Piece {
     Reasoning(String),
     /// What was said.
     Text(String),
+    /// What was said to decline.
+    Refusal(String),
     /// A tool that is called, as far as its arguments came.
     Call(Call),
 }
@@ -119,11 +121,12 @@ impl Outcome {
         }
         let sealed = self.is_sealed();
         match (part, self.pieces.last_mut().filter(|_| !sealed)) {
-            (Part::Answer, Some(Piece::Text(so_far))) | (Part::Reasoning, Some(Piece::Reasoning(so_far))) => {
-                so_far.push_str(text);
-            }
+            (Part::Answer, Some(Piece::Text(so_far)))
+            | (Part::Reasoning, Some(Piece::Reasoning(so_far)))
+            | (Part::Refusal, Some(Piece::Refusal(so_far))) => so_far.push_str(text),
             (Part::Answer, _) => self.pieces.push(Piece::Text(text.to_owned())),
             (Part::Reasoning, _) => self.pieces.push(Piece::Reasoning(text.to_owned())),
+            (Part::Refusal, _) => self.pieces.push(Piece::Refusal(text.to_owned())),
         }
     }
 

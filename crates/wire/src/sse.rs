@@ -108,7 +108,8 @@ impl SseParser {
     /// The events that are complete with `bytes`.
     ///
     /// # Errors
-    /// `Corrupt` for an event that is no UTF-8 or too large: 16 MiB where nothing else was said.
+    /// `Network` for an event that is no UTF-8 or too large: 16 MiB where nothing else was said. What comes damaged from a peer is
+    /// no damaged file of ours.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>> {
         let mut events = Vec::new();
         let mut rest = bytes;
@@ -122,7 +123,7 @@ impl SseParser {
             let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
             if self.line.len().saturating_add(piece.len()).saturating_add(self.data.len()) > self.largest {
                 let message = format!("an event of the stream is larger than {} bytes", self.largest);
-                return Err(Error::new(ErrorKind::Corrupt, message));
+                return Err(Error::new(ErrorKind::Network, message));
             }
             let Some((ending, after)) = after.split_first() else {
                 self.line.extend_from_slice(piece);
@@ -195,7 +196,7 @@ impl SseParser {
 
 fn utf8(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes)
-        .map_err(|_| Error::new(ErrorKind::Corrupt, "the stream holds an event that is no UTF-8"))
+        .map_err(|_| Error::new(ErrorKind::Network, "the stream holds an event that is no UTF-8"))
 }
 
 #[cfg(test)]
@@ -254,7 +255,8 @@ mod tests {
         let mut parser = SseParser::new();
         let piece = vec![b'x'; 1 << 20];
         let error = (0..20).find_map(|_| parser.push(&piece).err()).unwrap();
-        assert_eq!(*error.kind(), ErrorKind::Corrupt);
-        assert!(SseParser::new().push(b"data: \xff\n\n").is_err());
+        assert_eq!(*error.kind(), ErrorKind::Network);
+        let error = SseParser::new().push(b"data: \xff\n\n").unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Network);
     }
 }

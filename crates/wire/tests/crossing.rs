@@ -302,6 +302,10 @@ fn answers() -> Vec<(&'static str, Vec<GenerationEvent>)> {
         ("passage of a document", cited(passage)),
         ("log-probabilities", plain(vec![GenerationEvent::Token(logged)])),
         ("cut by its length", answer(vec![hello()], FinishReason::Length, None, usage)),
+        (
+            "words by which the model declines",
+            answer(vec![token("I will not.", Part::Refusal)], FinishReason::ContentFilter, None, usage),
+        ),
         ("withheld by a filter", answer(vec![hello()], FinishReason::ContentFilter, None, usage)),
         ("which stop string was met", answer(vec![hello()], FinishReason::Stop, Some("END"), usage)),
         (

@@ -109,7 +109,7 @@ impl Reply {
 
     fn see(&mut self, event: GenerationEvent) -> Option<ReplyEvent> {
         match event {
-            GenerationEvent::Token(token) if token.part == Part::Answer && !token.text.is_empty() => {
+            GenerationEvent::Token(token) if token.part != Part::Reasoning && !token.text.is_empty() => {
                 self.write(&token.text);
                 Some(ReplyEvent::Text(token.text))
             }

@@ -124,7 +124,7 @@ impl AnswerStream {
         self.text(&rest, &mut outs);
         match self.thinking.as_mut().and_then(Thinking::finish) {
             Some((Part::Reasoning, text)) => outs.push(Out::Text(Part::Reasoning, text)),
-            Some((Part::Answer, text)) => self.answer(&text, &mut outs),
+            Some((Part::Answer | Part::Refusal, text)) => self.answer(&text, &mut outs),
             None => {}
         }
         if let Some(calls) = &mut self.calls {
@@ -170,7 +170,7 @@ impl AnswerStream {
         for (part, text) in thinking.push(text) {
             match part {
                 Part::Reasoning => push_text(outs, part, text),
-                Part::Answer => self.answer(&text, outs),
+                Part::Answer | Part::Refusal => self.answer(&text, outs),
             }
         }
     }

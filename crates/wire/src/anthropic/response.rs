@@ -128,7 +128,7 @@ fn block(piece: &Piece, style: Style) -> Value {
             let text = if style.omit_thinking { "" } else { text };
             json!({ "type": "thinking", "thinking": text, "signature": UNSIGNED })
         }
-        Piece::Text(text) => json!({ "type": "text", "text": text }),
+        Piece::Text(text) | Piece::Refusal(text) => json!({ "type": "text", "text": text }),
         Piece::Call(call) => {
             // Arguments that were cut are kept as they are, in the field that the protocol has for them.
             let input = call.object().unwrap_or_else(|cut| json!({ "INVALID_JSON": cut }));
@@ -253,7 +253,7 @@ impl Encoder {
 
     fn text(&mut self, part: Part, text: &str, out: &mut Vec<StreamEvent>) {
         match part {
-            Part::Answer => {
+            Part::Answer | Part::Refusal => {
                 self.open(Open::Text, json!({ "type": "text", "text": "" }), out);
                 self.delta(json!({ "type": "text_delta", "text": text }), out);
             }

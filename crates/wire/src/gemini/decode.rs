@@ -35,7 +35,7 @@ impl Decoder {
     /// The provider's error, when the stream carries one; `InvalidRequest` when it refused the prompt.
     pub fn push(&mut self, response: &Value) -> Result<Vec<GenerationEvent>> {
         if response.get("error").is_some() {
-            return Err(error_from(500, response));
+            return Err(error_from(500, response, None));
         }
         let mut events = Vec::new();
         if let Some(usage) = response.get("usageMetadata") {

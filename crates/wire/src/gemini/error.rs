@@ -53,9 +53,9 @@ pub fn error_body(error: &Error, status: Option<u16>) -> Value {
     json!({ "error": body })
 }
 
-/// What an error response of a provider means: its status and its body.
+/// What an error response of a provider means: its status, its body and the seconds of its `retry-after`.
 #[must_use]
-pub fn error_from(status: u16, body: &Value) -> Error {
+pub fn error_from(status: u16, body: &Value, retry_after: Option<u64>) -> Error {
     // A stream's error may come as the only element of a list.
     let body = body.get(0).unwrap_or(body);
     let error = body.get("error").unwrap_or(body);
@@ -65,9 +65,12 @@ pub fn error_from(status: u16, body: &Value) -> Error {
         ("UNAUTHENTICATED", _) | (_, 401) => ErrorKind::Unauthenticated,
         ("PERMISSION_DENIED", _) | (_, 403) => ErrorKind::Denied,
         ("NOT_FOUND", _) | (_, 404) => ErrorKind::NotFound,
-        ("RESOURCE_EXHAUSTED", _) | (_, 429) => ErrorKind::RateLimited { retry_after: retry_after(error) },
+        // The longer of what the head and the body say.
+        ("RESOURCE_EXHAUSTED", _) | (_, 429) => {
+            ErrorKind::RateLimited { retry_after: retry_delay(error).max(retry_after.unwrap_or(0)) }
+        }
         ("UNIMPLEMENTED", _) | (_, 501) => ErrorKind::Unsupported,
-        ("UNAVAILABLE", _) | (_, 503) => ErrorKind::Overloaded,
+        ("UNAVAILABLE", _) | (_, 503 | 529) => ErrorKind::Overloaded,
         ("DEADLINE_EXCEEDED", _) | (_, 408 | 504) => ErrorKind::Timeout,
         ("CANCELLED", _) | (_, 499) => ErrorKind::Cancelled,
         ("INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE", _) | (_, 400..=499) => {
@@ -79,7 +82,7 @@ pub fn error_from(status: u16, body: &Value) -> Error {
 }
 
 /// Whole seconds of `RetryInfo`, rounded up.
-fn retry_after(error: &Value) -> u64 {
+fn retry_delay(error: &Value) -> u64 {
     let details = error.get("details").and_then(Value::as_array);
     let delay = details.and_then(|list| list.iter().find_map(|d| d.get("retryDelay")?.as_str()));
     let seconds = delay.and_then(|d| d.strip_suffix('s')?.parse::<f64>().ok());

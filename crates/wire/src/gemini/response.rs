@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// A part of text.
 fn text_part(part: Part, text: &str) -> Value {
     match part {
-        Part::Answer => json!({ "text": text }),
+        Part::Answer | Part::Refusal => json!({ "text": text }),
         Part::Reasoning => json!({ "text": text, "thought": true }),
     }
 }
@@ -136,7 +136,7 @@ fn whole(index: usize, outcome: &Outcome, reason: FinishReason, style: Style) ->
             }
             // Whoever does not want to read the thoughts has to send their seals back all the same.
             Piece::Reasoning(_) => parts.extend(sealed.map(seal_part)),
-            Piece::Text(text) => parts.push(text_part(Part::Answer, text)),
+            Piece::Text(text) | Piece::Refusal(text) => parts.push(text_part(Part::Answer, text)),
             Piece::Call(call) => {
                 let sealed = of_call(outcome.signatures.iter().map(|(_, seal)| seal), calls);
                 calls += 1;
@@ -224,7 +224,7 @@ impl Encoder {
             }
             GenerationEvent::Prefill { .. } => Vec::new(),
             GenerationEvent::Token(token) => {
-                let shown = token.part == Part::Answer || self.style.include_thoughts;
+                let shown = token.part != Part::Reasoning || self.style.include_thoughts;
                 if (token.text.is_empty() || !shown) && token.logprobs.is_empty() {
                     return Vec::new();
                 }

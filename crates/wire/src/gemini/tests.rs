@@ -318,13 +318,13 @@ fn errors_have_their_names_both_ways() {
         ErrorKind::Cancelled,
     ] {
         let error = Error::new(kind.clone(), "said");
-        assert_eq!(*error_from(status(&error), &error_body(&error, None)).kind(), kind);
+        assert_eq!(*error_from(status(&error), &error_body(&error, None), None).kind(), kind);
     }
     let full = Error::context_overflow(9120, 8192);
     let body = error_body(&full, None);
     let message = body["error"]["message"].as_str().unwrap();
     assert!(message.contains("(9120)") && message.contains("(8192)"), "{message}");
-    assert_eq!(error_from(400, &body).kind(), full.kind());
+    assert_eq!(error_from(400, &body, None).kind(), full.kind());
     assert_eq!(error_body(&full, Some(413))["error"]["code"], 413);
 }
 

@@ -41,7 +41,7 @@ impl Encoder {
                     return Vec::new();
                 }
                 let mut line = match token.part {
-                    Part::Answer => self.line(&token.text, None, Vec::new()),
+                    Part::Answer | Part::Refusal => self.line(&token.text, None, Vec::new()),
                     Part::Reasoning => self.line("", Some(&token.text), Vec::new()),
                 };
                 let items: Vec<Value> = logprobs(token).into_iter().collect();
@@ -125,7 +125,7 @@ impl Encoder {
         let (mut text, mut thinking) = (String::new(), String::new());
         for piece in &self.total.pieces {
             match piece {
-                Piece::Text(piece) => text.push_str(piece),
+                Piece::Text(piece) | Piece::Refusal(piece) => text.push_str(piece),
                 Piece::Reasoning(piece) => thinking.push_str(piece),
                 Piece::Call(_) => {}
             }

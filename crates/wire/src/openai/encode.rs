@@ -6,6 +6,7 @@ use crate::sse;
 use parasol_core::{Error, ErrorKind, FinishReason, GenerationEvent, Part, Result, TokenReport, Usage};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// What the parts of one answer have in common.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +109,8 @@ struct TextDelta<'a> {
     reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
 }
 
 /// Turns the events of one or several answers into the chunks of one stream.
@@ -116,12 +119,14 @@ pub struct ChatStream {
     head: Head,
     include_usage: bool,
     usages: Vec<Usage>,
+    /// The answers in which the model declines.
+    refused: BTreeSet<usize>,
 }
 
 impl ChatStream {
     /// A stream without a chunk yet.
     pub fn new(head: Head, include_usage: bool) -> Self {
-        Self { head, include_usage, usages: Vec::new() }
+        Self { head, include_usage, usages: Vec::new(), refused: BTreeSet::new() }
     }
 
     /// The next event of the answer of `index` as events of a stream, written behind what is there.
@@ -130,6 +135,7 @@ impl ChatStream {
             // Nearly all events are text and nothing else: written as they are, without a tree in between.
             GenerationEvent::Token(token) if token.logprobs.is_empty() => {
                 if !token.text.is_empty() {
+                    self.see(index, token);
                     sse::write_json(out, &self.text(index, token));
                 }
             }
@@ -137,11 +143,19 @@ impl ChatStream {
         }
     }
 
+    /// Remembers whether the model declines.
+    fn see(&mut self, index: usize, token: &TokenReport) {
+        if token.part == Part::Refusal {
+            self.refused.insert(index);
+        }
+    }
+
     fn text<'a>(&'a self, index: usize, token: &'a TokenReport) -> TextChunk<'a> {
         let text = Some(token.text.as_str());
         let delta = match token.part {
-            Part::Reasoning => TextDelta { reasoning_content: text, content: None },
-            Part::Answer => TextDelta { reasoning_content: None, content: text },
+            Part::Reasoning => TextDelta { reasoning_content: text, content: None, refusal: None },
+            Part::Answer => TextDelta { reasoning_content: None, content: text, refusal: None },
+            Part::Refusal => TextDelta { reasoning_content: None, content: None, refusal: text },
         };
         TextChunk {
             id: &self.head.id,
@@ -171,7 +185,12 @@ impl ChatStream {
                 if token.text.is_empty() && item.is_none() {
                     return Vec::new();
                 }
-                let field = if token.part == Part::Reasoning { "reasoning_content" } else { "content" };
+                self.see(index, token);
+                let field = match token.part {
+                    Part::Reasoning => "reasoning_content",
+                    Part::Answer => "content",
+                    Part::Refusal => "refusal",
+                };
                 let logprobs = item.map_or(Value::Null, |item| json!({ "content": [item], "refusal": null }));
                 (json!({ field: token.text }), logprobs, None)
             }
@@ -186,7 +205,7 @@ impl ChatStream {
             }
             GenerationEvent::Finished { reason, usage, .. } => {
                 self.usages.push(*usage);
-                (json!({}), Value::Null, Some(finish_reason(*reason)))
+                (json!({}), Value::Null, Some(ended(*reason, self.refused.contains(&index))))
             }
         };
         let choice = json!({ "index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason });
@@ -245,14 +264,23 @@ impl ChatWhole {
                 answer.tokens.iter().filter(|t| t.part == Part::Answer).filter_map(logprobs::item).collect();
             let logprobs =
                 if items.is_empty() { Value::Null } else { json!({ "content": items, "refusal": null }) };
+            let message = message(answer);
+            let reason = ended(*reason, !message["refusal"].is_null());
             choices.push(json!({
-                "index": index, "message": message(answer), "logprobs": logprobs,
-                "finish_reason": finish_reason(*reason),
+                "index": index, "message": message, "logprobs": logprobs, "finish_reason": reason,
             }));
         }
         let mut object = self.head.object("chat.completion", choices);
         object["usage"] = usage(&sum(usages));
         Ok(object)
+    }
+}
+
+/// Why an answer ended: to this protocol, one in which the model declines has ended as any other.
+fn ended(reason: FinishReason, refused: bool) -> &'static str {
+    match reason {
+        FinishReason::ContentFilter if refused => finish_reason(FinishReason::Stop),
+        reason => finish_reason(reason),
     }
 }
 
@@ -265,11 +293,13 @@ pub(crate) fn unfinished() -> Error {
 
 /// The message of an answer.
 fn message(answer: &Outcome) -> Value {
-    let (mut text, mut reasoning, mut calls) = (String::new(), String::new(), Vec::new());
+    let (mut text, mut reasoning, mut refusal) = (String::new(), String::new(), String::new());
+    let mut calls = Vec::new();
     for piece in &answer.pieces {
         match piece {
             Piece::Text(piece) => text.push_str(piece),
             Piece::Reasoning(piece) => reasoning.push_str(piece),
+            Piece::Refusal(piece) => refusal.push_str(piece),
             Piece::Call(call) => calls.push(json!({
                 "id": call.id, "type": "function",
                 "function": { "name": call.name, "arguments": call.arguments },
@@ -278,9 +308,10 @@ fn message(answer: &Outcome) -> Value {
     }
     let mut message = Map::new();
     message.insert("role".into(), "assistant".into());
-    let content = if text.is_empty() && !calls.is_empty() { Value::Null } else { text.into() };
+    let instead = !calls.is_empty() || !refusal.is_empty();
+    let content = if text.is_empty() && instead { Value::Null } else { text.into() };
     message.insert("content".into(), content);
-    message.insert("refusal".into(), Value::Null);
+    message.insert("refusal".into(), Some(refusal).filter(|it| !it.is_empty()).into());
     if !reasoning.is_empty() {
         message.insert("reasoning_content".into(), reasoning.into());
     }
@@ -391,6 +422,40 @@ mod tests {
         assert_eq!(object["usage"]["prompt_tokens"], 7, "two answers share their prompt");
         assert_eq!(object["usage"]["completion_tokens"], 10);
         assert!(ChatWhole::new(head(), 1).finish().is_err());
+    }
+
+    #[test]
+    fn a_model_that_declines_does_so_in_the_field_for_it() {
+        let token = |text: &str| {
+            let (text, part) = (text.into(), Part::Refusal);
+            GenerationEvent::Token(TokenReport { id: None, text, part, logprobs: Vec::new() })
+        };
+        let mut events = events();
+        events.splice(2..7, [token("I will "), token("not.")]);
+        let Some(GenerationEvent::Finished { reason, .. }) = events.last_mut() else { panic!() };
+        *reason = FinishReason::ContentFilter;
+        let (mut whole, mut stream) = (ChatWhole::new(head(), 1), ChatStream::new(head(), true));
+        let mut written = Vec::new();
+        for event in &events {
+            whole.push(0, event);
+            stream.write(0, event, &mut written);
+        }
+        let choice = &whole.finish().unwrap()["choices"][0];
+        assert_eq!(
+            (&choice["message"]["refusal"], &choice["finish_reason"]),
+            (&json!("I will not."), &json!("stop"))
+        );
+        assert!(choice["message"]["content"].is_null());
+        let text = String::from_utf8(written.clone()).unwrap();
+        assert!(
+            text.contains(r#"{"refusal":"not."}"#) && text.contains(r#""finish_reason":"stop""#),
+            "{text}"
+        );
+        written.extend(SseEvent::json(&stream.end()[0]).encode().bytes());
+        let mut decoder = StreamDecoder::new("m");
+        let mut back = decoder.push(&written).unwrap();
+        back.extend(decoder.finish().unwrap());
+        assert_eq!(back.get(1..), events.get(2..));
     }
 
     #[test]

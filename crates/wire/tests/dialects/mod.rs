@@ -138,7 +138,7 @@ pub(crate) fn outcome(events: &[GenerationEvent]) -> Outcome {
         match event {
             GenerationEvent::Token(token) => {
                 match token.part {
-                    Part::Answer => out.said.push_str(&token.text),
+                    Part::Answer | Part::Refusal => out.said.push_str(&token.text),
                     Part::Reasoning => out.thought.push_str(&token.text),
                 }
                 // Dialects differ in whether ids are told, and list the chosen token among the likeliest.

@@ -192,7 +192,7 @@ fn take(live: &Live, event: GenerationEvent) {
             }
             let told = frame("delta", &json!({ "part": token.part, "text": token.text }));
             let add = |message: &mut Message| match token.part {
-                Part::Answer => message.content.push_str(&token.text),
+                Part::Answer | Part::Refusal => message.content.push_str(&token.text),
                 Part::Reasoning => message.reasoning.get_or_insert_default().push_str(&token.text),
             };
             live.change(add, Some(told));

@@ -28,7 +28,7 @@ impl Seen {
     fn take(&mut self, outs: Vec<Out>) {
         for out in outs {
             match out {
-                Out::Text(Part::Answer, text) => self.text.push_str(&text),
+                Out::Text(Part::Answer | Part::Refusal, text) => self.text.push_str(&text),
                 Out::Text(Part::Reasoning, text) => self.reasoning.push_str(&text),
                 Out::Call(delta) => {
                     if let Some(start) = delta.start {

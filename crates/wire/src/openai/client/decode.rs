@@ -18,6 +18,8 @@ pub struct StreamDecoder {
     started: bool,
     ended: bool,
     reason: Option<FinishReason>,
+    /// The model declines to answer.
+    refused: bool,
     usage: Usage,
     counted: bool,
     pieces: usize,
@@ -32,6 +34,7 @@ impl StreamDecoder {
             started: false,
             ended: false,
             reason: None,
+            refused: false,
             usage: Usage::default(),
             counted: false,
             pieces: 0,
@@ -91,15 +94,12 @@ impl StreamDecoder {
             Error::new(ErrorKind::Network, format!("the provider sent a chunk that is no JSON: {e}"))
         })?;
         if event.event.as_deref() == Some("error") || !chunk["error"].is_null() {
-            // The status of an error inside a stream is in its body, if anywhere.
-            let code = chunk["error"]["code"].as_u64().and_then(|c| u16::try_from(c).ok());
-            return Err(error(code.unwrap_or(500), event.data.as_bytes(), None));
+            return Err(error(status(&chunk["error"]), event.data.as_bytes(), None));
         }
-        self.chunk(&chunk, out);
-        Ok(())
+        self.chunk(&chunk, out)
     }
 
-    fn chunk(&mut self, chunk: &Value, out: &mut Vec<GenerationEvent>) {
+    fn chunk(&mut self, chunk: &Value, out: &mut Vec<GenerationEvent>) -> Result<()> {
         if !self.started {
             self.started = true;
             if let Some(model) = chunk["model"].as_str().filter(|m| !m.is_empty()) {
@@ -135,7 +135,8 @@ impl StreamDecoder {
             token(text.to_owned(), Part::Answer, &choice["logprobs"], out);
         }
         if let Some(refusal) = part["refusal"].as_str() {
-            token(refusal.to_owned(), Part::Answer, &Value::Null, out);
+            self.refused |= !refusal.is_empty();
+            token(refusal.to_owned(), Part::Refusal, &Value::Null, out);
         }
         for (at, call) in part["tool_calls"].as_array().into_iter().flatten().enumerate() {
             out.push(GenerationEvent::ToolCall(call_delta(call, at)));
@@ -143,9 +144,13 @@ impl StreamDecoder {
         out.extend(citations::received(part).into_iter().map(GenerationEvent::Citation));
         out.extend(seals::received(part).into_iter().map(GenerationEvent::Signature));
         self.pieces = self.pieces.saturating_add(out.len().saturating_sub(before));
-        if let Some(reason) = choice["finish_reason"].as_str() {
-            self.reason = Some(finish_reason(reason));
+        match choice["finish_reason"].as_str() {
+            // As OpenRouter ends an answer that whoever computes it could not finish.
+            Some("error") => return Err(failed(choice)),
+            Some(reason) => self.reason = Some(finish_reason(reason)),
+            None => {}
         }
+        Ok(())
     }
 
     fn end(&mut self, out: &mut Vec<GenerationEvent>) -> Result<()> {
@@ -153,6 +158,9 @@ impl StreamDecoder {
             let message = "the provider's stream broke off before the answer was complete";
             return Err(Error::new(ErrorKind::Network, message));
         };
+        // A model that declines ends as any other, to this protocol.
+        let declined = self.refused && reason == FinishReason::Stop;
+        let reason = if declined { FinishReason::ContentFilter } else { reason };
         self.ended = true;
         if !self.counted {
             // Pieces are the nearest thing to tokens that a provider without usage tells.
@@ -177,7 +185,7 @@ pub fn response(model: &str, body: &[u8]) -> Result<Vec<GenerationEvent>> {
         .map_err(|e| Error::new(ErrorKind::Network, format!("the provider's answer is no JSON: {e}")))?;
     let mut decoder = StreamDecoder::new(model);
     let mut events = Vec::new();
-    decoder.chunk(&whole, &mut events);
+    decoder.chunk(&whole, &mut events)?;
     decoder.end(&mut events)?;
     Ok(events)
 }
@@ -206,6 +214,21 @@ fn call_delta(call: &Value, at: usize) -> ToolCallDelta {
         name: name.to_owned(),
     });
     ToolCallDelta { index, start, arguments: function["arguments"].as_str().unwrap_or_default().to_owned() }
+}
+
+/// The status of an error that has none of its own, inside a stream or an answer: it is in its body, if anywhere.
+fn status(error: &Value) -> u16 {
+    error["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500)
+}
+
+/// What an answer that ended with an error says of it.
+fn failed(choice: &Value) -> Error {
+    let told = &choice["error"];
+    if told.is_null() {
+        let message = "the provider ended its answer with an error, and does not say which";
+        return Error::new(ErrorKind::Network, message);
+    }
+    error(status(told), serde_json::json!({ "error": told }).to_string().as_bytes(), None)
 }
 
 fn finish_reason(word: &str) -> FinishReason {
@@ -268,6 +291,17 @@ mod tests {
         let error = read(&[r#"{"error":{"message":"out of blocks","code":503}}"#]).unwrap_err();
         assert_eq!((error.kind(), error.message()), (&ErrorKind::Overloaded, "out of blocks"));
         assert!(read(&["nonsense"]).unwrap_err().message().contains("no JSON"));
+    }
+
+    #[test]
+    fn an_answer_that_ends_with_an_error_is_none() {
+        let hello = r#"{"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}"#;
+        let end = r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#;
+        let error = read(&[hello, end, "[DONE]"]).unwrap_err();
+        assert!(*error.kind() == ErrorKind::Network && error.message().contains("with an error"), "{error}");
+        let whole = br#"{"choices":[{"message":{"content":"hel"},"finish_reason":"error","error":{"code":503,"message":"gone"}}]}"#;
+        let error = response("m", whole).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (&ErrorKind::Overloaded, "gone"));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 enum Kind {
     Reasoning,
     Message,
+    /// A message in which the model declines.
+    Refusal,
     Call,
 }
 
@@ -41,6 +43,8 @@ pub struct Answer {
     /// Seals that belong to no thought that is told: they come last.
     seals: Vec<Signature>,
     sequence: u64,
+    /// The model declines to answer.
+    refused: bool,
     end: Option<(FinishReason, Usage)>,
 }
 
@@ -64,6 +68,7 @@ impl Answer {
             calls: Vec::new(),
             seals: Vec::new(),
             sequence: 0,
+            refused: false,
             end: None,
         }
     }
@@ -88,6 +93,9 @@ impl Answer {
                     // An answer without a word is a message without a word.
                     self.begin(Kind::Message, json!({}), &mut out);
                 }
+                // To this protocol, an answer in which the model declines is whole.
+                let declined = self.refused && *reason == FinishReason::ContentFilter;
+                let reason = if declined { &FinishReason::Stop } else { reason };
                 let whole = matches!(reason, FinishReason::Stop | FinishReason::ToolCalls);
                 self.close(if whole { "completed" } else { "incomplete" }, &mut out);
                 for signature in std::mem::take(&mut self.seals) {
@@ -123,7 +131,11 @@ impl Answer {
     }
 
     fn token(&mut self, token: &TokenReport, out: &mut Vec<Value>) {
-        let kind = if token.part == Part::Reasoning { Kind::Reasoning } else { Kind::Message };
+        let kind = match token.part {
+            Part::Reasoning => Kind::Reasoning,
+            Part::Answer => Kind::Message,
+            Part::Refusal => Kind::Refusal,
+        };
         let item = logprobs::item(token).filter(|_| kind == Kind::Message);
         if token.text.is_empty() && item.is_none() {
             return;
@@ -132,6 +144,7 @@ impl Answer {
             self.close("completed", out);
             self.begin(kind, json!({}), out);
         }
+        self.refused |= kind == Kind::Refusal;
         let Some(open) = &mut self.open else { return };
         open.text.push_str(&token.text);
         open.logprobs.extend(item.clone());
@@ -139,11 +152,13 @@ impl Answer {
             "item_id": open.item["id"], "output_index": self.output.len(), "content_index": 0,
             "delta": token.text,
         });
-        let name = if kind == Kind::Message {
-            fields["logprobs"] = item.into_iter().collect();
-            "response.output_text.delta"
-        } else {
-            "response.reasoning_text.delta"
+        let name = match kind {
+            Kind::Message => {
+                fields["logprobs"] = item.into_iter().collect();
+                "response.output_text.delta"
+            }
+            Kind::Refusal => "response.refusal.delta",
+            _ => "response.reasoning_text.delta",
         };
         self.emit(name, fields, out);
     }
@@ -180,7 +195,9 @@ impl Answer {
         let at = self.output.len();
         let (prefix, mut item) = match kind {
             Kind::Reasoning => ("rs", json!({ "type": "reasoning", "summary": [], "content": [] })),
-            Kind::Message => ("msg", json!({ "type": "message", "role": "assistant", "content": [] })),
+            Kind::Message | Kind::Refusal => {
+                ("msg", json!({ "type": "message", "role": "assistant", "content": [] }))
+            }
             Kind::Call => ("fc", json!({ "type": "function_call", "arguments": "" })),
         };
         item["id"] = format!("{prefix}_{}_{at}", self.key).into();
@@ -216,13 +233,16 @@ impl Answer {
             item["content"] = json!([part]);
             let place = json!({ "item_id": item["id"], "output_index": at, "content_index": 0 });
             let mut done = place.clone();
-            done["text"] = text.into();
+            let (field, name) = match kind {
+                Kind::Message => ("text", "response.output_text.done"),
+                Kind::Refusal => ("refusal", "response.refusal.done"),
+                _ => ("text", "response.reasoning_text.done"),
+            };
+            done[field] = text.into();
             if kind == Kind::Message {
                 done["logprobs"] = logprobs.into();
-                self.emit("response.output_text.done", done, out);
-            } else {
-                self.emit("response.reasoning_text.done", done, out);
             }
+            self.emit(name, done, out);
             let mut whole = place;
             whole["part"] = part;
             self.emit("response.content_part.done", whole, out);
@@ -305,6 +325,7 @@ impl Answer {
 fn part(kind: Kind, text: &str, logprobs: &[Value], annotations: &[Value]) -> Value {
     match kind {
         Kind::Reasoning => json!({ "type": "reasoning_text", "text": text }),
+        Kind::Refusal => json!({ "type": "refusal", "refusal": text }),
         _ => json!({ "type": "output_text", "text": text, "annotations": annotations, "logprobs": logprobs }),
     }
 }

@@ -20,6 +20,8 @@ pub struct StreamDecoder {
     ended: bool,
     /// The items that are calls, in the order in which they began, and whether arguments of theirs have come.
     calls: Vec<(String, bool)>,
+    /// The model declines to answer.
+    refused: bool,
 }
 
 impl StreamDecoder {
@@ -79,7 +81,10 @@ impl StreamDecoder {
         let delta = || data["delta"].as_str().unwrap_or_default().to_owned();
         match kind {
             "response.output_text.delta" => out.push(token(&data, delta())),
-            "response.refusal.delta" => out.push(text_event(Part::Answer, delta())),
+            "response.refusal.delta" => {
+                self.refused = true;
+                out.push(text_event(Part::Refusal, delta()));
+            }
             "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => {
                 out.push(text_event(Part::Reasoning, delta()));
             }
@@ -102,7 +107,7 @@ impl StreamDecoder {
             }
             "response.completed" | "response.incomplete" => {
                 self.ended = true;
-                out.push(end(&data["response"], !self.calls.is_empty()));
+                out.push(end(&data["response"], !self.calls.is_empty(), self.refused));
             }
             "response.failed" => return Err(failed(&data["response"])),
             "error" => return Err(failed(&data)),
@@ -148,11 +153,13 @@ fn token(data: &Value, text: String) -> GenerationEvent {
     GenerationEvent::Token(TokenReport { id: None, text, part: Part::Answer, logprobs })
 }
 
-fn end(response: &Value, calls: bool) -> GenerationEvent {
+fn end(response: &Value, calls: bool, refused: bool) -> GenerationEvent {
     let reason = match response["incomplete_details"]["reason"].as_str() {
         Some("content_filter") => FinishReason::ContentFilter,
         Some(_) => FinishReason::Length,
         None if calls => FinishReason::ToolCalls,
+        // A model that declines ends as any other, to this protocol.
+        None if refused => FinishReason::ContentFilter,
         None => FinishReason::Stop,
     };
     let usage = &response["usage"];

@@ -171,6 +171,29 @@ fn a_cut_answer_is_incomplete_and_can_be_continued() {
 }
 
 #[test]
+fn a_model_that_declines_does_so_in_a_part_of_its_own() {
+    let token = |text: &str| {
+        let (text, part) = (text.into(), Part::Refusal);
+        GenerationEvent::Token(TokenReport { id: None, text, part, logprobs: Vec::new() })
+    };
+    let mut events = events();
+    events.splice(2..9, [token("I will "), token("not.")]);
+    let Some(GenerationEvent::Finished { reason, .. }) = events.last_mut() else { panic!() };
+    *reason = FinishReason::ContentFilter;
+    let (sent, response) = answer(&events);
+    assert_eq!(
+        (&response["status"], &sent.last().unwrap()["type"]),
+        (&json!("completed"), &json!("response.completed"))
+    );
+    assert_eq!(response["output"][1]["content"], json!([{ "type": "refusal", "refusal": "I will not." }]));
+    let done = sent.iter().find(|event| event["type"] == "response.refusal.done").unwrap();
+    assert_eq!(done["refusal"], "I will not.");
+    let text: String = sent.iter().map(|event| SseEvent::json(event).encode()).collect();
+    let mut decoder = StreamDecoder::new("m");
+    assert_eq!(decoder.push(text.as_bytes()).unwrap(), events);
+}
+
+#[test]
 fn a_failure_inside_a_stream_is_told_twice() {
     let call = with(json!({})).unwrap();
     let mut answer = Answer::new(&call, &ask(&call, &[]), "k", 5);
