@@ -92,7 +92,7 @@ fn openai(server: &Running, model: &str) -> Vec<Vec<f32>> {
 }
 
 /// The same but for sums in another order, as texts are computed with others or alone.
-fn near(a: &[f32], b: &[f32]) -> bool {
+fn alike(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5)
 }
 
@@ -121,7 +121,7 @@ fn vectors_cross_every_pair_of_dialects_unchanged() {
     for (server, model) in [(&far, "toy"), (&near, "by-openai"), (&near, "by-gemini")] {
         for told in [openai(server, model), gemini(server, model), ollama(server, model)] {
             assert_eq!(told.len(), wanted.len(), "{model}");
-            assert!(told.iter().zip(&wanted).all(|(a, b)| near(a, b)), "{model}: {told:?}, not {wanted:?}");
+            assert!(told.iter().zip(&wanted).all(|(a, b)| alike(a, b)), "{model}: {told:?}, not {wanted:?}");
         }
     }
     let body = json!({ "model": "by-openai", "input": TEXTS, "encoding_format": "base64", "dimensions": 8 });
@@ -139,7 +139,7 @@ fn vectors_cross_every_pair_of_dialects_unchanged() {
     assert!(told.head.contains("x-parasol-without-effect") || told.status == 200);
     assert_eq!(numbers(&json(&told)["embedding"]["values"]).len(), 8);
     let older = json(&post(&near, "/api/embeddings", &json!({ "model": "by-openai", "prompt": "snow" })));
-    assert!(near(&numbers(&older["embedding"]), &wanted[4]));
+    assert!(alike(&numbers(&older["embedding"]), &wanted[4]));
 }
 
 #[test]
