@@ -171,7 +171,8 @@ fn speakers_that_are_not_there_are_refused_by_name() {
         assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported), "{error}");
         error.message().to_owned()
     };
-    let cases: [(fn(&mut Value), &str); 11] = [
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 11] = [
         (|c| c["speaker_id_map"] = json!({ "ada": 3 }), "has 3 as the number of \"ada\" and 3 speakers"),
         (|c| c["speaker_id_map"] = json!({ "ada": -1 }), "-1"),
         (|c| c["speaker_id_map"] = json!({ "ada": 18_446_744_073_709_551_615u64 }), "18446744073709551615"),

@@ -101,7 +101,8 @@ fn compare(path: &Path, isa: Isa, name: &str, how: &str, least: f64) {
         let (near, same) = (cosine(ours, theirs), cosine(ours, &alone[0]));
         eprintln!("{name}, {how}, {}: {near:.6} to llama.cpp, {same:.6} to itself alone", isa.name());
         assert!(
-            near >= least && same >= 0.9999,
+            // A text alone may be few enough tokens for other kernels than many texts together.
+            near >= least && same >= least,
             "{name}, {how}, {}: {near} and {same}: {text:?}",
             isa.name()
         );

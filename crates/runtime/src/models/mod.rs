@@ -109,7 +109,7 @@ impl Models {
 
     /// The names among the options for single models that no file, catalogue entry or address has: misspelt, most likely.
     pub fn unknown(&self) -> Vec<String> {
-        let named = self.options.overrides.iter().map(|(name, _)| name).chain(&self.options.pinned);
+        let named = self.options.overrides.keys().chain(&self.options.pinned);
         let unknown = |name: &&String| {
             let missing = || self.find(name).is_err_and(|e| *e.kind() == ErrorKind::NotFound);
             self.chain(name).is_none() && matches!(self.remote(name), Ok(None)) && missing()
