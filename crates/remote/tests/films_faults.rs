@@ -13,6 +13,8 @@ use serde_json::json;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 fn book(home: &Path) -> Ledger {
@@ -366,8 +368,10 @@ fn no_more_is_taken_than_a_film_can_have() {
 
 #[test]
 fn budgets_stop_before_they_are_passed_and_hold_what_is_under_way() {
-    let studio = Studio::start(Protocol::Runway, |what, before, _, stream| {
-        let fails = what == What::Look && before == 3;
+    let breaks = Arc::new(AtomicBool::new(false));
+    let broken = Arc::clone(&breaks);
+    let studio = Studio::start(Protocol::Runway, move |what, _, _, stream| {
+        let fails = what == What::Look && broken.swap(false, Ordering::SeqCst);
         if fails {
             tell(stream, &job(Protocol::Runway, How::Failed("INTERNAL"), ""));
         }
@@ -391,6 +395,7 @@ fn budgets_stop_before_they_are_passed_and_hold_what_is_under_way() {
     assert_eq!(studio.count(What::Create), 2);
     // It fails, and what it was promised is free again.
     let kept = Films::at(home.path()).get(&id).unwrap();
+    breaks.store(true, Ordering::SeqCst);
     assert!(all(other.wait_for_film(&kept).unwrap()).2.is_some());
     assert!(make(&other).2.is_none());
     assert_eq!(spent(home.path()), Money::dollars(8.0));
