@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Answer, Running, read};
+use common::{Answer, Running};
 use parasol_runtime::Policy;
 use parasol_server::KeyTerms;
 use serde_json::{Value, json};
