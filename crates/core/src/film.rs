@@ -1,6 +1,6 @@
 //! Films: a text, and perhaps the picture that it begins with, in; a film out.
 
-use crate::{Error, ErrorKind, EventStream, Money, Result};
+use crate::{Error, ErrorKind, EventStream, Money, PictureFormat, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -82,12 +82,8 @@ impl FirstFrame {
     /// What it is, by its first bytes; `None` for what is none of the three.
     #[must_use]
     pub fn media_type(&self) -> Option<&'static str> {
-        match self.bytes.as_slice() {
-            [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-            [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-            _ => None,
-        }
+        let format = PictureFormat::of(&self.bytes).filter(|format| *format != PictureFormat::Gif);
+        format.map(PictureFormat::media_type)
     }
 
     fn check(&self) -> Result<()> {
@@ -254,7 +250,9 @@ mod tests {
         let asked = || FilmRequest { prompt: "A cat.".into(), ..FilmRequest::default() };
         let frame = |bytes: &[u8]| Some(FirstFrame { bytes: bytes.to_vec() });
         asked().check().unwrap();
-        FilmRequest { first_frame: frame(b"\x89PNG\r\n"), seconds: Some(600), ..asked() }.check().unwrap();
+        FilmRequest { first_frame: frame(b"\x89PNG\r\n\x1a\n"), seconds: Some(600), ..asked() }
+            .check()
+            .unwrap();
         let long = "x".repeat(FilmRequest::LONGEST_PROMPT + 1);
         for (request, field) in [
             (FilmRequest { prompt: " \n".into(), ..asked() }, "prompt: "),
@@ -277,6 +275,7 @@ mod tests {
             (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
             (b"RIFF\0\0\0\0WEBPVP8 ", Some("image/webp")),
             (b"RIFF\0\0\0\0WAVE", None),
+            (b"GIF89a", None),
         ] {
             let frame = FirstFrame { bytes: bytes.to_vec() };
             assert_eq!(frame.media_type(), kind);

@@ -1,10 +1,9 @@
 //! Black Forest Labs' pictures: a job is begun, asked for until it is done, and its picture lies at a signed address for some minutes.
 //! Reference: <https://docs.bfl.ai/quick_start/generating_images>.
 
-use crate::client::Manner;
-use crate::imagining::{
-    Answer, Outgoing, Part, SizeForm, Take, base64, json, seed, shortest, withheld, wrong,
-};
+use crate::client::{Manner, is_plain};
+use crate::imagining::{Answer, Outgoing, Part, SizeForm, Take, base64, json, seed, withheld, wrong};
+use crate::openai::client::short;
 use parasol_core::{Error, ErrorKind, Money, Result};
 use serde_json::{Map, Value};
 
@@ -16,8 +15,7 @@ const HOME: &str = "bfl.ai";
 /// The request for one picture.
 pub(crate) fn request(model: &str, part: Part<'_>, manner: &Manner) -> Result<Outgoing> {
     let request = part.request;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if model.is_empty() || !model.chars().all(plain) || model.starts_with('.') {
+    if !is_plain(model) {
         let message =
             format!("model: {model:?} is no model's name of this protocol: letters, digits, -, _ and .");
         return Err(Error::new(ErrorKind::InvalidRequest, message));
@@ -42,7 +40,7 @@ pub(crate) fn request(model: &str, part: Part<'_>, manner: &Manner) -> Result<Ou
         body.insert("steps".into(), steps.into());
     }
     if let Some(guidance) = request.guidance {
-        body.insert("guidance".into(), shortest(guidance));
+        body.insert("guidance".into(), short(guidance));
     }
     if let Some(format) = request.format.filter(|_| manner.draws_with(Take::OutputFormat)) {
         body.insert("output_format".into(), format.name().into());

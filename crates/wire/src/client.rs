@@ -312,11 +312,21 @@ pub fn counted(protocol: Protocol, body: &Value) -> Result<usize> {
     count.ok_or_else(|| Error::new(ErrorKind::Network, format!("the provider's count holds no {field}")))
 }
 
-/// The model's name within the path, where nothing else may come of it.
+/// How many an answer tells; what is no count is none.
+pub(crate) fn told_count(value: &Value) -> usize {
+    value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
+}
+
+/// Whether a name can stand in a path, where nothing else may come of it.
+pub(crate) fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
+}
+
+/// The model's name within the path.
 pub(crate) fn gemini_name(model: &str) -> Result<String> {
     let name = model.strip_prefix("models/").unwrap_or(model);
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
+    if !is_plain(name) {
         let message =
             format!("model: {model:?} is no model's name of Gemini's API: letters, digits, -, _ and .");
         return Err(Error::new(ErrorKind::InvalidRequest, message));

@@ -183,8 +183,8 @@ pub fn read(protocol: Protocol, count: usize, body: &[u8]) -> Result<Vectors> {
         return Err(wrong(format!("it sent {} vectors where {count} were due", read.vectors.len())));
     }
     let length = read.vectors.first().map_or(0, Vec::len);
-    let odd = read.vectors.iter().position(|vector| vector.len() != length || vector.is_empty());
-    if let Some((at, vector)) = odd.and_then(|at| Some((at, read.vectors.get(at)?))) {
+    let odd = |(_, vector): &(usize, &Vec<f32>)| vector.len() != length || vector.is_empty();
+    if let Some((at, vector)) = read.vectors.iter().enumerate().find(odd) {
         let message = format!("its vector {at} has {} values and the first {length}", vector.len());
         return Err(wrong(message));
     }
@@ -268,7 +268,7 @@ impl OpenAiAnswer {
         Vectors {
             vectors: places.into_iter().flatten().collect(),
             tokens: usage.as_ref().and_then(|usage| usage.prompt_tokens.or(usage.total_tokens)),
-            cost: usage.and_then(|usage| usage.cost).map(Money::dollars),
+            cost: usage.and_then(|usage| usage.cost).filter(|cost| *cost >= 0.0).map(Money::dollars),
         }
     }
 }

@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn what_a_model_cannot_do_is_refused_by_name() {
-        let frame = FirstFrame { bytes: b"\x89PNG....".to_vec() };
+        let frame = FirstFrame { bytes: b"\x89PNG\r\n\x1a\n".to_vec() };
         let less = |films: FilmManner| Manner { films, ..Manner::standard() };
         for protocol in PROTOCOLS {
             for (request, films, field) in [

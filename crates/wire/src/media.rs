@@ -101,6 +101,11 @@ pub(crate) fn data_url(media_type: Option<&str>, data: &str) -> String {
     format!("data:{};base64,{data}", media_type.unwrap_or("application/octet-stream"))
 }
 
+/// What a `data:` URL holds, still in base64; `None` for every other address.
+pub(crate) fn of_data_url(url: &str) -> Option<&str> {
+    Some(url.strip_prefix("data:")?.split_once(";base64,")?.1)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -2,9 +2,9 @@
 //! Reference: <https://docs.dev.runwayml.com/api/> and its package runwayml, version 5.13.0.
 
 use crate::filming::{FilmCall, FilmState, Place, Shot, failed, shortened, wrong};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use parasol_core::{FilmRequest, FirstFrame, Result};
+use crate::imagining::base64;
+use crate::media::data_url;
+use parasol_core::{FilmRequest, Result};
 use serde_json::{Value, json};
 
 /// The version of its API that is spoken, for the header that it wants with every request.
@@ -27,17 +27,12 @@ pub(crate) fn create(model: &str, request: &FilmRequest, shot: Shot) -> FilmCall
     let path = match &request.first_frame {
         None => "text_to_video",
         Some(frame) => {
-            body["promptImage"] = json!([{ "uri": data_url(frame), "position": "first" }]);
+            body["promptImage"] =
+                json!([{ "uri": data_url(frame.media_type(), &base64(&frame.bytes)), "position": "first" }]);
             "image_to_video"
         }
     };
     FilmCall::json(path, &body)
-}
-
-fn data_url(frame: &FirstFrame) -> String {
-    // A request is checked before it is written: a frame that is none does not come here.
-    let kind = frame.media_type().unwrap_or("application/octet-stream");
-    format!("data:{kind};base64,{}", STANDARD.encode(&frame.bytes))
 }
 
 /// How a task does.
@@ -66,6 +61,7 @@ mod tests {
     use super::*;
     use crate::client::{Manner, Protocol};
     use crate::filming::{self, FilmManner};
+    use parasol_core::FirstFrame;
 
     #[test]
     fn a_film_is_asked_for_by_text_or_by_picture() {
@@ -76,7 +72,7 @@ mod tests {
         let body: Value = serde_json::from_slice(&call.body).unwrap();
         let wanted = json!({ "model": "gen4.5", "promptText": "A cat.", "ratio": "1280:720", "duration": 5, "seed": 7 });
         assert_eq!((call.path.as_str(), body), ("text_to_video", wanted));
-        request.first_frame = Some(FirstFrame { bytes: b"\x89PNGx".to_vec() });
+        request.first_frame = Some(FirstFrame { bytes: b"\x89PNG\r\n\x1a\n".to_vec() });
         request.negative_prompt = Some("dogs".into());
         request.size = Some("720x1280".parse().unwrap());
         let call = filming::create(Protocol::Runway, "veo3.1", &request, &manner, "x").unwrap();
@@ -87,7 +83,7 @@ mod tests {
         );
         assert_eq!(
             body["promptImage"],
-            json!([{ "uri": "data:image/png;base64,iVBOR3g=", "position": "first" }])
+            json!([{ "uri": "data:image/png;base64,iVBORw0KGgo=", "position": "first" }])
         );
     }
 

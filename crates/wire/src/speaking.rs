@@ -3,6 +3,7 @@
 //! <https://elevenlabs.io/docs/api-reference/text-to-speech/stream>.
 
 use crate::client::{Manner, Protocol, Written};
+use crate::openai::client::short;
 use parasol_core::{Error, ErrorKind, Result, SpeakRequest};
 use serde_json::{Value, json};
 
@@ -46,7 +47,7 @@ fn openai(model: &str, text: &str, request: &SpeakRequest, manner: &Manner) -> R
         body["voice"] = named(request)?.into();
     }
     if request.speed != 1.0 {
-        body["speed"] = shortest(request.speed);
+        body["speed"] = short(request.speed);
     }
     if let Some(language) = &request.language {
         if !manner.extended {
@@ -80,7 +81,7 @@ fn elevenlabs(model: &str, text: &str, request: &SpeakRequest) -> Result<Written
             let message = format!("speed: ElevenLabs takes 0.7 to 1.2, not {}", request.speed);
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
-        body["voice_settings"] = json!({ "speed": shortest(request.speed) });
+        body["voice_settings"] = json!({ "speed": short(request.speed) });
     }
     if let Some(language) = &request.language {
         // The language alone: of regions they know nothing.
@@ -95,11 +96,6 @@ fn elevenlabs(model: &str, text: &str, request: &SpeakRequest) -> Result<Written
     }
     let path = format!("text-to-speech/{voice}/stream?output_format=pcm_{ELEVENLABS_RATE}");
     Ok(Written { path, body, ignored: Vec::new() })
-}
-
-/// A number as somebody would write it: 1.1, not 1.100000023841858.
-fn shortest(number: f32) -> Value {
-    number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
 fn unsupported(message: &str) -> Error {

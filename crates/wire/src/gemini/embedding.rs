@@ -66,12 +66,11 @@ impl EmbedCall {
     pub fn answer(&self, vectors: &[Vec<f32>], usage: &Usage) -> Result<Vec<u8>> {
         let count = usage.prompt_tokens;
         let usage_metadata = Counted { prompt_token_count: count, total_token_count: count };
-        let mut all: Vec<Values<'_>> = vectors.iter().map(|values| Values { values }).collect();
-        let written = match (self.batch, all.pop()) {
-            (false, Some(embedding)) => serde_json::to_vec(&One { embedding, usage_metadata }),
-            (_, last) => {
-                all.extend(last);
-                serde_json::to_vec(&Many { embeddings: all, usage_metadata })
+        let written = match (self.batch, vectors) {
+            (false, [values]) => serde_json::to_vec(&One { embedding: Values { values }, usage_metadata }),
+            _ => {
+                let embeddings = vectors.iter().map(|values| Values { values }).collect();
+                serde_json::to_vec(&Many { embeddings, usage_metadata })
             }
         };
         written.map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))

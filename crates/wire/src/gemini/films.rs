@@ -1,10 +1,9 @@
 //! Google's films: `POST /v1beta/models/veo-…:predictLongRunning`, and the operation that it begins.
 //! Reference: <https://ai.google.dev/gemini-api/docs/video> and its package google-genai as of 21 August 2026; later ones begin no film in this API.
 
-use crate::client::gemini_name;
+use crate::client::{gemini_name, is_plain};
 use crate::filming::{FilmCall, FilmState, Place, Shot, failed, shortened, wrong};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::imagining::base64;
 use parasol_core::{Error, ErrorKind, FilmRequest, FilmSize, Result};
 use serde_json::{Value, json};
 
@@ -21,7 +20,7 @@ pub(crate) fn create(model: &str, request: &FilmRequest, shot: Shot) -> Result<F
     if let Some(frame) = &request.first_frame {
         // A request is checked before it is written: a frame that is none does not come here.
         let kind = frame.media_type().unwrap_or("application/octet-stream");
-        instance["image"] = json!({ "bytesBase64Encoded": STANDARD.encode(&frame.bytes), "mimeType": kind });
+        instance["image"] = json!({ "bytesBase64Encoded": base64(&frame.bytes), "mimeType": kind });
     }
     let mut parameters =
         json!({ "aspectRatio": aspect, "resolution": resolution, "durationSeconds": shot.seconds });
@@ -51,14 +50,10 @@ fn shape(size: FilmSize) -> Result<(&'static str, &'static str)> {
 /// # Errors
 /// `InvalidRequest` for what is no operation's name.
 pub(crate) fn operation(name: &str) -> Result<String> {
-    let plain = |part: &str| {
-        let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        !part.is_empty() && !part.starts_with('.') && part.chars().all(letter)
-    };
     let parts: Vec<&str> = name.split('/').collect();
     let known = match parts.as_slice() {
-        ["models", model, "operations", id] => plain(model) && plain(id),
-        ["operations", id] => plain(id),
+        ["models", model, "operations", id] => is_plain(model) && is_plain(id),
+        ["operations", id] => is_plain(id),
         _ => false,
     };
     if known && name.len() <= 512 {

@@ -1,7 +1,7 @@
 //! Pictures by `generateContent`, from models that answer with them.
 //! Reference: <https://ai.google.dev/gemini-api/docs/image-generation>.
 
-use crate::client::{Manner, gemini_name};
+use crate::client::{Manner, gemini_name, told_count};
 use crate::imagining::{
     Answer, Drawn, Made, Outgoing, Part, Source, Take, base64, json, seed, unpacked, withheld, wrong,
 };
@@ -64,17 +64,18 @@ pub(crate) fn read(body: &[u8]) -> Result<Drawn> {
 }
 
 fn usage(told: &Value) -> ImagineUsage {
-    let count = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let of = |details: &str, kind: &str| -> usize {
         let list = told[details].as_array().into_iter().flatten();
-        list.filter(|it| it["modality"] == kind).map(|it| count(&it["tokenCount"])).sum()
+        let counts = list.filter(|it| it["modality"] == kind).map(|it| told_count(&it["tokenCount"]));
+        counts.fold(0, usize::saturating_add)
     };
-    let (picture_tokens, thought) = (of("promptTokensDetails", "IMAGE"), count(&told["thoughtsTokenCount"]));
+    let picture_tokens = of("promptTokensDetails", "IMAGE");
+    let thought = told_count(&told["thoughtsTokenCount"]);
     ImagineUsage {
         images: 0,
-        text_tokens: count(&told["promptTokenCount"]).saturating_sub(picture_tokens),
+        text_tokens: told_count(&told["promptTokenCount"]).saturating_sub(picture_tokens),
         picture_tokens,
-        output_tokens: count(&told["candidatesTokenCount"]).saturating_add(thought),
+        output_tokens: told_count(&told["candidatesTokenCount"]).saturating_add(thought),
         // What is thought is paid for as text is.
         output_text_tokens: of("candidatesTokensDetails", "TEXT").saturating_add(thought),
         cost: None,

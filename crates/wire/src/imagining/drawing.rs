@@ -1,7 +1,7 @@
 //! What a provider, or a model of it, can be told about a picture. What it cannot be told is refused by name here, once for all
 //! protocols, or reported where the picture is the same without it.
 
-use crate::client::Manner;
+use crate::client::{Manner, Protocol};
 use parasol_core::{Error, ErrorKind, ImagineRequest, PictureFormat, PictureSize, Result};
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +123,28 @@ impl Take {
         }
     }
 
+    /// Whether a protocol has a field for it.
+    fn is_known_to(self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Gemini => matches!(self, Self::Size | Self::Resolution | Self::Seed),
+            Protocol::Stability => matches!(
+                self,
+                Self::Size
+                    | Self::NegativePrompt
+                    | Self::Seed
+                    | Self::GuidanceScale
+                    | Self::Strength
+                    | Self::Mask
+                    | Self::OutputFormat
+            ),
+            Protocol::Bfl => matches!(
+                self,
+                Self::Size | Self::Seed | Self::Steps | Self::GuidanceScale | Self::Mask | Self::OutputFormat
+            ),
+            _ => true,
+        }
+    }
+
     /// Whether a request asks for it.
     fn is_asked(self, request: &ImagineRequest) -> bool {
         match self {
@@ -188,14 +210,19 @@ impl Manner {
         left.min(most.max(1))
     }
 
-    /// Whether a request can be told to a model of this manner: what has no effect, and why.
+    /// Whether a request can be told to a model of this manner in a protocol: what has no effect, and why.
     ///
     /// # Errors
     /// `Unsupported` or `InvalidRequest`, naming the field that it cannot be told.
-    pub(crate) fn drawable(&self, request: &ImagineRequest) -> Result<Vec<(String, String)>> {
+    pub(crate) fn drawable(
+        &self,
+        protocol: Protocol,
+        request: &ImagineRequest,
+    ) -> Result<Vec<(String, String)>> {
         let drawing = &self.drawing;
         let mut ignored = Vec::new();
-        for what in ASKABLE.into_iter().filter(|what| what.is_asked(request) && !self.draws_with(*what)) {
+        let told = |what: Take| self.draws_with(what) && what.is_known_to(protocol);
+        for what in ASKABLE.into_iter().filter(|what| what.is_asked(request) && !told(*what)) {
             let name = what.name();
             match what {
                 Take::OutputFormat => {
@@ -211,7 +238,9 @@ impl Manner {
                 }
             }
         }
-        let (sent, taken) = (request.pictures.len(), drawing.pictures);
+        // A form of Stability's holds one.
+        let most = if protocol == Protocol::Stability { 1 } else { usize::MAX };
+        let (sent, taken) = (request.pictures.len(), drawing.pictures.min(most));
         if sent > taken {
             let message = match taken {
                 0 => "image: this model takes no pictures; leave them out, or take another model".to_owned(),
@@ -226,7 +255,7 @@ impl Manner {
         }
         offered("quality", request.quality.as_deref(), &drawing.qualities, |name| name == "auto")?;
         let formats: Vec<String> = drawing.formats.iter().map(|format| format.name().to_owned()).collect();
-        if self.draws_with(Take::OutputFormat) {
+        if told(Take::OutputFormat) {
             offered("output_format", request.format.map(PictureFormat::name), &formats, |_| false)?;
         }
         Ok(ignored)
@@ -288,7 +317,7 @@ pub(crate) fn seed(request: &ImagineRequest, index: usize, largest: u64) -> Resu
         return Err(Error::new(ErrorKind::InvalidRequest, message));
     }
     // The next picture takes the next seed, and after the largest comes the first.
-    Ok(Some(first.wrapping_add(index as u64) % largest.saturating_add(1).max(1)))
+    Ok(Some(first.wrapping_add(index as u64) % largest.saturating_add(1)))
 }
 
 #[cfg(test)]
@@ -316,12 +345,36 @@ mod tests {
             (ImagineRequest { strength: Some(0.5), pictures: vec![picture()], ..asked() }, "strength: "),
             (ImagineRequest { size: "16:9".parse().ok(), ..asked() }, "size: 16:9 is a shape"),
         ] {
-            let error = standard.drawable(&request).unwrap_err();
+            let error = standard.drawable(Protocol::OpenAi, &request).unwrap_err();
             assert!(error.message().starts_with(field), "{error}");
             if request.size.is_none() {
-                assert!(Manner::default().drawable(&request).unwrap().is_empty(), "{field}");
+                assert!(
+                    Manner::default().drawable(Protocol::OpenAi, &request).unwrap().is_empty(),
+                    "{field}"
+                );
             }
         }
+    }
+
+    #[test]
+    fn what_a_protocol_has_no_field_for_is_refused_whatever_its_model_were_to_take() {
+        let gif = || vec![picture()];
+        for (protocol, request, field) in [
+            (Protocol::Gemini, ImagineRequest { quality: Some("high".into()), ..asked() }, "quality: "),
+            (
+                Protocol::Stability,
+                ImagineRequest { background: Some("opaque".into()), ..asked() },
+                "background: ",
+            ),
+            (Protocol::Stability, ImagineRequest { pictures: vec![picture(); 2], ..asked() }, "image: "),
+            (Protocol::Bfl, ImagineRequest { strength: Some(0.5), pictures: gif(), ..asked() }, "strength: "),
+        ] {
+            assert!(Manner::default().drawable(Protocol::OpenAi, &request).is_ok(), "{field}");
+            let error = Manner::default().drawable(protocol, &request).unwrap_err();
+            assert!(error.message().starts_with(field), "{error}");
+        }
+        let more = ImagineRequest { previews: 2, format: Some(PictureFormat::Png), ..asked() };
+        assert_eq!(Manner::default().drawable(Protocol::Gemini, &more).unwrap().len(), 2);
     }
 
     #[test]
@@ -336,7 +389,7 @@ mod tests {
         };
         let manner = Manner { drawing, ..Manner::standard() };
         let with = |size: &str| ImagineRequest { size: size.parse().ok(), ..asked() };
-        assert!(manner.drawable(&with("1536x1024")).unwrap().is_empty());
+        assert!(manner.drawable(Protocol::OpenAi, &with("1536x1024")).unwrap().is_empty());
         for (request, part) in [
             (with("512x512"), "size: 512x512 is not offered by this model: 1024x1024, 1536x1024 are"),
             (ImagineRequest { quality: Some("hd".into()), ..asked() }, "quality: \"hd\" is not offered"),
@@ -346,10 +399,13 @@ mod tests {
                 "image: the request holds 2 pictures",
             ),
         ] {
-            assert!(manner.drawable(&request).unwrap_err().message().contains(part), "{part}");
+            assert!(
+                manner.drawable(Protocol::OpenAi, &request).unwrap_err().message().contains(part),
+                "{part}"
+            );
         }
         let auto = ImagineRequest { quality: Some("auto".into()), ..asked() };
-        assert!(manner.drawable(&auto).unwrap().is_empty());
+        assert!(manner.drawable(Protocol::OpenAi, &auto).unwrap().is_empty());
     }
 
     #[test]
@@ -363,14 +419,15 @@ mod tests {
         };
         let manner = Manner { drawing, ..Manner::standard() };
         let request = ImagineRequest { size: "1536x1024".parse().ok(), count: 3, ..asked() };
-        let ignored = manner.drawable(&request).unwrap();
+        let ignored = manner.drawable(Protocol::OpenAi, &request).unwrap();
         assert!(ignored[0].0 == "size" && ignored[0].1.contains("3:2"), "{ignored:?}");
         assert_eq!(manner.shape(request.size.unwrap()).to_string(), "3:2");
         assert_eq!(manner.at_once(&request, 3), 1);
         let shape = ImagineRequest { size: "3:2".parse().ok(), ..asked() };
-        assert!(manner.drawable(&shape).unwrap().is_empty());
+        assert!(manner.drawable(Protocol::OpenAi, &shape).unwrap().is_empty());
         let more = ImagineRequest { previews: 2, format: Some(PictureFormat::Png), ..asked() };
-        let ignored: Vec<String> = manner.drawable(&more).unwrap().into_iter().map(|it| it.0).collect();
+        let ignored: Vec<String> =
+            manner.drawable(Protocol::OpenAi, &more).unwrap().into_iter().map(|it| it.0).collect();
         assert_eq!(ignored, ["output_format", "partial_images"]);
     }
 

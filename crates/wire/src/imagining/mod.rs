@@ -66,12 +66,19 @@ pub fn request(
     manner: &Manner,
     boundary: &str,
 ) -> Result<Outgoing> {
-    if matches!(protocol, Protocol::Responses | Protocol::Anthropic | Protocol::Cohere | Protocol::ElevenLabs)
-    {
-        let message = "the protocol of this model's provider has no pictures: take another model";
-        return Err(Error::new(ErrorKind::Unsupported, message));
-    }
-    let ignored = manner.drawable(part.request)?;
+    let ignored = match protocol {
+        Protocol::OpenAi | Protocol::Gemini | Protocol::Stability | Protocol::Bfl => {
+            manner.drawable(protocol, part.request)?
+        }
+        Protocol::Responses
+        | Protocol::Anthropic
+        | Protocol::Cohere
+        | Protocol::ElevenLabs
+        | Protocol::Runway => {
+            let message = "the protocol of this model's provider has no pictures: take another model";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+    };
     let written = match protocol {
         Protocol::Gemini => gemini::picture::request(model, part, manner)?,
         Protocol::Stability => stability::request(model, part, manner, boundary)?,
@@ -193,9 +200,4 @@ pub(crate) fn json(path: impl Into<String>, body: &serde_json::Value, answer: An
         answer,
         ignored: Vec::new(),
     }
-}
-
-/// A number as somebody would write it: 7.5, not 7.500000023841858.
-pub(crate) fn shortest(number: f32) -> serde_json::Value {
-    number.to_string().parse::<f64>().map_or(serde_json::Value::Null, serde_json::Value::from)
 }

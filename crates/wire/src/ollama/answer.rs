@@ -166,7 +166,12 @@ fn logprobs(token: &TokenReport) -> Option<Value> {
     crate::openai::logprobs::item(token)
 }
 
-/// Fills in what the last line tells. Durations are nanoseconds.
+/// A time as the protocol tells it.
+pub(super) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Fills in what the last line tells.
 fn end(
     line: &mut Value,
     reason: FinishReason,
@@ -175,18 +180,17 @@ fn end(
     loading: Duration,
     total: Duration,
 ) {
-    let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
     // The protocol has no word for calls: the answer stopped.
     let reason = if reason == FinishReason::Length { "length" } else { "stop" };
     let last: Map<String, Value> = [
         ("done", json!(true)),
         ("done_reason", json!(reason)),
-        ("total_duration", json!(nanos(total))),
-        ("load_duration", json!(nanos(loading))),
+        ("total_duration", json!(nanoseconds(total))),
+        ("load_duration", json!(nanoseconds(loading))),
         ("prompt_eval_count", json!(usage.prompt_tokens)),
-        ("prompt_eval_duration", json!(nanos(timings.prefill))),
+        ("prompt_eval_duration", json!(nanoseconds(timings.prefill))),
         ("eval_count", json!(usage.generated_tokens)),
-        ("eval_duration", json!(nanos(timings.decode))),
+        ("eval_duration", json!(nanoseconds(timings.decode))),
     ]
     .map(|(k, v)| (k.to_owned(), v))
     .into_iter()

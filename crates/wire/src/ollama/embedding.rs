@@ -1,7 +1,8 @@
 //! `POST /api/embed` and the older `/api/embeddings`: the requests, and their answers. Reference: <https://docs.ollama.com/api/embed>.
 
+use super::answer::nanoseconds;
 use super::options::{self, KeepAlive, Options};
-use crate::fields::{invalid, string};
+use crate::fields::string;
 use crate::trace;
 use parasol_core::{EmbedInput, EmbedRequest, Error, ErrorKind, Result, Usage};
 use serde::Serialize;
@@ -83,15 +84,7 @@ impl EmbedCall {
     /// # Errors
     /// `InvalidRequest` for a larger `num_ctx`.
     pub fn fits(&self, context: Option<usize>) -> Result<()> {
-        match (self.context, context) {
-            (Some(asked), Some(there)) if asked > there => Err(invalid(
-                "options.num_ctx",
-                format_args!(
-                    "is {asked} and the model is loaded with a context of {there} tokens: start the server with --context {asked}"
-                ),
-            )),
-            _ => Ok(()),
-        }
+        Options::fits(self.context, context)
     }
 
     /// The answer's body.
@@ -105,7 +98,6 @@ impl EmbedCall {
         loading: Duration,
         total: Duration,
     ) -> Result<Vec<u8>> {
-        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let written = match (self.alone, vectors) {
             (true, [embedding]) => serde_json::to_vec(&One { embedding }),
             _ => serde_json::to_vec(&Many {

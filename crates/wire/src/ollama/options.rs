@@ -83,6 +83,20 @@ impl Options {
         Ok(options)
     }
 
+    /// # Errors
+    /// `InvalidRequest` when `num_ctx` asks for a larger context than the model's, where that is known.
+    pub(crate) fn fits(asked: Option<usize>, holds: Option<usize>) -> Result<()> {
+        match (asked, holds) {
+            (Some(asked), Some(holds)) if asked > holds => Err(invalid(
+                "options.num_ctx",
+                format_args!(
+                    "is {asked} and the context holds {holds}: ask for less or start the server with --context {asked}"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn sampling(&self, recommended: &SamplingChoice) -> Sampling {
         let mut sampling = self.choice.or(recommended).sampling();
         sampling.seed = self.seed;

@@ -126,14 +126,7 @@ impl Call {
     /// # Errors
     /// `InvalidRequest` when `num_ctx` asks for a larger context.
     pub fn ask(&self, recommended: &SamplingChoice, context: Option<usize>) -> Result<Ask> {
-        if let (Some(asked), Some(holds)) = (self.options.context, context)
-            && asked > holds
-        {
-            let message = format!(
-                "options.num_ctx: is {asked} and the context holds {holds}: ask for less or start the server with --context {asked}"
-            );
-            return Err(Error::new(ErrorKind::InvalidRequest, message));
-        }
+        Options::fits(self.options.context, context)?;
         let mut ask = self.ask.clone();
         match &mut ask {
             Ask::Load => {}

@@ -2,12 +2,13 @@
 //! References: <https://platform.openai.com/docs/api-reference/images>, <https://docs.x.ai/developers/model-capabilities/images/generation>
 //! and <https://docs.together.ai/reference/post-images-generations>.
 
-use crate::client::Manner;
+use crate::client::{Manner, told_count};
 use crate::imagining::{
-    Answer, Drawn, Made, Outgoing, Part, SizeForm, Source, Take, data_url, json, seed, shortest, unpacked,
-    withheld, wrong,
+    Answer, Drawn, Made, Outgoing, Part, SizeForm, Source, Take, data_url, json, seed, unpacked, withheld,
+    wrong,
 };
 use crate::multipart::Multipart;
+use crate::openai::client::short;
 use crate::sse::{SseEvent, SseParser};
 use parasol_core::{Error, ErrorKind, ImagineUsage, Money, Picture, PictureSize, Result};
 use serde_json::{Map, Value};
@@ -26,7 +27,7 @@ pub(crate) fn request(model: &str, part: Part<'_>, manner: &Manner, boundary: &s
     told(part, manner, &mut body)?;
     let answer = if manner.previews(part.request) { Answer::Events } else { Answer::Whole };
     match manner.drawing.form {
-        SizeForm::Size => Ok(openai(part, &body, answer, boundary)),
+        SizeForm::Size => Ok(openai(part, body, answer, boundary)),
         SizeForm::Ratio => Ok(ratio(part, body)),
         SizeForm::Pixels => Ok(pixels(part, body)),
     }
@@ -79,7 +80,7 @@ fn told(part: Part<'_>, manner: &Manner, body: &mut Map<String, Value>) -> Resul
     }
     for (name, number) in [("guidance_scale", request.guidance), ("strength", request.strength)] {
         if let Some(number) = number {
-            body.insert(name.into(), shortest(number));
+            body.insert(name.into(), short(number));
         }
     }
     if let Some(format) = request.format.filter(|_| manner.draws_with(Take::OutputFormat)) {
@@ -100,13 +101,13 @@ fn put(body: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
 }
 
 /// OpenAI's own form: pictures make it an edit, and go along as files.
-fn openai(part: Part<'_>, body: &Map<String, Value>, answer: Answer, boundary: &str) -> Outgoing {
+fn openai(part: Part<'_>, body: Map<String, Value>, answer: Answer, boundary: &str) -> Outgoing {
     let request = part.request;
     if request.pictures.is_empty() {
-        return json("images/generations", &Value::Object(body.clone()), answer);
+        return json("images/generations", &Value::Object(body), answer);
     }
     let mut form = Multipart::new(boundary);
-    for (name, value) in body {
+    for (name, value) in &body {
         form.field(name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
     let name = if request.pictures.len() == 1 { "image" } else { "image[]" };
@@ -179,25 +180,23 @@ fn made(it: &Value) -> Result<Made> {
 
 /// An address, which may hold the picture itself.
 fn address(url: &str) -> Result<Source> {
-    match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
-        Some((_, data)) => unpacked(data).map(Source::Here),
+    match crate::media::of_data_url(url) {
+        Some(data) => unpacked(data).map(Source::Here),
         None => Ok(Source::Address(url.to_owned())),
     }
 }
 
 /// Tokens, where they are counted, and the cost where the provider tells it, in ticks of 10⁻¹⁰ dollars or in dollars.
 fn usage(told: &Value) -> ImagineUsage {
-    let count = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    let details = &told["input_tokens_details"];
-    let picture_tokens = count(&details["image_tokens"]);
+    let picture_tokens = told_count(&told["input_tokens_details"]["image_tokens"]);
     let ticks = told["cost_in_usd_ticks"].as_f64().map(|ticks| ticks * 1e-10);
     ImagineUsage {
         images: 0,
-        text_tokens: count(&told["input_tokens"]).saturating_sub(picture_tokens),
+        text_tokens: told_count(&told["input_tokens"]).saturating_sub(picture_tokens),
         picture_tokens,
-        output_tokens: count(&told["output_tokens"]),
-        output_text_tokens: count(&told["output_tokens_details"]["text_tokens"]),
-        cost: ticks.or(told["cost"].as_f64()).map(Money::dollars),
+        output_tokens: told_count(&told["output_tokens"]),
+        output_text_tokens: told_count(&told["output_tokens_details"]["text_tokens"]),
+        cost: ticks.or(told["cost"].as_f64()).filter(|cost| *cost >= 0.0).map(Money::dollars),
     }
 }
 
@@ -281,8 +280,8 @@ impl Events {
             return Err(failed(&told));
         }
         if kind.ends_with(".partial_image") {
-            let number = told["partial_image_index"].as_u64().and_then(|n| usize::try_from(n).ok());
-            return Ok(Some(Event::Preview(number.unwrap_or(0), unpacked(data()?)?)));
+            let number = told_count(&told["partial_image_index"]);
+            return Ok(Some(Event::Preview(number, unpacked(data()?)?)));
         }
         if kind.ends_with(".completed") {
             self.done = true;

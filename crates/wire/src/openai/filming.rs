@@ -2,40 +2,31 @@
 //! Reference: <https://developers.openai.com/api/reference/resources/videos> and its package openai, version 3.57.0.
 
 use crate::filming::{FilmCall, FilmState, Place, Shot, failed, segment, shortened, wrong};
+use crate::multipart::Multipart;
 use parasol_core::{FilmRequest, Result};
 use serde_json::{Value, json};
 
 /// The request that begins a film: a form, as the official clients send it with and without a picture.
 pub(crate) fn create(model: &str, request: &FilmRequest, shot: Shot, boundary: &str) -> FilmCall {
-    let mut fields = vec![
-        ("model", model.to_owned()),
-        ("prompt", request.prompt.clone()),
-        ("seconds", shot.seconds.to_string()),
-        ("size", shot.size.to_string()),
-    ];
+    let mut form = Multipart::new(boundary);
+    form.field("model", model);
+    form.field("prompt", &request.prompt);
+    form.field("seconds", &shot.seconds.to_string());
+    form.field("size", &shot.size.to_string());
     // Only servers that extend the protocol get here with these.
-    fields.extend(request.negative_prompt.clone().map(|text| ("negative_prompt", text)));
-    fields.extend(request.seed.map(|seed| ("seed", seed.to_string())));
-    let mut body = Vec::new();
-    for (name, value) in &fields {
-        let part =
-            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        body.extend_from_slice(part.as_bytes());
+    if let Some(text) = &request.negative_prompt {
+        form.field("negative_prompt", text);
+    }
+    if let Some(seed) = request.seed {
+        form.field("seed", &seed.to_string());
     }
     if let Some(frame) = &request.first_frame {
         // A request is checked before it is written: a frame that is none does not come here.
         let kind = frame.media_type().unwrap_or("application/octet-stream");
         let ending = kind.rsplit('/').next().unwrap_or_default();
-        let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"input_reference\"; filename=\"frame.{ending}\"\r\n\
-             Content-Type: {kind}\r\n\r\n"
-        );
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(&frame.bytes);
-        body.extend_from_slice(b"\r\n");
+        form.file("input_reference", &format!("frame.{ending}"), kind, &frame.bytes);
     }
-    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    let content_type = format!("multipart/form-data; boundary={boundary}");
+    let (content_type, body) = form.finish();
     FilmCall { path: "videos".to_owned(), content_type, body }
 }
 
@@ -77,7 +68,7 @@ mod tests {
     fn a_film_is_asked_for_by_a_form_that_names_everything() {
         let request = FilmRequest {
             prompt: "A cat.\r\n--x--".into(),
-            first_frame: Some(FirstFrame { bytes: b"\x89PNG\r\n\x00".to_vec() }),
+            first_frame: Some(FirstFrame { bytes: b"\x89PNG\r\n\x1a\n".to_vec() }),
             ..FilmRequest::default()
         };
         let call = filming::create(Protocol::OpenAi, "sora-2", &request, &Manner::standard(), "XYZ").unwrap();
@@ -95,7 +86,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(call.body.ends_with(b"\x89PNG\r\n\x00\r\n--XYZ--\r\n"));
+        assert!(call.body.ends_with(b"\x89PNG\r\n\x1a\n\r\n--XYZ--\r\n"));
         assert!(!text.contains("seed"));
         // A Parasol behind this one takes more.
         let more = FilmRequest { seed: Some(7), negative_prompt: Some("dogs".into()), ..request };

@@ -3,7 +3,7 @@
 //! Beyond it `negative_prompt` and `seed`.
 
 use crate::fields::{Fields, Spelling, invalid};
-use crate::media::check_base64;
+use crate::media::of_data_url;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parasol_core::{FilmRequest, FilmSize, FirstFrame, Result};
@@ -114,14 +114,12 @@ fn reference(f: &mut Fields) -> Result<Option<Vec<u8>>> {
     let url = it.need_string("image_url")?;
     let path = it.at("image_url");
     it.finish()?;
-    let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")).map(|(_, data)| data);
-    let data = data.ok_or_else(|| {
+    let data = of_data_url(&url).ok_or_else(|| {
         invalid(
             &path,
             "must be a data: URL in base64: pictures are not fetched from elsewhere; or send it as a file",
         )
     })?;
-    check_base64(data, &path)?;
     let bytes = STANDARD.decode(data).map_err(|_| invalid(&path, "is no standard base64"))?;
     Ok(Some(bytes))
 }
@@ -208,10 +206,10 @@ mod tests {
 
     #[test]
     fn forms_and_objects_are_read_alike() {
-        let png = "data:image/png;base64,iVBOR3g=";
+        let png = "data:image/png;base64,iVBORw0KGgo=";
         let wanted = form(
             &[("model", "m"), ("prompt", "A cat."), ("seconds", "8"), ("size", "720x1280"), ("seed", "7")],
-            Some(b"\x89PNGx"),
+            Some(b"\x89PNG\r\n\x1a\n"),
         )
         .unwrap();
         assert_eq!(
@@ -269,8 +267,10 @@ mod tests {
         }
         let error = form(&[("prompt", "x"), ("prompt", "y")], None).unwrap_err();
         assert!(error.message().starts_with("prompt: "), "{error}");
-        let both = [("prompt", "x"), ("input_reference[image_url]", "data:image/png;base64,iVBOR3g=")];
-        assert!(form(&both, Some(b"\x89PNGx")).unwrap_err().message().starts_with("input_reference: "));
+        let both = [("prompt", "x"), ("input_reference[image_url]", "data:image/png;base64,iVBORw0KGgo=")];
+        assert!(
+            form(&both, Some(b"\x89PNG\r\n\x1a\n")).unwrap_err().message().starts_with("input_reference: ")
+        );
         assert!(
             form(&[("prompt", "x")], Some(b"MZ")).unwrap_err().message().starts_with("input_reference: ")
         );

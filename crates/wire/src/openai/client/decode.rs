@@ -3,6 +3,7 @@
 use super::super::{citations, logprobs, seals};
 use super::error;
 use super::plain::Plain;
+use crate::client::told_count as count;
 use crate::sse::{SseEvent, SseParser};
 use parasol_core::{
     Error, ErrorKind, FinishReason, GenerationEvent, Money, Part, Result, Timings, TokenReport,
@@ -242,7 +243,6 @@ fn finish_reason(word: &str) -> FinishReason {
 }
 
 fn usage(value: &Value) -> Usage {
-    let count = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let (prompt, written) = (count(&value["prompt_tokens"]), count(&value["completion_tokens"]));
     let thought = count(&value["completion_tokens_details"]["reasoning_tokens"]);
     // xAI counts what was thought beside what was written, others within it: the sum tells.

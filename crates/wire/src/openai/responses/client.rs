@@ -1,9 +1,8 @@
 //! Calling a provider that speaks responses: a request of the vocabulary as this protocol has it.
 
-use super::super::client::effort;
+use super::super::client::{effort, short};
 use super::super::content::{missing, name, uncited, unmarked};
 use super::super::tools;
-use super::request::short;
 use crate::client::Manner;
 use crate::media::{Content, contents, data_url};
 use parasol_core::{

@@ -1,5 +1,6 @@
 //! The request of responses.
 
+use super::super::client::short;
 use super::super::settings::Settings;
 use super::super::{chat, options, tools};
 use super::items::{self, Conversation};
@@ -211,11 +212,6 @@ impl ResponseCall {
         }
         Value::Object(object)
     }
-}
-
-/// A number as it was written.
-pub(super) fn short(x: f32) -> Value {
-    x.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
 /// What is repeated word for word.
