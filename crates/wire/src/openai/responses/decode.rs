@@ -2,6 +2,7 @@
 
 use super::super::client::error;
 use super::super::{citations, logprobs};
+use crate::client::told_count as count;
 use crate::outcome::text_event;
 use crate::seal;
 use crate::sse::{SseEvent, SseParser};
@@ -20,8 +21,10 @@ pub struct StreamDecoder {
     ended: bool,
     /// The items that are calls, in the order in which they began, and whether arguments of theirs have come.
     calls: Vec<(String, bool)>,
-    /// The model declines to answer.
+    /// The model declines to answer …
     refused: bool,
+    /// … and words of that have come whose end has not.
+    declining: bool,
 }
 
 impl StreamDecoder {
@@ -81,9 +84,11 @@ impl StreamDecoder {
         let delta = || data["delta"].as_str().unwrap_or_default().to_owned();
         match kind {
             "response.output_text.delta" => out.push(token(&data, delta())),
-            "response.refusal.delta" => {
-                self.refused = true;
-                out.push(text_event(Part::Refusal, delta()));
+            "response.refusal.delta" => out.extend(self.refusal(delta(), true)),
+            // Some providers send it in one piece only.
+            "response.refusal.done" => {
+                let all = data["refusal"].as_str().unwrap_or_default().to_owned();
+                out.extend(self.refusal(all, false));
             }
             "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => {
                 out.push(text_event(Part::Reasoning, delta()));
@@ -115,6 +120,16 @@ impl StreamDecoder {
             _ => {}
         }
         Ok(())
+    }
+
+    fn refusal(&mut self, text: String, piece: bool) -> Option<GenerationEvent> {
+        let begun = self.declining;
+        self.declining = piece && (begun || !text.is_empty());
+        if (begun && !piece) || text.is_empty() {
+            return None;
+        }
+        self.refused = true;
+        Some(text_event(Part::Refusal, text))
     }
 
     fn begin(&mut self, item: &Value) -> GenerationEvent {
@@ -163,7 +178,6 @@ fn end(response: &Value, calls: bool, refused: bool) -> GenerationEvent {
         None => FinishReason::Stop,
     };
     let usage = &response["usage"];
-    let count = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let usage = Usage {
         prompt_tokens: count(&usage["input_tokens"]),
         cached_tokens: count(&usage["input_tokens_details"]["cached_tokens"]),

@@ -191,6 +191,13 @@ fn a_model_that_declines_does_so_in_a_part_of_its_own() {
     let text: String = sent.iter().map(|event| SseEvent::json(event).encode()).collect();
     let mut decoder = StreamDecoder::new("m");
     assert_eq!(decoder.push(text.as_bytes()).unwrap(), events);
+    // One who sends it in one piece only.
+    let pieces = sent.iter().filter(|event| event["type"] != "response.refusal.delta");
+    let text: String = pieces.map(|event| SseEvent::json(event).encode()).collect();
+    let mut decoder = StreamDecoder::new("m");
+    let mut whole = events.clone();
+    whole.splice(2..4, [token("I will not.")]);
+    assert_eq!(decoder.push(text.as_bytes()).unwrap(), whole);
 }
 
 #[test]
