@@ -178,8 +178,9 @@ impl FromStr for PictureSize {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
+            let shown: String = text.chars().take(40).collect();
             let message = format!(
-                "{text:?} is no size of a picture: write pixels as 1024x1024 (1 to {}), or a shape as 16:9",
+                "{shown:?} is no size of a picture: write pixels as 1024x1024 (1 to {}), or a shape as 16:9",
                 Self::LARGEST
             );
             Error::new(ErrorKind::InvalidRequest, message)

@@ -200,12 +200,17 @@ fn size(f: &mut Fields) -> Result<Option<PictureSize>> {
 
 /// The field of a form as JSON has it.
 fn value(name: &str, text: &str) -> Result<Value> {
-    let wrong = |what: &str| invalid(name, format_args!("is {text:?} and must be {what}"));
+    let wrong = |what: &str| {
+        let shown: String = text.chars().take(40).collect();
+        invalid(name, format_args!("is {shown:?} and must be {what}"))
+    };
     if COUNTS.contains(&name) {
         return text.trim().parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number"));
     }
     if NUMBERS.contains(&name) {
-        return text.trim().parse::<f64>().map(Value::from).map_err(|_| wrong("a number"));
+        // JSON has no others: they would be as if nothing were said.
+        let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        return number.map(Value::from).ok_or_else(|| wrong("a number"));
     }
     match (name, text) {
         ("stream", "true" | "True" | "1") => Ok(true.into()),
@@ -292,6 +297,7 @@ mod tests {
             (fields(&[("stream", "maybe")]), vec![gif("image")], "stream: is \"maybe\""),
             (fields(&[("model", "n")]), vec![gif("image")], "model: is there twice"),
             (fields(&[("strength", "1.5")]), vec![gif("image")], "strength: is 1.5"),
+            (fields(&[("strength", "NaN")]), vec![gif("image")], "strength: is \"NaN\""),
             (fields(&[]), vec![gif("mask"), gif("mask")], "mask: is there twice"),
             (fields(&[]), vec![gif("image"); 17], "image: is 17"),
         ] {
