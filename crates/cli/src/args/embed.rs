@@ -78,3 +78,15 @@ impl From<Purpose> for EmbedPurpose {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_purpose_can_be_asked_for() {
+        let offered: Vec<EmbedPurpose> =
+            Purpose::value_variants().iter().map(|purpose| (*purpose).into()).collect();
+        assert_eq!(offered, EmbedPurpose::ALL);
+    }
+}
