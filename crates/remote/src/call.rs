@@ -3,7 +3,7 @@
 
 use crate::backend::{Backend, Errand, Verdict, choose, nobody, seconds};
 use crate::count;
-use crate::failure::{Failure, broke_unanswered, checked, slow, transport};
+use crate::failure::{Failure, broke_unanswered, checked, slow, transport, wait_of};
 use crate::model::Inner;
 use crate::price::most_prompt_tokens;
 use crate::reading::{Events, Reading, Stop};
@@ -183,10 +183,10 @@ fn pause(inner: &Inner, rounds: u32, error: &Error, again: bool) -> Option<Durat
     }
     let doubled = PAUSE.saturating_mul(1 << rounds.min(10));
     // Between a half and the whole, so that many who were refused together do not come back together.
-    let jitter = 0.5 + (random() >> 11) as f64 / (1u64 << 54) as f64;
+    let jitter = 0.5 + 0.5 * chance();
     let mut wait = doubled.mul_f64(jitter);
-    if let ErrorKind::RateLimited { retry_after } = error.kind() {
-        wait = wait.max(Duration::from_secs(*retry_after)).saturating_add(doubled.mul_f64(jitter / 4.0));
+    if let Some(asked) = wait_of(error) {
+        wait = wait.max(asked).saturating_add(doubled.mul_f64(jitter / 4.0));
     }
     (wait <= seconds(limits.longest_wait)).then_some(wait)
 }
@@ -194,6 +194,11 @@ fn pause(inner: &Inner, rounds: u32, error: &Error, again: bool) -> Option<Durat
 /// A number that nobody can guess: the standard library keys each of its hashers with one.
 pub(crate) fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// Between 0 and 1.
+pub(crate) fn chance() -> f64 {
+    (random() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 async fn attempt(

@@ -2,8 +2,8 @@
 
 use crate::backend::seconds;
 use crate::entry::Limits;
+use crate::guard;
 use parasol_core::{Error, ErrorKind, Result};
-use reqwest::dns::Resolve;
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) const KEPT: Duration = Duration::from_secs(90);
 /// # Errors
 /// `Internal` when TLS cannot be set up.
 pub(crate) fn client(limits: &Limits, local: bool) -> Result<reqwest::Client> {
-    let mut builder = builder(seconds(limits.connect))?.pool_idle_timeout(KEPT);
+    let mut builder = builder(limits)?.pool_idle_timeout(KEPT);
     if local {
         builder = builder.no_proxy();
     }
@@ -28,26 +28,22 @@ pub(crate) fn client(limits: &Limits, local: bool) -> Result<reqwest::Client> {
 ///
 /// # Errors
 /// `Internal` when TLS cannot be set up.
-pub(crate) fn builder(connect: Duration) -> Result<reqwest::ClientBuilder> {
+fn builder(limits: &Limits) -> Result<reqwest::ClientBuilder> {
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls()?)
-        .connect_timeout(connect)
+        .connect_timeout(seconds(limits.connect))
         // A key must not travel to wherever a backend points.
         .redirect(Policy::none())
         .user_agent(concat!("parasol/", env!("CARGO_PKG_VERSION"))))
 }
 
-/// A client for addresses that providers name: it carries no key, and `public` resolves their names. Where a proxy leads to them, names
-/// are the proxy's business, whose own may be one of this network.
+/// A client for addresses that providers name, which [`guard::refused`] has looked at: it carries no key, and connects to public
+/// addresses alone.
 ///
 /// # Errors
 /// `Internal` when TLS cannot be set up.
-pub(crate) fn outside(limits: &Limits, public: impl Resolve + 'static) -> Result<reqwest::Client> {
-    let mut builder = builder(seconds(limits.connect))?.https_only(true);
-    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().any(set) {
-        builder = builder.dns_resolver(Arc::new(public));
-    }
+pub(crate) fn outside(limits: &Limits) -> Result<reqwest::Client> {
+    let builder = builder(limits)?.https_only(true).dns_resolver(Arc::new(guard::Public::new()));
     builder.build().map_err(|e| internal(&e))
 }
 

@@ -74,6 +74,14 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
     Some(u64::try_from(seconds).unwrap_or(0).min(86_400))
 }
 
+/// How long a refusal asks to wait.
+pub(crate) fn wait_of(error: &Error) -> Option<Duration> {
+    match error.kind() {
+        ErrorKind::RateLimited { retry_after } => Some(Duration::from_secs(*retry_after)),
+        _ => None,
+    }
+}
+
 /// A date in one of the three forms that HTTP has (RFC 9110, section 5.6.7).
 fn date(text: &str) -> Option<jiff::Timestamp> {
     if let Ok(date) = jiff::fmt::rfc2822::parse(text) {

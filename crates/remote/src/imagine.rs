@@ -10,6 +10,7 @@ use crate::job::Following;
 use crate::model::{Inner, RemoteModel};
 use crate::reading::{Gone, Stop};
 use crate::tally::Tally;
+use crate::whole::body;
 use parasol_core::{
     Error, ErrorKind, EventStream, Imagine, ImagineEvent, ImagineRequest, ImagineTimings, ImagineUsage,
     Imagined, Money, Result, Usage,
@@ -178,9 +179,8 @@ impl<'a> Imagining<'a> {
     async fn body(&self, asking: &Asking<'_>, response: &mut Response) -> Result<Vec<u8>, Failure> {
         let (backend, name) = (asking.backend, self.inner.entry.name.as_str());
         let limit = seconds(self.inner.entry.limits.first_token);
-        let announced = response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         let left = limit.saturating_sub(asking.asked.elapsed());
-        match tokio::time::timeout(left, fetch::body(response, announced, LARGEST_ANSWER)).await {
+        match tokio::time::timeout(left, body(response, LARGEST_ANSWER)).await {
             Err(_) => Err(slow(backend, name, "sent no picture", limit, true)),
             Ok(Err(Some(e))) => Err(transport(backend, name, &e, true)),
             Ok(Err(None)) => {

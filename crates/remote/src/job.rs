@@ -2,7 +2,7 @@
 //! ends the asking. What was begun is not begun again: it is paid for.
 
 use crate::backend::{Backend, Verdict};
-use crate::failure::{Failure, refusal, small_body, transport};
+use crate::failure::{Failure, refusal, slow, small_body, transport, wait_of};
 use crate::fetch::{late, question};
 use crate::model::Inner;
 use parasol_core::ErrorKind;
@@ -17,6 +17,8 @@ const FIRST: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(3);
 /// Questions in a row that may fail before the job is given up.
 const FAILURES: usize = 5;
+/// So long an answer to a question is waited for.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A job that is followed.
 pub(crate) struct Following<'a> {
@@ -43,17 +45,16 @@ impl<'a> Following<'a> {
                 return Err(self.slow());
             }
             sleep(wait).await;
-            let asked = timeout_at(self.due, self.ask()).await;
-            match asked.unwrap_or_else(|_| Err(self.slow())) {
+            let until = self.due.min(Instant::now() + ANSWER);
+            let asked = timeout_at(until, self.ask()).await;
+            match asked.unwrap_or_else(|_| Err(self.unanswered(until))) {
                 Ok(state) => {
                     self.failures = 0;
                     return Ok(state);
                 }
                 Err(failure) if failure.again && self.failures < FAILURES => {
                     self.failures += 1;
-                    if let ErrorKind::RateLimited { retry_after } = failure.error.kind() {
-                        self.pause = self.pause.max(Duration::from_secs(*retry_after));
-                    }
+                    self.pause = self.pause.max(wait_of(&failure.error).unwrap_or_default());
                     tracing::debug!(error = failure.error.message(), "a job could not be asked for");
                 }
                 Err(failure) => return Err(Failure { elsewhere: false, again: false, ..failure }),
@@ -86,6 +87,15 @@ impl<'a> Following<'a> {
         // A job that was begun this moment may not be known everywhere yet.
         failure.again |= status == StatusCode::NOT_FOUND;
         Err(failure)
+    }
+
+    /// No answer came: time is up, or the question may be put once more.
+    fn unanswered(&self, until: Instant) -> Failure {
+        if until >= self.due {
+            return self.slow();
+        }
+        let name = self.inner.entry.name.as_str();
+        Failure { again: true, ..slow(self.backend, name, "said nothing of its job", ANSWER, false) }
     }
 
     fn slow(&self) -> Failure {

@@ -17,6 +17,7 @@ pub mod entry;
 mod failure;
 mod fetch;
 pub mod film;
+mod guard;
 mod health;
 mod hear;
 mod holder;

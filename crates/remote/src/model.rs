@@ -4,7 +4,7 @@ use crate::answer::{self, Keep};
 use crate::backend::{Backend, seconds};
 use crate::cache::Cache;
 use crate::call::{self, Ask};
-use crate::client::client;
+use crate::client::{client, outside};
 use crate::count;
 use crate::directory::CacheSettings;
 use crate::entry::RemoteEntry;
@@ -19,8 +19,8 @@ use parasol_core::{
     Chat, ChatRequest, Complete, CompleteRequest, Embed, EmbedEvent, Error, ErrorKind, EventStream,
     GenerationEvent, Result, SamplingChoice,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What the remote models of a process share: threads, the book of what they cost, answers to be given again.
 #[derive(Debug, Clone)]
@@ -121,12 +121,25 @@ pub(crate) struct Inner {
     pub(crate) serves: bool,
     local: reqwest::Client,
     far: reqwest::Client,
+    /// Made when something is fetched from where a provider says.
+    outside: OnceLock<reqwest::Client>,
 }
 
 impl Inner {
     /// The client that leads to a backend.
     pub(crate) fn client(&self, backend: &Backend) -> &reqwest::Client {
         if backend.address.is_local() { &self.local } else { &self.far }
+    }
+
+    /// The client that leads to addresses which providers name.
+    ///
+    /// # Errors
+    /// `Internal` when TLS cannot be set up.
+    pub(crate) fn outside(&self) -> Result<&reqwest::Client> {
+        match self.outside.get() {
+            Some(client) => Ok(client),
+            None => outside(&self.entry.limits).map(|client| self.outside.get_or_init(|| client)),
+        }
     }
 
     /// Whose it is.
@@ -162,6 +175,7 @@ impl RemoteModel {
             serves: shared.threads.are_shared(),
             local: client(&entry.limits, true)?,
             far: client(&entry.limits, false)?,
+            outside: OnceLock::new(),
             entry: entry.clone(),
         });
         let threads = Arc::clone(&shared.threads);

@@ -225,11 +225,12 @@ async fn room(inner: &Inner, asked: Promised) -> Result<()> {
 }
 
 /// The thread that writes the book has ended, which only a fault of ours makes it do.
-fn lost() -> Error {
+pub(crate) fn lost() -> Error {
     Error::new(ErrorKind::Internal, "the book of what answers cost cannot be asked: its thread has ended")
 }
 
-fn nothing(inner: &Inner, client: &str) -> Promised {
+/// A promise of nothing to this client.
+pub(crate) fn nothing(inner: &Inner, client: &str) -> Promised {
     Promised {
         client: if client.is_empty() { NOBODY } else { client }.to_owned(),
         model: inner.entry.name.clone(),

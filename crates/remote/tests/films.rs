@@ -4,27 +4,17 @@
 
 mod common;
 
-use common::films::{How, PROTOCOLS, Studio, What, all, asked, job, make, mp4, open, tell};
-use common::{eventually, next};
+use common::eventually;
+use common::films::{
+    How, PROTOCOLS, Studio, What, all, asked, begun, book, dear, job, make, mp4, open, tell,
+};
 use parasol_core::{ErrorKind, Film, FilmEvent, FilmRequest, FirstFrame, Money};
-use parasol_remote::{Budget, Films, JobState, Key, Ledger, Price, RemoteEntry};
+use parasol_remote::{Films, JobState, Key};
 use parasol_wire::client::{Manner, Protocol};
 use parasol_wire::filming::FilmManner;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// A book in which a second costs a dollar.
-fn book(home: &Path) -> Ledger {
-    Ledger::new(home.join("usage"), Budget::default())
-}
-
-/// A second of its films costs a dollar.
-fn dear(entry: RemoteEntry) -> RemoteEntry {
-    RemoteEntry {
-        price: Some(Price { second: Some(1.0), dated: "2026-11-27".into(), ..Price::default() }),
-        ..entry
-    }
-}
 
 fn costs(home: &Path) -> Vec<(Option<Money>, bool)> {
     let lines = book(home).lines_of(1).unwrap().1;
@@ -188,8 +178,7 @@ fn a_job_outlives_whoever_began_it() {
         let home = tempfile::tempdir().unwrap();
         let entry = dear(studio.entry(|_| {}));
         let first = open(&entry, home.path(), book(home.path()));
-        let mut stream = first.film(asked()).unwrap();
-        let Some(Ok(FilmEvent::Started { job: Some(id), .. })) = next(&mut stream) else { panic!() };
+        let (stream, id) = begun(&first);
         drop((stream, first));
         let films = Films::at(home.path());
         let kept = films.get(&id).unwrap();
@@ -219,8 +208,7 @@ fn one_looks_and_the_others_watch() {
     let home = tempfile::tempdir().unwrap();
     let entry = dear(studio.entry(|_| {}));
     let first = open(&entry, home.path(), book(home.path()));
-    let mut stream = first.film(asked()).unwrap();
-    let Some(Ok(FilmEvent::Started { job: Some(id), .. })) = next(&mut stream) else { panic!() };
+    let (stream, id) = begun(&first);
     let kept = Films::at(home.path()).get(&id).unwrap();
     let looking = std::thread::spawn(move || all(stream));
     eventually("somebody looks", || Films::at(home.path()).is_held(&id));
@@ -253,8 +241,7 @@ fn ending_a_job_reaches_its_provider_whoever_looks_after_it() {
                 let home = tempfile::tempdir().unwrap();
                 let entry = dear(studio.entry(|_| {}));
                 let it = open(&entry, home.path(), book(home.path()));
-                let mut stream = it.film(asked()).unwrap();
-                let Some(Ok(FilmEvent::Started { job: Some(id), .. })) = next(&mut stream) else { panic!() };
+                let (stream, id) = begun(&it);
                 let films = Films::at(home.path());
                 let looking = std::thread::spawn(move || all(stream));
                 eventually("it was looked at", || studio.count(What::Look) > 1);
@@ -284,13 +271,38 @@ fn ending_a_job_reaches_its_provider_whoever_looks_after_it() {
 }
 
 #[test]
+fn a_film_that_is_not_wanted_any_more_is_not_fetched_to_its_end() {
+    let studio = Studio::start(Protocol::OpenAi, |what, _, _, stream| {
+        if what == What::Film {
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 2000000000\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(head);
+            // A minute and more, unless somebody hangs up.
+            while stream.write_all(&[0; 65_536]).is_ok() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        what == What::Film
+    });
+    let home = tempfile::tempdir().unwrap();
+    let entry = dear(studio.entry(|_| {}));
+    let (stream, id) = begun(&open(&entry, home.path(), book(home.path())));
+    let fetching = std::thread::spawn(move || all(stream));
+    eventually("it is fetched", || studio.count(What::Film) == 1);
+    let since = Instant::now();
+    let ended = open(&entry, home.path(), book(home.path())).cancel_film_now(&id).unwrap();
+    assert!(ended.state == JobState::Cancelled && since.elapsed() < Duration::from_secs(20), "{ended:?}");
+    assert_eq!(*fetching.join().unwrap().2.unwrap().kind(), ErrorKind::Cancelled);
+    // It was made, and is paid for once.
+    assert_eq!(costs(home.path()), [(Some(Money::dollars(4.0)), false)]);
+}
+
+#[test]
 fn a_job_that_nobody_looks_after_is_ended_all_the_same() {
     let studio = Studio::start(Protocol::Runway, |_, _, _, _| false);
     let home = tempfile::tempdir().unwrap();
     let entry = dear(studio.entry(|_| {}));
     let it = open(&entry, home.path(), book(home.path()));
-    let mut stream = it.film(asked()).unwrap();
-    let Some(Ok(FilmEvent::Started { job: Some(id), .. })) = next(&mut stream) else { panic!() };
+    let (stream, id) = begun(&it);
     drop(stream);
     let ended = it.cancel_film_now(&id).unwrap();
     assert_eq!((ended.state, studio.count(What::End)), (JobState::Cancelled, 1));
@@ -318,8 +330,7 @@ fn a_provider_that_refuses_to_end_a_job_is_told_of() {
         let home = tempfile::tempdir().unwrap();
         let entry = dear(studio.entry(|_| {}));
         let it = open(&entry, home.path(), book(home.path()));
-        let mut stream = it.film(asked()).unwrap();
-        let Some(Ok(FilmEvent::Started { job: Some(id), .. })) = next(&mut stream) else { panic!() };
+        let (stream, id) = begun(&it);
         drop(stream);
         match it.cancel_film_now(&id) {
             Ok(job) => {

@@ -4,10 +4,12 @@
 
 mod common;
 
-use common::films::{How, PROTOCOLS, Studio, What, all, created, done_at, film, job, make, mp4, open, tell};
-use common::{Asked, next, redirect, respond};
-use parasol_core::{ErrorKind, Film, FilmEvent, Money};
-use parasol_remote::{Budget, Films, JobState, Key, Ledger, Price, RemoteEntry};
+use common::films::{
+    How, PROTOCOLS, Studio, What, all, begun, book, created, dear, done_at, film, job, make, mp4, open, tell,
+};
+use common::{Asked, redirect, respond};
+use parasol_core::{ErrorKind, Money};
+use parasol_remote::{Budget, Films, JobState, Key, Ledger, RemoteEntry};
 use parasol_wire::client::Protocol;
 use serde_json::json;
 use std::io::Write;
@@ -16,17 +18,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-fn book(home: &Path) -> Ledger {
-    Ledger::new(home.join("usage"), Budget::default())
-}
-
-fn dear(entry: RemoteEntry) -> RemoteEntry {
-    RemoteEntry {
-        price: Some(Price { second: Some(1.0), dated: "2026-11-27".into(), ..Price::default() }),
-        ..entry
-    }
-}
 
 fn spent(home: &Path) -> Money {
     book(home).spent_today().unwrap().get("local").copied().unwrap_or_default()
@@ -163,6 +154,24 @@ fn looks_that_fail_are_made_again() {
             assert!(number != 1 || begun.elapsed() > Duration::from_secs(1), "it waits as it is asked to");
             assert_eq!((studio.count(What::Create), spent(home.path())), (1, Money::dollars(4.0)));
         }
+    }
+}
+
+#[test]
+fn one_that_was_down_and_then_forgetful_is_asked_on() {
+    for protocol in PROTOCOLS {
+        let studio = Studio::start(protocol, move |what, before, _, stream| {
+            let fails = what == What::Look && before < 4;
+            if fails {
+                let status = if before < 3 { 500 } else { 404 };
+                respond(stream, status, "application/json", "", r#"{"error":{"message":"so it is"}}"#);
+            }
+            fails
+        });
+        let home = tempfile::tempdir().unwrap();
+        let (film, _, error) = make(&open(&studio.entry(|_| {}), home.path(), book(home.path())));
+        assert!(error.is_none() && film == mp4(), "{protocol:?}: {error:?}");
+        assert_eq!(studio.count(What::Look), 5);
     }
 }
 
@@ -383,8 +392,7 @@ fn budgets_stop_before_they_are_passed_and_hold_what_is_under_way() {
     let it = open(&entry, home.path(), ledger());
     assert!(make(&it).2.is_none());
     // Of 10 dollars 4 are spent and 4 promised to one whose process is gone.
-    let mut stream = it.film(common::films::asked()).unwrap();
-    let Some(Ok(FilmEvent::Started { job: Some(id), .. })) = next(&mut stream) else { panic!() };
+    let (stream, id) = begun(&it);
     drop((stream, it));
     let other = open(&entry, home.path(), ledger());
     let error = make(&other).2.unwrap();

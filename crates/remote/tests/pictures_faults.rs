@@ -194,12 +194,13 @@ fn nothing_is_fetched_from_where_a_provider_has_no_business() {
     let other = Server::start(|_, stream| respond(stream, 200, "image/gif", "", GIF));
     let port = other.address.port();
     for (sample, part) in [
-        (format!("http://127.0.0.1:{port}/x.gif"), "not reached by https"),
+        (format!("http://127.0.0.1:{port}/x.gif"), "not with https"),
         (format!("https://127.0.0.1:{port}/x.gif"), "no address of the public network"),
-        (format!("https://localhost:{port}/x.gif"), "no address of the public network"),
+        (format!("https://localhost:{port}/x.gif"), "leads to this machine"),
         (format!("https://[::ffff:127.0.0.1]:{port}/x.gif"), "no address of the public network"),
         ("https://169.254.169.254/latest/meta-data".into(), "no address of the public network"),
-        ("file:///etc/passwd".into(), "not reached by https"),
+        ("file:///etc/passwd".into(), "not with https"),
+        ("https://u:p@example.com/x.gif".into(), "a user or a password"),
         ("/sample.gif".into(), "address that is none"),
     ] {
         let answer = sample.clone();

@@ -4,8 +4,9 @@ use super::job::FilmJob;
 use crate::book::Promised;
 use crate::ledger::{Ledger, Line};
 use crate::model::Inner;
+use crate::tally::{lost, nothing};
 use jiff::Timestamp;
-use parasol_core::{Error, ErrorKind, Money, Result, Usage};
+use parasol_core::{Money, Result, Usage};
 use std::sync::Arc;
 
 /// What a film of the job's length and size costs, where that is known.
@@ -19,14 +20,7 @@ pub(super) fn price(inner: &Inner, job: &FilmJob) -> Option<Money> {
 /// When a budget would be passed, and those of the book.
 pub(super) async fn promise(inner: &Inner, job: &FilmJob) -> Result<()> {
     let most = price(inner, job);
-    let asked = Promised {
-        client: job.client.clone(),
-        model: job.model.clone(),
-        provider: job.provider.clone(),
-        most,
-        prompt: 0,
-        cost: most.unwrap_or_default(),
-    };
+    let asked = Promised { most, cost: most.unwrap_or_default(), ..nothing(inner, &job.client) };
     let id = job.id.clone();
     with(inner, move |ledger| ledger.promise_job(&asked, &id)).await
 }
@@ -60,15 +54,9 @@ pub(super) async fn release(inner: &Inner, job: &FilmJob) -> Result<()> {
 
 /// Does something with the book, where there is one; by another thread where this one serves connections.
 async fn with(inner: &Inner, work: impl FnOnce(&Ledger) -> Result<()> + Send + 'static) -> Result<()> {
-    let lost = |_| {
-        Err(Error::new(
-            ErrorKind::Internal,
-            "the book of what answers cost cannot be asked: its thread has ended",
-        ))
-    };
     match &inner.ledger {
         None => Ok(()),
-        Some(ledger) if inner.serves => Arc::clone(ledger).aside(work).await.unwrap_or_else(lost),
+        Some(ledger) if inner.serves => Arc::clone(ledger).aside(work).await.unwrap_or_else(|_| Err(lost())),
         Some(ledger) => work(ledger),
     }
 }

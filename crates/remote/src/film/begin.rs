@@ -6,8 +6,9 @@ use super::store::{Films, Hold};
 use super::{accounts, aside};
 use crate::backend::{Backend, Verdict, seconds};
 use crate::call::{ONCE, Rounds, once, post, sent};
-use crate::failure::{Failure, refusal, slow, transport};
+use crate::failure::{Failure, refusal};
 use crate::model::Inner;
+use crate::whole::Whole;
 use parasol_core::{Error, ErrorKind, FilmRequest, Result};
 use parasol_wire::filming::{self, FilmState, Shot};
 use reqwest::Response;
@@ -151,8 +152,8 @@ async fn attempt(
     if !response.status().is_success() {
         return Err(refusal(backend, &inner.entry.name, response).await.into());
     }
-    let left = seconds(inner.entry.limits.first_token).saturating_sub(asked.elapsed());
-    let body = json(inner, backend, response, left).await.map_err(unsure)?;
+    let limit = seconds(inner.entry.limits.first_token);
+    let body = json(inner, backend, response, limit, asked).await.map_err(unsure)?;
     let wrong = |kind: ErrorKind, what: &str| {
         let error = backend.address.explain(&inner.entry.name, kind, what);
         unsure(Failure { error, verdict: Verdict::Bad, elsewhere: false, again: false })
@@ -174,37 +175,20 @@ fn unsure(failure: Failure) -> Missed {
     }
 }
 
-/// An answer that is JSON of a bounded size.
+/// An answer that is JSON of a bounded size, `limit` after it was asked for at the latest.
 pub(super) async fn json(
     inner: &Inner,
     backend: &Backend,
-    mut response: Response,
+    response: Response,
     limit: Duration,
+    asked: Instant,
 ) -> Result<Value, Failure> {
     let name = inner.entry.name.as_str();
-    let broken = |what: String| Failure {
-        error: backend.address.explain(name, ErrorKind::Network, &what),
-        verdict: Verdict::Bad,
-        elsewhere: false,
-        again: true,
-    };
-    let read = async {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LARGEST {
-                break;
-            }
-        }
-        Ok::<_, reqwest::Error>(body)
-    };
-    let body = match tokio::time::timeout(limit, read).await {
-        Err(_) => return Err(slow(backend, name, "sent no answer about the film", limit, false)),
-        Ok(Err(e)) => return Err(transport(backend, name, &e, false)),
-        Ok(Ok(body)) => body,
-    };
-    if body.len() > LARGEST {
-        return Err(broken(format!("it sent more than {LARGEST} bytes about the film")));
-    }
-    serde_json::from_slice(&body).map_err(|e| broken(format!("it sent what is no JSON about the film: {e}")))
+    let body = Whole { what: "answer about the film", most: LARGEST, limit, asked };
+    let body = body.read(backend, name, response).await?;
+    serde_json::from_slice(&body).map_err(|e| {
+        let message = format!("it sent what is no JSON about the film: {e}");
+        let error = backend.address.explain(name, ErrorKind::Network, &message);
+        Failure { error, verdict: Verdict::Bad, elsewhere: false, again: false }
+    })
 }

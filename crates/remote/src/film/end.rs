@@ -2,14 +2,14 @@
 //! for it by a file beside the job, and looks after the job where nobody else does.
 
 use super::accounts;
+use super::aside;
 use super::begin::json;
 use super::follow::{Follower, backend_of};
 use super::job::{FilmJob, JobState};
 use super::pace::Pace;
 use super::store::Films;
-use super::{aside, limit};
-use crate::backend::Backend;
-use crate::failure::{Failure, refusal, slow, transport};
+use crate::backend::{Backend, seconds};
+use crate::failure::{Failure, refusal, slow, transport, wait_of};
 use crate::model::Inner;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_wire::filming;
@@ -122,7 +122,7 @@ async fn tell(inner: &Inner, backend: &Backend, job: &FilmJob) -> Result<Option<
         let why = "its provider has no way to end one: it is made there all the same, and charged for";
         return Ok(Some(why.to_owned()));
     };
-    let mut pace = Pace::new(limit(inner.entry.limits.poll));
+    let mut pace = Pace::new(seconds(inner.entry.limits.poll));
     for left in (0..TRIES).rev() {
         let failure = match ask(inner, backend, Method::DELETE, &path).await {
             // What it does not know does not go on.
@@ -151,14 +151,6 @@ async fn tell(inner: &Inner, backend: &Backend, job: &FilmJob) -> Result<Option<
     Ok(None)
 }
 
-/// How long a refusal asks to wait.
-pub(super) fn wait_of(error: &Error) -> Option<Duration> {
-    match error.kind() {
-        ErrorKind::RateLimited { retry_after } => Some(Duration::from_secs(*retry_after)),
-        _ => None,
-    }
-}
-
 /// One request about a job, with the key.
 pub(super) async fn ask(
     inner: &Inner,
@@ -170,7 +162,7 @@ pub(super) async fn ask(
     let request = inner.client(backend).request(method, backend.address.endpoint(path));
     let request =
         backend.address.headers().fold(request, |request, (name, value)| request.header(name, value));
-    let limit = limit(inner.entry.limits.first_token).min(LOOK);
+    let limit = seconds(inner.entry.limits.first_token).min(LOOK);
     match timeout(limit, request.send()).await {
         Err(_) => {
             Err(Failure { again: true, ..slow(backend, name, "sent nothing about the film", limit, false) })
@@ -186,8 +178,8 @@ pub(super) async fn read(
     backend: &Backend,
     response: Response,
 ) -> Result<serde_json::Value, Failure> {
-    let limit = limit(inner.entry.limits.first_token).min(LOOK);
-    let read = json(inner, backend, response, limit).await;
+    let limit = seconds(inner.entry.limits.first_token).min(LOOK);
+    let read = json(inner, backend, response, limit, Instant::now()).await;
     // A look can be had again, whatever became of one.
     read.map_err(|failure| Failure { again: true, ..failure })
 }

@@ -2,10 +2,10 @@
 //! and from public addresses alone; to the disk piece by piece, and no more than a film can be.
 
 use super::store::{Films, private};
-use super::{aside, guard, proof};
+use super::{aside, proof};
 use crate::backend::{Backend, Verdict, seconds};
-use crate::client::outside;
 use crate::failure::{Failure, refusal, slow, transport};
+use crate::guard::refused;
 use crate::model::Inner;
 use parasol_core::{Error, ErrorKind};
 use parasol_wire::filming::Place;
@@ -54,38 +54,44 @@ pub(super) async fn fetch(
     if let Some(length) = told {
         return Err(Trouble::NoFilm(format!("its film has {length} bytes, and {LARGEST} are taken at most")));
     }
-    let part = films.part(id);
-    let cannot = move |e: std::io::Error| Trouble::Disk(Error::from(e).within("cannot write the film"));
-    let file = written(inner, backend, response, part.clone()).await;
-    let checked = match file {
-        Err(trouble) => Err(trouble),
-        Ok(mut file) => {
-            let target = films.film(id);
-            let from = part.clone();
-            let kept = aside(move || -> std::io::Result<Result<(&'static str, u64), String>> {
-                file.sync_all()?;
-                let length = file.metadata()?.len();
-                let kind = match proof::film(&mut file)? {
-                    Ok(kind) => kind,
-                    Err(why) => return Ok(Err(why)),
-                };
-                std::fs::rename(&from, &target)?;
-                Ok(Ok((kind, length)))
-            });
-            kept.await.map_err(Trouble::Disk)?.map_err(cannot)?.map_err(Trouble::NoFilm)
-        }
-    };
-    if checked.is_err() {
+    let kept = kept(inner, backend, films, id, response).await;
+    if kept.is_err() {
         // It is begun anew, or nobody wants it.
-        let _ = std::fs::remove_file(&part);
+        let _ = std::fs::remove_file(films.part(id));
     }
-    checked
+    kept
+}
+
+/// Keeps what comes, if it is a film.
+async fn kept(
+    inner: &Inner,
+    backend: &Backend,
+    films: &Films,
+    id: &str,
+    response: Response,
+) -> Result<(&'static str, u64), Trouble> {
+    let mut file = written(inner, backend, films, id, response).await?;
+    let (part, film) = (films.part(id), films.film(id));
+    let checked = aside(move || -> std::io::Result<Result<(&'static str, u64), String>> {
+        file.sync_all()?;
+        let length = file.metadata()?.len();
+        let kind = match proof::film(&mut file)? {
+            Ok(kind) => kind,
+            Err(why) => return Ok(Err(why)),
+        };
+        std::fs::rename(&part, &film)?;
+        Ok(Ok((kind, length)))
+    });
+    checked.await.map_err(Trouble::Disk)?.map_err(unwritable)?.map_err(Trouble::NoFilm)
+}
+
+fn unwritable(error: std::io::Error) -> Trouble {
+    Trouble::Disk(Error::from(error).within("cannot write the film"))
 }
 
 /// The answer that holds the film, behind as many redirects as may be followed.
 async fn found(inner: &Inner, backend: &Backend, place: &Place) -> Result<Response, Trouble> {
     let name = inner.entry.name.as_str();
-    let limits = &inner.entry.limits;
     let text = match place {
         Place::Below(path) => backend.address.endpoint(path),
         Place::At(text) => text.clone(),
@@ -93,18 +99,18 @@ async fn found(inner: &Inner, backend: &Backend, place: &Place) -> Result<Respon
     // What an address holds behind its path may be a key to the film: it is not repeated.
     let mut url =
         Url::parse(&text).map_err(|e| Trouble::Refused(format!("the address of its film is none ({e})")))?;
-    let first = seconds(limits.first_token);
+    let first = seconds(inner.entry.limits.first_token);
     for _ in 0..=MOST_HOPS {
         let request = if backend.address.is_home_of(&url) {
             let request = inner.client(backend).get(url.clone());
             backend.address.headers().fold(request, |request, (name, value)| request.header(name, value))
         } else {
-            if let Some(why) = guard::refused(&url) {
+            if let Some(why) = refused(&url) {
                 return Err(Trouble::Refused(format!(
                     "the address of its film {why}: nothing is fetched from there"
                 )));
             }
-            outside(limits, guard::Public).map_err(Trouble::Disk)?.get(url.clone())
+            inner.outside().map_err(Trouble::Disk)?.get(url.clone())
         };
         let response = match timeout(first, request.send()).await {
             Err(_) => return Err(slow(backend, name, "sent nothing of the film", first, false).into()),
@@ -127,14 +133,15 @@ async fn found(inner: &Inner, backend: &Backend, place: &Place) -> Result<Respon
 async fn written(
     inner: &Inner,
     backend: &Backend,
+    films: &Films,
+    id: &str,
     mut response: Response,
-    part: std::path::PathBuf,
 ) -> Result<File, Trouble> {
     let name = inner.entry.name.as_str();
     let idle = seconds(inner.entry.limits.idle);
-    let cannot = |e: std::io::Error| Trouble::Disk(Error::from(e).within("cannot write the film"));
+    let part = films.part(id);
     let opened = aside(move || private().read(true).truncate(true).open(&part)).await;
-    let mut file = opened.map_err(Trouble::Disk)?.map_err(cannot)?;
+    let mut file = opened.map_err(Trouble::Disk)?.map_err(unwritable)?;
     let (mut batch, mut all) = (Vec::with_capacity(BATCH), 0u64);
     loop {
         let chunk = match timeout(idle, response.chunk()).await {
@@ -154,8 +161,11 @@ async fn written(
         if batch.len() >= BATCH || (ended && !batch.is_empty()) {
             let full = std::mem::take(&mut batch);
             let (done, back) = aside(move || (file.write_all(&full), file)).await.map_err(Trouble::Disk)?;
-            done.map_err(cannot)?;
+            done.map_err(unwritable)?;
             file = back;
+            if films.is_to_end(id) {
+                return Err(Trouble::Refused("its film is not wanted any more".to_owned()));
+            }
         }
         if ended {
             return Ok(file);

@@ -6,9 +6,9 @@ use super::fetch::fetch;
 use super::job::{FilmJob, JobState};
 use super::pace::Pace;
 use super::store::{Films, Hold, KEPT};
-use super::{accounts, end, limit};
-use crate::backend::{Backend, Verdict};
-use crate::failure::{Failure, refusal, retry_after};
+use super::{accounts, end};
+use crate::backend::{Backend, Verdict, seconds};
+use crate::failure::{Failure, refusal, retry_after, wait_of};
 use crate::model::Inner;
 use jiff::{Timestamp, ToSpan};
 use parasol_core::{Error, ErrorKind, Result};
@@ -83,6 +83,8 @@ pub(super) struct Follower<'a> {
     job: FilmJob,
     tell: Tell<'a>,
     pace: Pace,
+    /// Looks in a row that were refused for good.
+    refusals: u32,
     _hold: Hold,
 }
 
@@ -108,8 +110,8 @@ impl<'a> Follower<'a> {
         tell: Tell<'a>,
     ) -> Result<Self> {
         let backend = backend_of(inner, &job)?;
-        let pace = Pace::new(limit(inner.entry.limits.poll));
-        Ok(Self { inner, films, backend, job, tell, pace, _hold: hold })
+        let pace = Pace::new(seconds(inner.entry.limits.poll));
+        Ok(Self { inner, films, backend, job, tell, pace, refusals: 0, _hold: hold })
     }
 
     async fn write(&self) -> Result<()> {
@@ -146,6 +148,7 @@ impl<'a> Follower<'a> {
                 Ok((FilmState::Failed { code, message }, _)) => return self.failed(&code, &message).await,
                 Ok((FilmState::Cancelled, _)) => return self.ended_there().await,
                 Ok((state, asked)) => {
+                    self.refusals = 0;
                     let news = see(&mut self.job, &state) | self.job.note.take().is_some();
                     if news {
                         self.write().await?;
@@ -227,15 +230,16 @@ impl<'a> Follower<'a> {
         let verdict = if failure.again { failure.verdict } else { Verdict::Good };
         self.backend.judge(verdict, note.filter(|_| failure.again));
         tracing::info!(job = self.job.id, error = failure.error.message(), "a look at a job failed");
-        let pause = self.pace.after_failure(end::wait_of(&failure.error));
-        if !failure.again && self.pace.failures() >= REFUSALS {
+        let pause = self.pace.after_failure(wait_of(&failure.error));
+        self.refusals = if failure.again { 0 } else { self.refusals.saturating_add(1) };
+        if self.refusals >= REFUSALS {
             if !gone {
                 return Err(self.noted(failure.error).await);
             }
             accounts::pay(self.inner, &mut self.job, true).await?;
             self.job.end(JobState::Failed, "gone", "its provider does not know it any more");
             self.write().await?;
-        } else if since > limit(self.inner.entry.limits.job) {
+        } else if since > seconds(self.inner.entry.limits.job) {
             return Err(self.noted(failure.error).await);
         }
         Ok(pause)
@@ -300,6 +304,7 @@ impl<'a> Follower<'a> {
             }
             let trouble = match fetch(self.inner, &self.backend, self.films, &self.job.id, &place).await {
                 Ok((kind, bytes)) => return self.completed(kind, bytes).await,
+                Err(_) if self.films.is_to_end(&self.job.id) => continue,
                 Err(trouble) => trouble,
             };
             let (error, passes) = trouble.told(self.inner, &self.backend);
@@ -313,7 +318,7 @@ impl<'a> Follower<'a> {
                 self.write().await?;
                 return Ok(self.job);
             }
-            let pause = self.pace.after_failure(end::wait_of(&error));
+            let pause = self.pace.after_failure(wait_of(&error));
             self.nap(pause).await;
             // Addresses of films hold for a while only: it is asked for a fresh one.
             if let Ok((FilmState::Done(fresh, _), _)) = self.look().await {

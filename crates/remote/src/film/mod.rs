@@ -6,7 +6,6 @@ mod begin;
 mod end;
 mod fetch;
 mod follow;
-mod guard;
 mod job;
 mod pace;
 mod proof;
@@ -24,7 +23,7 @@ use parasol_core::{
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc::Sender;
 
 /// Bytes of a film that are read at once.
@@ -203,9 +202,4 @@ fn read(file: &mut File) -> std::io::Result<Vec<u8>> {
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let failed = |_| Error::new(ErrorKind::Internal, "a thread that keeps the jobs of films failed");
     tokio::task::spawn_blocking(work).await.map_err(failed)
-}
-
-/// Seconds of a limit; nonsense is no time at all.
-fn limit(seconds: f64) -> Duration {
-    crate::backend::seconds(seconds)
 }

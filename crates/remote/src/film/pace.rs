@@ -1,6 +1,6 @@
 //! How long to wait between two looks at a job: longer with time, with chance in it, and at least as long as the provider asks.
 
-use crate::call::random;
+use crate::call::chance;
 use std::time::Duration;
 
 /// Looks after which the pause has grown to three times its first length.
@@ -36,11 +36,6 @@ impl Pace {
         self.failures = self.failures.saturating_add(1);
         at_least(doubled.mul_f64(1.0 + 0.5 * chance()), asked)
     }
-
-    /// Looks in a row that failed.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
-    }
 }
 
 /// The pause, or what was asked for and a little more.
@@ -48,11 +43,6 @@ fn at_least(pause: Duration, asked: Option<Duration>) -> Duration {
     // A provider that asks for a day means that it wants to be left alone.
     let asked = asked.unwrap_or_default().min(Duration::from_secs(3600));
     if asked > pause { asked.saturating_add(pause.mul_f64(0.1 * chance())) } else { pause }
-}
-
-/// Between 0 and 1.
-fn chance() -> f64 {
-    (random() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -71,9 +61,10 @@ mod tests {
         assert!((30.0..=31.0).contains(&asked.as_secs_f64()), "{asked:?}");
         let failed: Vec<f64> = (0..8).map(|_| pace.after_failure(None).as_secs_f64()).collect();
         assert!((1.0..=1.5).contains(&failed[0]) && (12.0..=18.0).contains(&failed[7]), "{failed:?}");
-        assert!(pace.failures() == 8 && pace.after_failure(Some(second * 60)) >= second * 60);
+        assert!(pace.after_failure(Some(second * 60)) >= second * 60);
         pace.after(None);
-        assert_eq!(pace.failures(), 0);
+        let anew = pace.after_failure(None).as_secs_f64();
+        assert!((1.0..=1.5).contains(&anew), "{anew}");
         assert!(pace.after(Some(Duration::MAX)) < second * 3700);
     }
 }

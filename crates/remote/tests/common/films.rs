@@ -1,8 +1,8 @@
 //! A provider of films whose jobs a test writes, in every protocol that has them.
 
-use super::{Asked, Server, entry_of, respond};
+use super::{Asked, Server, entry_of, next, respond};
 use parasol_core::{Error, EventStream, Film, FilmEvent, FilmRequest};
-use parasol_remote::{BackendEntry, Films, Ledger, Limits, RemoteEntry, RemoteModel, Remotes};
+use parasol_remote::{BackendEntry, Budget, Films, Ledger, Limits, Price, RemoteEntry, RemoteModel, Remotes};
 use parasol_wire::client::{Manner, Protocol};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -187,6 +187,19 @@ pub(crate) fn open(entry: &RemoteEntry, home: &Path, ledger: Ledger) -> Arc<Remo
     remotes.keeping(Arc::new(Films::at(home))).open(entry).unwrap()
 }
 
+/// The book of a home, without a budget.
+pub(crate) fn book(home: &Path) -> Ledger {
+    Ledger::new(home.join("usage"), Budget::default())
+}
+
+/// A second of its films costs a dollar.
+pub(crate) fn dear(entry: RemoteEntry) -> RemoteEntry {
+    RemoteEntry {
+        price: Some(Price { second: Some(1.0), dated: "2026-11-27".into(), ..Price::default() }),
+        ..entry
+    }
+}
+
 pub(crate) fn asked() -> FilmRequest {
     FilmRequest { prompt: "A cat on a roof.".into(), ..FilmRequest::default() }
 }
@@ -206,4 +219,11 @@ pub(crate) fn all(stream: EventStream<FilmEvent>) -> (Vec<u8>, Vec<FilmEvent>, O
 
 pub(crate) fn make(model: &RemoteModel) -> (Vec<u8>, Vec<FilmEvent>, Option<Error>) {
     all(model.film(asked()).unwrap())
+}
+
+/// A film that is begun, and the name of its job.
+pub(crate) fn begun(model: &RemoteModel) -> (EventStream<FilmEvent>, String) {
+    let mut stream = model.film(asked()).unwrap();
+    let Some(Ok(FilmEvent::Started { job: Some(id), .. })) = next(&mut stream) else { panic!() };
+    (stream, id)
 }

@@ -1,11 +1,11 @@
-//! Addresses that a provider names and that are not its own: a film may lie there, and nothing of this machine or its network may.
+//! Addresses that a provider names and that are not its own: a film or a picture may lie there, and nothing of this machine or its network may.
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why nothing is fetched from an address; `None` when it may be tried. A name is looked at once more when it is resolved.
-pub(super) fn refused(url: &Url) -> Option<String> {
+pub(crate) fn refused(url: &Url) -> Option<String> {
     if url.scheme() != "https" {
         return Some(format!("begins with {}:// and not with https://", url.scheme()));
     }
@@ -16,41 +16,66 @@ pub(super) fn refused(url: &Url) -> Option<String> {
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
     match ip {
         Some(ip) if !is_public(ip) => {
-            Some(format!("leads to {ip}, which is no address of the public internet"))
+            Some(format!("leads to {ip}, which is no address of the public network"))
         }
         Some(_) => None,
         None if host.eq_ignore_ascii_case("localhost") || host.is_empty() => {
             Some("leads to this machine".to_owned())
         }
+        None if names(proxies(), host) => Some("leads to the proxy itself".to_owned()),
         None => None,
     }
 }
 
-/// Resolves names to public addresses alone, at the moment at which they are connected to.
-pub(super) struct Public;
+/// Resolves names to public addresses alone, at the moment at which they are connected to. A proxy's own name leads wherever it does:
+/// what is asked for by way of it is its business.
+pub(crate) struct Public {
+    proxies: Vec<String>,
+}
+
+impl Public {
+    /// With the proxies that the environment names.
+    pub(crate) fn new() -> Self {
+        Self { proxies: proxies().collect() }
+    }
+}
+
+/// Whether one of some names is a host's.
+fn names(mut all: impl Iterator<Item = impl AsRef<str>>, host: &str) -> bool {
+    all.any(|name| name.as_ref().eq_ignore_ascii_case(host))
+}
+
+/// The hosts of the proxies that lead to addresses with https://.
+fn proxies() -> impl Iterator<Item = String> {
+    let set = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].into_iter();
+    set.filter_map(|name| std::env::var(name).ok()).filter_map(|text| proxy(&text))
+}
+
+/// The host of a proxy, which may be written without `http://`.
+fn proxy(text: &str) -> Option<String> {
+    let text = text.trim();
+    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    Url::parse(&whole).ok()?.host_str().map(str::to_owned)
+}
 
 impl Resolve for Public {
     fn resolve(&self, name: Name) -> Resolving {
         let host = name.as_str().to_owned();
+        let leads_on = names(self.proxies.iter(), &host);
         Box::pin(async move {
-            let looked = tokio::task::spawn_blocking(move || {
-                // The port is the URL's, which the client puts in.
-                let all: Vec<SocketAddr> = (host.as_str(), 0).to_socket_addrs()?.collect();
-                let public: Vec<SocketAddr> = all.into_iter().filter(|at| is_public(at.ip())).collect();
-                if public.is_empty() {
-                    let message = format!("{host} is no name of a public address");
-                    return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message));
-                }
-                Ok(public)
-            });
-            let public = looked.await??;
-            Ok::<Addrs, Box<dyn std::error::Error + Send + Sync>>(Box::new(public.into_iter()))
+            // The port is the URL's, which the client puts in.
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let fine: Vec<_> = found.filter(|at| leads_on || is_public(at.ip())).collect();
+            if fine.is_empty() {
+                return Err(format!("{host} is no name of a public address").into());
+            }
+            Ok(Box::new(fine.into_iter()) as Addrs)
         })
     }
 }
 
-/// Whether an address belongs to the public internet, by the registries of special-purpose addresses (RFC 6890 and its successors).
-pub(super) fn is_public(ip: IpAddr) -> bool {
+/// Whether an address belongs to the public network, by the registries of special-purpose addresses (RFC 6890 and its successors).
+fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => public_v4(ip),
         IpAddr::V6(ip) => public_v6(ip),
@@ -126,11 +151,16 @@ mod tests {
             "2001::1",
             "fec0::1",
             "::127.0.0.1",
+            "100.100.100.200",
+            "172.20.1.1",
+            "fd00::1",
+            "3fff::1",
         ] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
         for outside in [
             "1.1.1.1",
+            "8.8.8.8",
             "93.184.216.34",
             "172.32.0.1",
             "100.128.0.1",
@@ -147,11 +177,15 @@ mod tests {
         for (url, part) in [
             ("http://example.com/film.mp4", "http://"),
             ("ftp://example.com/film.mp4", "ftp://"),
+            ("file:///etc/passwd", "file://"),
             ("https://joe:pass@example.com/", "user"),
             ("https://127.0.0.1/film.mp4", "127.0.0.1"),
             ("https://2130706433/film.mp4", "127.0.0.1"),
             ("https://0x7f.1/film.mp4", "127.0.0.1"),
             ("https://[::1]/film.mp4", "::1"),
+            ("https://[::ffff:10.0.0.1]/film.mp4", "10.0.0.1"),
+            ("https://[64:ff9b::7f00:1]/film.mp4", "64:ff9b::"),
+            ("https://10.0.0.7:8080/film.mp4", "10.0.0.7"),
             ("https://169.254.169.254/latest", "169.254"),
             ("https://LOCALHOST/x", "this machine"),
         ] {
@@ -164,9 +198,27 @@ mod tests {
 
     #[test]
     fn names_are_resolved_to_public_addresses_alone() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let looked = runtime.block_on(Public.resolve("localhost".parse().unwrap()));
-        let error = looked.err().unwrap();
-        assert!(error.to_string().contains("localhost is no name of a public address"), "{error}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let resolve = |proxies: &[&str]| {
+            let public = Public { proxies: proxies.iter().filter_map(|text| proxy(text)).collect() };
+            runtime.block_on(public.resolve("localhost".parse().unwrap()))
+        };
+        for proxies in [&[][..], &["http://10.0.0.1:3128", "proxy.example:3128", ""]] {
+            let error = resolve(proxies).err().unwrap();
+            assert!(error.to_string().contains("localhost is no name of a public address"), "{error}");
+        }
+        // The proxy's own name may be one of this network.
+        for proxy in ["localhost:3128", "http://LocalHost", "http://u:p@localhost:3128/"] {
+            assert!(resolve(&[proxy]).unwrap().all(|at| at.ip().is_loopback()), "{proxy}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_here_is_not_connected_to() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = crate::client::outside(&crate::entry::Limits::default()).unwrap();
+        let error = runtime.block_on(async { client.get("https://localhost:9/x").send().await.unwrap_err() });
+        let why = crate::failure::innermost(&error);
+        assert!(why.contains("localhost is no name of a public address"), "{error:?}");
     }
 }
