@@ -2,7 +2,7 @@
 """Reads the fixtures of providers' streams and answers with the types of their official Python packages, and names every field that those
 do not know and every one that they miss.
 
-    pip install anthropic openai google-genai mistralai cohere groq together
+    pip install anthropic openai google-genai mistralai cohere groq together runwayml
     python tools/reference/provider_fixtures.py
 
 A field that a package does not know may still be what its provider sends: packages lag behind and leave room for more.
@@ -42,12 +42,13 @@ def unknown(value, path=""):
 
 
 def member(kind, event):
-    """Of a union of events the one whose `type` this is; the type itself where it is none."""
+    """Of a union the one whose `type`, or `status`, this is; the type itself where it is none."""
     args = typing.get_args(kind)
     members = typing.get_args(args[0]) if args and typing.get_args(args[0]) else args
-    if "type" not in event or not members:
+    key = next((key for key in ("type", "status") if key in event), None)
+    if key is None or not members:
         return kind
-    of = (m for m in members if event["type"] in typing.get_args(m.model_fields["type"].annotation))
+    of = (m for m in members if event[key] in typing.get_args(m.model_fields[key].annotation))
     return next(of, None)
 
 
@@ -55,7 +56,7 @@ def read(kind, event):
     """What is odd about an event to a type."""
     kind = member(kind, event)
     if kind is None:
-        return [f"no event of this type: {event['type']}"]
+        return [f"nothing of this kind: {event.get('type', event.get('status'))}"]
     try:
         return sorted(set(unknown(pydantic.TypeAdapter(kind).validate_python(event))))
     except pydantic.ValidationError as error:
@@ -68,17 +69,19 @@ def kinds():
     from groq.types.audio import Transcription as GroqTranscription
     from groq.types.chat import ChatCompletionChunk as GroqChunk
     from mistralai.client.models import CompletionChunk, EmbeddingResponse, TranscriptionResponse
-    from openai.types import CreateEmbeddingResponse
+    from openai.types import CreateEmbeddingResponse, ImageGenStreamEvent, ImagesResponse, Video
     from openai.types.audio import Transcription, TranscriptionVerbose
     from openai.types.chat import ChatCompletionChunk
     from openai.types.responses import ResponseStreamEvent
     from cohere.types import EmbedByTypeResponse
-    from together.types import Embedding as TogetherEmbedding
+    from runwayml.types import TaskRetrieveResponse
+    from together.types import Embedding as TogetherEmbedding, ImageFile
     from together.types.chat import ChatCompletionChunk as TogetherChunk
 
     return [
         ("anthropic", "anthropic_*.sse", RawMessageStreamEvent),
         ("google-genai", "gemini_*.sse", GenerateContentResponse),
+        ("google-genai", "gemini_image*.json", GenerateContentResponse),
         ("openai", "openai_responses.sse", ResponseStreamEvent),
         ("openai", "openai_tools.sse", ChatCompletionChunk),
         ("openai", "openai_filtered.sse", ChatCompletionChunk),
@@ -86,6 +89,9 @@ def kinds():
         ("openai", "openai_transcription_languages.json", Transcription),
         ("openai", "openai_transcription_verbose.json", TranscriptionVerbose),
         ("openai", "openai_embeddings.json", CreateEmbeddingResponse),
+        ("openai", "openai_images.json", ImagesResponse),
+        ("openai", "openai_images.sse", ImageGenStreamEvent),
+        ("openai", "openai_video_*.json", Video),
         ("openai", "azure_filters.sse", ChatCompletionChunk),
         ("openai", "deepseek_reasoner.sse", ChatCompletionChunk),
         ("openai", "openrouter_*.sse", ChatCompletionChunk),
@@ -98,6 +104,8 @@ def kinds():
         ("cohere", "cohere_embeddings.json", EmbedByTypeResponse),
         ("together", "together_reasoning.sse", TogetherChunk),
         ("together", "openai_embeddings.json", TogetherEmbedding),
+        ("together", "together_images.json", ImageFile),
+        ("runwayml", "runway_[!c]*.json", TaskRetrieveResponse),
     ]
 
 
@@ -111,4 +119,5 @@ def main():
     sys.exit(odd > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
