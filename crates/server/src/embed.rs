@@ -3,7 +3,7 @@
 
 use crate::AppState;
 use crate::context::RequestContext;
-use crate::generate::{Place, allow_model, fault, too_long};
+use crate::generate::{Place, fault, too_long};
 use crate::metrics::ByAnswer;
 use futures_core::Stream;
 use parasol_core::{EmbedEvent, EmbedInput, EmbedRequest, EventStream, Result, Timings, Usage};
@@ -40,12 +40,8 @@ impl AppState {
             });
             tracing::info!(request = ctx.id(), texts = ?texts.collect::<Vec<_>>(), "texts");
         }
-        allow_model(ctx, model)?;
         let begun = Instant::now();
-        if let Some(key) = ctx.key() {
-            self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
-        }
-        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
+        let place = Place::admit(self, ctx, model)?;
         let inputs = request.inputs.len();
         let mut record = Record::new(self, ctx, model, begun);
         let work = async {

@@ -3,7 +3,7 @@
 
 use crate::AppState;
 use crate::context::RequestContext;
-use crate::generate::{Place, allow_model, fault};
+use crate::generate::{Place, fault, log_prompt};
 use crate::studio::blocking;
 use parasol_core::{Error, ErrorKind, FilmRequest, Result};
 use parasol_runtime::{FilmJob, Films, RemoteModel};
@@ -30,14 +30,10 @@ impl AppState {
         mut request: FilmRequest,
         of: Option<FilmJob>,
     ) -> Result<FilmJob> {
-        allow_model(ctx, model)?;
         ctx.client().clone_into(&mut request.client);
-        if let Some(key) = ctx.key() {
-            self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
-        }
-        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
+        let place = Place::admit(self, ctx, model)?;
         if self.options().log_prompts {
-            tracing::info!(request = ctx.id(), prompt = request.prompt, "prompt");
+            log_prompt(ctx, request.prompt.clone());
         }
         let filmer = self.filmer(model).await?;
         let begun = tokio::spawn(async move {

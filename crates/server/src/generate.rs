@@ -134,11 +134,8 @@ impl AppState {
         place: Option<Place>,
         ask: impl FnOnce(&Lease) -> Result<EventStream<GenerationEvent>> + Send + 'static,
     ) -> Result<EventStream<GenerationEvent>> {
-        allow_model(ctx, model)?;
         let begun = Instant::now();
-        if let Some(key) = ctx.key() {
-            self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
-        }
+        within_limits(self, ctx, model)?;
         let place = match place {
             Some(place) => place,
             None => Place::take(self).inspect_err(|_| self.metrics().limited())?,
@@ -197,6 +194,15 @@ pub(crate) fn allow_model(ctx: &RequestContext, model: &str) -> Result<()> {
     }
 }
 
+/// Whether the key may use the model, and now.
+fn within_limits(state: &AppState, ctx: &RequestContext, model: &str) -> Result<()> {
+    allow_model(ctx, model)?;
+    match ctx.key() {
+        Some(key) => state.limits().may_generate(key).inspect_err(|_| state.metrics().limited()),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn log_prompt(ctx: &RequestContext, prompt: String) {
     tracing::info!(request = ctx.id(), prompt, "prompt");
 }
@@ -224,6 +230,12 @@ pub(crate) struct Place {
 struct Taken(AppState);
 
 impl Place {
+    /// A place for an answer of this model, which the key has to be allowed.
+    pub(crate) fn admit(state: &AppState, ctx: &RequestContext, model: &str) -> Result<Self> {
+        within_limits(state, ctx, model)?;
+        Self::take(state).inspect_err(|_| state.metrics().limited())
+    }
+
     pub(crate) fn take(state: &AppState) -> Result<Self> {
         let most = state.options().max_queue;
         let taken = state

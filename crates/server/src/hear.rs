@@ -39,13 +39,13 @@ impl AppState {
         }
         let ears = self.models().runtime().default_ears()?;
         allow_model(ctx, &ears)?;
-        let _place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
+        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
         for message in &mut request.messages {
             // From the last one on, so that the places of those before stay.
             while let Some(at) = message.attachments.iter().rposition(is_sound) {
                 let attachment = message.attachments.remove(at);
                 let patience = self.options().request_timeout;
-                let written = tokio::time::timeout(patience, self.written(ctx, &ears, &attachment));
+                let written = tokio::time::timeout(patience, self.written(ctx, &ears, &attachment, &place));
                 let text = written.await.unwrap_or_else(|_| Err(too_long(self)))?;
                 insert(
                     message,
@@ -58,7 +58,13 @@ impl AppState {
         Ok(())
     }
 
-    async fn written(&self, ctx: &RequestContext, ears: &str, attachment: &Attachment) -> Result<String> {
+    async fn written(
+        &self,
+        ctx: &RequestContext,
+        ears: &str,
+        attachment: &Attachment,
+        place: &Place,
+    ) -> Result<String> {
         let wrong = |says: String| Error::new(ErrorKind::InvalidRequest, format!("inlineData: {says}"));
         let MediaSource::Base64(data) = &attachment.source else {
             return Err(wrong(
@@ -68,8 +74,10 @@ impl AppState {
         let bytes = STANDARD.decode(data).map_err(|e| wrong(format!("is no base64: {e}")))?;
         let kind = attachment.media_type.clone().unwrap_or_default();
         let request = TranscribeRequest { client: ctx.client().to_owned(), ..TranscribeRequest::default() };
-        let (models, ears) = (self.models().clone(), ears.to_owned());
+        let (models, ears, held) = (self.models().clone(), ears.to_owned(), place.clone());
         let begun = tokio::task::spawn_blocking(move || {
+            // Also when nobody waits any more, the work takes its place.
+            let _held = held;
             let sound = match raw_rate(&kind) {
                 Some(_) if !bytes.len().is_multiple_of(2) => {
                     return Err(wrong(format!("has {} bytes, and its numbers have two each", bytes.len())));

@@ -1,38 +1,28 @@
 //! Pictures over HTTP: asking a model for them under the same limits as other models, and its answer as a whole or as events.
 
 use crate::AppState;
+use crate::begun::Begun;
 use crate::context::RequestContext;
-use crate::generate::{Place, allow_model, fault, log_prompt, too_long};
+use crate::generate::{fault, log_prompt};
 use crate::openai::now;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_core::Stream;
-use parasol_core::{
-    Error, EventStream, Imagine, ImagineEvent, ImagineRequest, ImagineUsage, Imagined, Result,
-};
+use parasol_core::{Error, Imagine, ImagineEvent, ImagineRequest, ImagineUsage, Imagined, Result};
+use parasol_runtime::Models;
 use parasol_wire::openai::{error, images::ImagesCall};
 use parasol_wire::sse::SseEvent;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::time::{Instant, Sleep};
 
 /// Pictures that are being made.
 pub(crate) struct Painted {
-    // Dropped in order: the work ends before its place is given away.
-    events: EventStream<ImagineEvent>,
-    /// What has come before the answer was begun.
-    first: Option<ImagineEvent>,
+    begun: Begun<ImagineEvent, Arc<dyn Imagine>>,
     /// Fields that have no effect.
     ignored: Vec<String>,
-    deadline: Pin<Box<Sleep>>,
-    /// What a deadline that has passed means.
-    too_long: Option<Error>,
-    _model: Arc<dyn Imagine>,
-    _place: Place,
 }
 
 impl AppState {
@@ -46,46 +36,24 @@ impl AppState {
         model: &str,
         mut request: ImagineRequest,
     ) -> Result<Painted> {
-        allow_model(ctx, model)?;
         ctx.client().clone_into(&mut request.client);
         if self.options().log_prompts {
             log_prompt(ctx, request.prompt.clone());
         }
-        let begun = Instant::now();
-        if let Some(key) = ctx.key() {
-            self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
-        }
-        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
-        let deadline = begun + self.options().request_timeout;
-        let (models, name) = (self.models().clone(), model.to_owned());
-        let work = tokio::task::spawn_blocking(move || {
-            let model = models.painter(&name)?;
+        let ask = move |models: &Arc<Models>, name: &str| {
+            let model = models.painter(name)?;
             let events = model.imagine(request)?;
             Ok((model, events))
-        });
-        let (model, events) = match tokio::time::timeout_at(deadline, work).await {
-            Ok(done) => done.unwrap_or_else(|_| Err(fault()))?,
-            Err(_) => return Err(too_long(self)),
         };
-        let mut painted = Painted {
-            events,
-            first: None,
-            ignored: Vec::new(),
-            deadline: Box::pin(tokio::time::sleep_until(deadline)),
-            too_long: Some(too_long(self)),
-            _model: model,
-            _place: place,
-        };
+        let (mut begun, mut ignored) = (self.begin(ctx, model, ask).await?, Vec::new());
         loop {
-            match poll_fn(|cx| painted.next(cx)).await {
-                Some(Ok(ImagineEvent::Ignored { field, .. })) => painted.ignored.push(field),
-                Some(Ok(ImagineEvent::Started { .. })) => {}
-                Some(Ok(event)) => {
-                    painted.first = Some(event);
-                    return Ok(painted);
+            match begun.next().await.unwrap_or_else(|| Err(fault()))? {
+                ImagineEvent::Ignored { field, .. } => ignored.push(field),
+                ImagineEvent::Started { .. } => {}
+                event => {
+                    begun.put_back(event);
+                    return Ok(Painted { begun, ignored });
                 }
-                Some(Err(error)) => return Err(error),
-                None => return Err(fault()),
             }
         }
     }
@@ -97,20 +65,6 @@ impl Painted {
         &self.ignored
     }
 
-    /// What comes next; `None` after the end.
-    pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ImagineEvent>>> {
-        if let Some(event) = self.first.take() {
-            return Poll::Ready(Some(Ok(event)));
-        }
-        if let Poll::Ready(event) = Pin::new(&mut self.events).poll_next(cx) {
-            return Poll::Ready(event);
-        }
-        match self.deadline.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(self.too_long.take().map(Err)),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
     /// All pictures, and what they took.
     ///
     /// # Errors
@@ -118,12 +72,10 @@ impl Painted {
     pub(crate) async fn whole(mut self) -> Result<(Vec<Imagined>, ImagineUsage)> {
         let mut all = Vec::new();
         loop {
-            match poll_fn(|cx| self.next(cx)).await {
-                Some(Ok(ImagineEvent::Image(image))) => all.push(image),
-                Some(Ok(ImagineEvent::Finished { usage, .. })) => return Ok((all, usage)),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error),
-                None => return Err(fault()),
+            match self.begun.next().await.unwrap_or_else(|| Err(fault()))? {
+                ImagineEvent::Image(image) => all.push(image),
+                ImagineEvent::Finished { usage, .. } => return Ok((all, usage)),
+                _ => {}
             }
         }
     }
@@ -177,7 +129,7 @@ impl Stream for Frames {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             let Some(painted) = &mut self.painted else { return Poll::Ready(None) };
-            let told = match painted.next(cx) {
+            let told = match painted.begun.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(event))) => self.event(event),
                 Poll::Ready(Some(Err(error))) => Some(self.fail(&error)),

@@ -6,6 +6,7 @@
 
 mod admin;
 mod anthropic;
+mod begun;
 mod context;
 mod dialect;
 mod door;

@@ -1,36 +1,28 @@
 //! Speech over HTTP: asking a voice under the same limits as other models, and its sound as a body that is sent as it is made.
 
 use crate::AppState;
+use crate::begun::Begun;
 use crate::context::RequestContext;
-use crate::generate::{Place, allow_model, fault, too_long};
+use crate::generate::{Place, allow_model, fault};
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_core::Stream;
-use parasol_core::{Error, ErrorKind, EventStream, Result, SpeakRequest, SpeechEvent, Voice};
-use parasol_runtime::VoiceLease;
+use parasol_core::{Error, ErrorKind, Result, SpeakRequest, SpeechEvent, Voice};
 use parasol_runtime::sound::{SoundFormat, SoundWriter};
+use parasol_runtime::{Models, VoiceLease};
 use parasol_wire::openai::speech;
-use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::time::{Instant, Sleep};
 
 /// Speech that has begun.
 pub(crate) struct Spoken {
-    // Dropped in order: the work ends before its voice may be unloaded and its place given away.
-    events: EventStream<SpeechEvent>,
-    /// What has come before the body was begun.
-    first: Option<SpeechEvent>,
+    begun: Begun<SpeechEvent, VoiceLease>,
     /// Samples per second.
     rate: u32,
-    deadline: Pin<Box<Sleep>>,
-    /// What a deadline that has passed means.
-    too_long: Option<Error>,
-    _lease: VoiceLease,
-    _place: Place,
 }
 
 /// A model that cannot do what `field` asks of it is the wrong one to ask, and nothing that a server may offer later.
@@ -52,47 +44,22 @@ impl AppState {
         model: &str,
         mut request: SpeakRequest,
     ) -> Result<Spoken> {
-        allow_model(ctx, model)?;
         ctx.client().clone_into(&mut request.client);
-        let begun = Instant::now();
-        if let Some(key) = ctx.key() {
-            self.limits().may_generate(key).inspect_err(|_| self.metrics().limited())?;
-        }
-        let place = Place::take(self).inspect_err(|_| self.metrics().limited())?;
-        let deadline = begun + self.options().request_timeout;
-        let (models, name, owner) = (self.models().clone(), model.to_owned(), ctx.owner());
-        let held = place.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            // Also when nobody waits any more, the work takes its place.
-            let _held = held;
-            let lease = models.speaker(&name)?;
-            models.runtime().imitate(&owner, &name, lease.speaker(), &mut request)?;
+        let owner = ctx.owner();
+        let ask = move |models: &Arc<Models>, name: &str| {
+            let lease = models.speaker(name)?;
+            models.runtime().imitate(&owner, name, lease.speaker(), &mut request)?;
             let events = lease.speaker().speak(request)?;
             Ok((lease, events))
-        });
-        let (lease, events) = match tokio::time::timeout_at(deadline, work).await {
-            Ok(done) => done.unwrap_or_else(|_| Err(fault()))?,
-            Err(_) => return Err(too_long(self)),
         };
-        let deadline = Box::pin(tokio::time::sleep_until(deadline));
-        let mut spoken = Spoken {
-            events,
-            first: None,
-            rate: 0,
-            deadline,
-            too_long: Some(too_long(self)),
-            _lease: lease,
-            _place: place,
-        };
+        let (mut begun, mut rate) = (self.begin(ctx, model, ask).await?, 0);
         loop {
-            match poll_fn(|cx| spoken.next(cx)).await {
-                Some(Ok(SpeechEvent::Started { rate, .. })) => spoken.rate = rate,
-                Some(Ok(event)) => {
-                    spoken.first = Some(event);
-                    return Ok(spoken);
+            match begun.next().await.unwrap_or_else(|| Err(fault()))? {
+                SpeechEvent::Started { rate: told, .. } => rate = told,
+                event => {
+                    begun.put_back(event);
+                    return Ok(Spoken { begun, rate });
                 }
-                Some(Err(error)) => return Err(error),
-                None => return Err(fault()),
             }
         }
     }
@@ -122,16 +89,7 @@ impl Spoken {
 
     /// What comes next; `None` after the end.
     pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<SpeechEvent>>> {
-        if let Some(event) = self.first.take() {
-            return Poll::Ready(Some(Ok(event)));
-        }
-        if let Poll::Ready(event) = Pin::new(&mut self.events).poll_next(cx) {
-            return Poll::Ready(event);
-        }
-        match self.deadline.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(self.too_long.take().map(Err)),
-            Poll::Pending => Poll::Pending,
-        }
+        self.begun.poll(cx)
     }
 
     /// The sound as a body, or as events that hold it.
