@@ -6,6 +6,7 @@ mod elevenlabs;
 mod embeddings;
 mod images;
 mod models;
+mod paging;
 mod realtime;
 mod responses;
 pub(crate) mod several;

@@ -1,5 +1,6 @@
 //! `/v1/videos`: jobs of films, their states and their files.
 
+use super::paging::page;
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::form::Form;
@@ -19,13 +20,11 @@ use parasol_wire::openai::videos::{self as wire, Video, VideoCall};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinHandle;
 
-/// Jobs on a page unless told otherwise, and at most.
-const PAGE: (usize, usize) = (20, 100);
 /// Bytes of a film that are read at once.
 const PIECE: usize = 256 << 10;
 
@@ -86,10 +85,9 @@ async fn create(
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let call = if kind.trim_start().to_ascii_lowercase().starts_with("multipart/") {
         let mut form = Form::read(&state, &ctx, request, &["input_reference"]).await?;
-        match form.files.len() {
-            0 | 1 => VideoCall::read_form(&form.fields, form.files.pop().map(|(_, bytes)| bytes)),
-            n => Err(refuse(format!("input_reference: the form has {n} files: send one"))),
-        }
+        let sent = !form.files.is_empty();
+        let picture = sent.then(|| form.file("input_reference")).transpose();
+        picture.and_then(|picture| VideoCall::read_form(&form.fields, picture))
     } else {
         let Json(body) = Json::<Value>::from_request(request, &state).await?;
         VideoCall::read(body)
@@ -139,10 +137,6 @@ async fn list(
 ) -> Result<Response, Refused> {
     let work = async {
         let asked = asked_for(query)?;
-        let limit = asked.limit.unwrap_or(PAGE.0);
-        if !(1..=PAGE.1).contains(&limit) {
-            return Err(refuse(format!("limit: is {limit} and must be between 1 and {}", PAGE.1)));
-        }
         let mut all = state.own_films(&ctx).await?;
         match asked.order.as_deref() {
             None | Some("desc") => {}
@@ -152,14 +146,9 @@ async fn list(
                 return Err(refuse(format!("order: is {other:?} and must be asc or desc")));
             }
         }
-        if let Some(after) = asked.after {
-            match all.iter().position(|job| job.id == after) {
-                Some(at) => drop(all.drain(..=at)),
-                None => return Err(refuse("after: is no video of yours")),
-            }
-        }
-        let page: Vec<Value> = all.iter().take(limit).map(told).collect();
-        Ok(wire::page(&page, all.len() > limit))
+        let wanted = (asked.limit, asked.after.as_deref());
+        let (page, more) = page(all, wanted, |job| &job.id, "video of yours")?;
+        Ok(wire::page(&page.iter().map(told).collect::<Vec<_>>(), more))
     };
     tell(&ctx, work.await)
 }
@@ -234,32 +223,34 @@ async fn film(
     Ok((headers, Body::from_stream(Pieces::of(file))).into_response())
 }
 
-/// A file as it is read, by a thread that may wait for the disk.
-struct Pieces(Receiver<std::io::Result<Bytes>>);
+/// A file as it is read: a piece ahead, by a thread that may wait for the disk, and never for the reader.
+struct Pieces(Option<JoinHandle<(File, io::Result<Bytes>)>>);
 
 impl Pieces {
     fn of(mut file: File) -> Self {
-        let (sender, pieces) = channel(2);
-        tokio::task::spawn_blocking(move || {
-            loop {
-                let mut bytes = Vec::with_capacity(PIECE);
-                let read = (&mut file).take(PIECE as u64).read_to_end(&mut bytes);
-                let ended = !matches!(read, Ok(1..));
-                // What was read whole needs no last piece; who is gone needs none at all.
-                if matches!(read, Ok(0)) || sender.blocking_send(read.map(|_| bytes.into())).is_err() || ended
-                {
-                    return;
-                }
-            }
-        });
-        Self(pieces)
+        Self(Some(tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::with_capacity(PIECE);
+            let read = (&mut file).take(PIECE as u64).read_to_end(&mut bytes);
+            (file, read.map(|_| bytes.into()))
+        })))
     }
 }
 
 impl Stream for Pieces {
-    type Item = std::io::Result<Bytes>;
+    type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx)
+        let Some(reading) = &mut self.0 else { return Poll::Ready(None) };
+        let Poll::Ready(done) = Pin::new(reading).poll(cx) else { return Poll::Pending };
+        self.0 = None;
+        Poll::Ready(match done {
+            Ok((_, Ok(bytes))) if bytes.is_empty() => None,
+            Ok((file, Ok(bytes))) => {
+                *self = Self::of(file);
+                Some(Ok(bytes))
+            }
+            Ok((_, Err(error))) => Some(Err(error)),
+            Err(gone) => Some(Err(io::Error::other(gone))),
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! OpenAI's custom voices: recordings of consent and the voices that are made with them. Each key has its own.
 
+use super::paging::page;
 use crate::AppState;
 use crate::context::RequestContext;
 use crate::form::Form;
@@ -15,9 +16,6 @@ use parasol_runtime::{KeptVoices, Owner};
 use parasol_wire::openai::voices as wire;
 use serde::Deserialize;
 use serde_json::Value;
-
-/// Recordings on a page unless told otherwise, and at most.
-const PAGE: (usize, usize) = (20, 100);
 
 /// The routes.
 pub(super) fn routes() -> Router<AppState> {
@@ -73,19 +71,10 @@ async fn list_consents(
 ) -> Told {
     let work = async {
         let asked = asked_for(query)?;
-        let limit = asked.limit.unwrap_or(PAGE.0);
-        if !(1..=PAGE.1).contains(&limit) {
-            return Err(refuse(format!("limit: is {limit} and must be between 1 and {}", PAGE.1)));
-        }
-        let mut all = state.kept(&ctx, |kept, owner| kept.consents(owner)).await?;
-        if let Some(after) = asked.after {
-            match all.iter().position(|consent| consent.id == after) {
-                Some(at) => drop(all.drain(..=at)),
-                None => return Err(refuse("after: is no recording of consent")),
-            }
-        }
-        let page: Vec<_> = all.iter().take(limit).map(told).collect();
-        Ok(wire::consents(&page, all.len() > limit))
+        let all = state.kept(&ctx, |kept, owner| kept.consents(owner)).await?;
+        let wanted = (asked.limit, asked.after.as_deref());
+        let (page, more) = page(all, wanted, |consent| &consent.id, "recording of consent")?;
+        Ok(wire::consents(&page.iter().map(told).collect::<Vec<_>>(), more))
     };
     tell(&ctx, work.await)
 }
