@@ -1,7 +1,7 @@
 //! Models that need no file here: those of providers, by the directory of `parasol-remote`, opened when they are first asked
 //! for; and chains of models that stand in for each other.
 
-use parasol_core::{Error, Result};
+use parasol_core::{Error, ErrorKind, Result};
 use parasol_remote::{
     Chain, Directory, Films, KeySources, Ledger, Listed, RemoteEntry, RemoteModel, Remotes,
 };
@@ -147,11 +147,24 @@ impl Far {
             let remotes = Remotes::new()?.accounted(Arc::clone(&self.ledger), self.directory.cache());
             open.remotes = Some(remotes.keeping(Arc::clone(&self.films)));
         }
-        let none = || Error::new(parasol_core::ErrorKind::Internal, "remote models have no threads");
+        let none = || Error::new(ErrorKind::Internal, "remote models have no threads");
         open.remotes.as_ref().ok_or_else(none)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A model that others compute, if it can do `what`; `not` says that it cannot.
+///
+/// # Errors
+/// `Unsupported` when it cannot.
+pub(crate) fn able(model: Arc<RemoteModel>, what: &str, not: &str) -> Result<Arc<RemoteModel>> {
+    if model.capabilities().iter().any(|can| can == what) {
+        return Ok(model);
+    }
+    let message =
+        format!("{} is computed elsewhere and {not}: `parasol providers` shows those that do", model.name());
+    Err(Error::new(ErrorKind::Unsupported, message))
 }

@@ -1,10 +1,9 @@
 //! Models that listen elsewhere: a sound becomes what is sent of it.
 
+use crate::far::able;
 use crate::runtime::Runtime;
 use parasol_audio::sound::{self, Lengths};
-use parasol_core::{
-    Error, ErrorKind, EventStream, Result, SoundStream, Transcribe, TranscribeRequest, TranscriptEvent,
-};
+use parasol_core::{EventStream, Result, SoundStream, Transcribe, TranscribeRequest, TranscriptEvent};
 use parasol_remote::{Recording, RemoteModel, Sounds};
 use std::sync::Arc;
 
@@ -23,14 +22,7 @@ impl FarEars {
     /// # Errors
     /// `Unsupported` when it does not.
     pub(crate) fn of(model: Arc<RemoteModel>) -> Result<Self> {
-        if model.capabilities().iter().any(|can| can == "transcribe") {
-            return Ok(Self(model));
-        }
-        let message = format!(
-            "{} is computed elsewhere and does not listen: `parasol providers` shows those that do",
-            model.name()
-        );
-        Err(Error::new(ErrorKind::Unsupported, message))
+        able(model, "transcribe", "does not listen").map(Self)
     }
 
     /// What it is called here.

@@ -1,24 +1,10 @@
 //! Models that make films elsewhere.
 
+use crate::far::able;
 use crate::runtime::Runtime;
 use parasol_core::{Error, ErrorKind, Result};
 use parasol_remote::{FilmJob, RemoteModel};
 use std::sync::Arc;
-
-/// A model that others compute, if it makes films.
-///
-/// # Errors
-/// `Unsupported` when it does not.
-pub(crate) fn filming(model: Arc<RemoteModel>) -> Result<Arc<RemoteModel>> {
-    if model.capabilities().iter().any(|can| can == "film") {
-        return Ok(model);
-    }
-    let message = format!(
-        "{} is computed elsewhere and makes no films: `parasol providers` shows those that do",
-        model.name()
-    );
-    Err(Error::new(ErrorKind::Unsupported, message))
-}
 
 /// Why no other model makes one.
 pub(crate) fn not_filming(name: &str) -> Error {
@@ -38,7 +24,7 @@ impl Runtime {
         if self.is_far(reference)
             && let Some(model) = self.far().model(reference)?
         {
-            return filming(model);
+            return able(model, "film", "makes no films");
         }
         match self.names_model(reference) {
             true => Err(not_filming(reference)),

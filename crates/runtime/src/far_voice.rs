@@ -1,24 +1,9 @@
 //! Models that speak elsewhere.
 
+use crate::far::able;
 use crate::runtime::Runtime;
-use parasol_core::{Error, ErrorKind, Result, Speak};
-use parasol_remote::RemoteModel;
+use parasol_core::{Result, Speak};
 use std::sync::Arc;
-
-/// A model that others compute, if it speaks.
-///
-/// # Errors
-/// `Unsupported` when it does not.
-pub(crate) fn speaking(model: Arc<RemoteModel>) -> Result<Arc<RemoteModel>> {
-    if model.capabilities().iter().any(|can| can == "speak") {
-        return Ok(model);
-    }
-    let message = format!(
-        "{} is computed elsewhere and does not speak: `parasol providers` shows those that do",
-        model.name()
-    );
-    Err(Error::new(ErrorKind::Unsupported, message))
-}
 
 impl Runtime {
     /// The provider's model of this name that speaks; `None` when it can only be a local one.
@@ -29,7 +14,7 @@ impl Runtime {
         if !self.is_far(reference) {
             return Ok(None);
         }
-        let model = self.far().model(reference)?.map(speaking).transpose()?;
-        Ok(model.map(|model| model as Arc<dyn Speak>))
+        let Some(model) = self.far().model(reference)? else { return Ok(None) };
+        Ok(Some(able(model, "speak", "does not speak")?))
     }
 }

@@ -1,5 +1,6 @@
 //! Models that make pictures. None of this machine's engines does yet: what can be had is computed elsewhere.
 
+use crate::far::able;
 use crate::runtime::Runtime;
 use parasol_core::{Error, ErrorKind, Imagine, Result};
 use parasol_remote::RemoteModel;
@@ -7,14 +8,7 @@ use std::sync::Arc;
 
 /// A model that others compute, if it makes pictures.
 pub(crate) fn painting(model: Arc<RemoteModel>) -> Result<Arc<dyn Imagine>> {
-    if model.capabilities().iter().any(|can| can == "imagine") {
-        return Ok(model);
-    }
-    let message = format!(
-        "{} is computed elsewhere and makes no pictures: `parasol providers` shows those that do",
-        model.name()
-    );
-    Err(Error::new(ErrorKind::Unsupported, message))
+    Ok(able(model, "imagine", "makes no pictures")?)
 }
 
 /// Why a model that runs here makes no pictures.

@@ -49,6 +49,20 @@ fn settings_for_models_that_nothing_has_are_told() {
 }
 
 #[test]
+fn what_goes_on_behind_a_file_is_no_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let behind = format!("{}/voice", toy("toy-llama"));
+    let error = models(dir.path(), |_| {}).speaker(&behind).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound, "{error}");
+    // Who may name no paths does not learn which are there.
+    let named = |name: &str| {
+        let error = models(dir.path(), |options| options.paths = Policy::Refused).speaker(name).unwrap_err();
+        (error.kind().clone(), error.message().replace(name, ""))
+    };
+    assert_eq!(named(&behind), named("/nowhere/at-all/voice"));
+}
+
+#[test]
 fn what_does_not_fit_names_its_parts() {
     let dir = tempfile::tempdir().unwrap();
     let it = models(dir.path(), |options| options.memory = Some(1000));

@@ -17,7 +17,9 @@ pub use lease::{EarsLease, Lease, VoiceLease};
 pub use options::{ModelsOptions, Policy};
 
 use crate::ears::OpenedEars;
+use crate::far::able;
 use crate::far_ears::FarEars;
+use crate::far_film::not_filming;
 use crate::machine::Memory;
 use crate::model::{LoadOptions, Opened};
 use crate::runtime::Runtime;
@@ -28,7 +30,7 @@ use parasol_hub::{Cancel, Hub, Licence, Located, human_bytes};
 use parasol_remote::RemoteModel;
 use shelf::Shelf;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -224,7 +226,7 @@ impl Models {
     /// As [`Models::acquire`]; `Unsupported` for a model that is no voice.
     pub fn speaker(self: &Arc<Self>, name: &str) -> Result<VoiceLease> {
         if let Some(model) = self.remote(name)? {
-            return crate::far_voice::speaking(model).map(VoiceLease::far);
+            return able(model, "speak", "does not speak").map(VoiceLease::far);
         }
         let located = match self.find(name)? {
             Some(located) => located,
@@ -246,13 +248,14 @@ impl Models {
     /// # Errors
     /// `NotFound` for a name that nobody has; `Denied` when its provider's key is missing; `Unsupported` for one that makes none.
     pub fn filmer(&self, name: &str) -> Result<Arc<RemoteModel>> {
-        match self.remote(name)? {
-            Some(model) => crate::far_film::filming(model),
-            None => match self.find(name)? {
-                Some(located) => Err(crate::far_film::not_filming(&located.name)),
-                None => Err(crate::far_film::not_filming(name)),
-            },
+        if self.chain(name).is_some() {
+            return Err(not_filming(name));
         }
+        if let Some(model) = self.remote(name)? {
+            return able(model, "film", "makes no films");
+        }
+        let found = self.find(name)?;
+        Err(not_filming(found.as_ref().map_or(name, |located| &located.name)))
     }
 
     /// Unloads a model: it takes no new requests, and goes when those that it has are done. Tells how many bytes came back;
@@ -331,6 +334,11 @@ impl Models {
         let exact = self.hub().catalogue().find(name).is_some();
         let name = if exact { name } else { names::bare(name) };
         match self.options.paths {
+            // What goes on behind a file is no path: `voice.onnx/bo` means a voice of that file, where a voice can be meant.
+            Policy::Allowed if Path::new(name).parent().is_some_and(Path::is_file) => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no {name}: what stands before it is a file"),
+            )),
             Policy::Allowed => self.hub().locate(name),
             Policy::Refused => self.hub().locate_named(name),
         }

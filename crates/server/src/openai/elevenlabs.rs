@@ -119,7 +119,7 @@ async fn voice(
         }
         let model = state.models().runtime().default_voice()?;
         let (own, _) = state.voices(&ctx, &model).await?;
-        let found = Voice::named(&own, &name).map(|at| &own[at]).ok_or_else(|| {
+        let found = Voice::named(&own, &name).and_then(|at| own.get(at)).ok_or_else(|| {
             let shown: String = name.chars().take(80).collect();
             Error::new(ErrorKind::NotFound, format!("there is no voice {shown:?}: GET /v1/voices lists them"))
         })?;

@@ -5,7 +5,6 @@ use crate::context::RequestContext;
 use crate::generate::{allow_model, fault};
 use parasol_core::{Error, ErrorKind, Result, Speak, SpeakRequest};
 use parasol_runtime::{Models, VoiceLease};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Voices that an error names.
@@ -28,10 +27,6 @@ pub(super) async fn voice(state: &AppState, ctx: &RequestContext, name: Option<&
 fn find(models: &Arc<Models>, ctx: &RequestContext, name: Option<&str>) -> Result<Chosen> {
     let load = |model: &str| {
         allow_model(ctx, model)?;
-        // What goes on behind a file is no path: `voice.onnx/bo` is a voice of that file.
-        if Path::new(model).parent().is_some_and(Path::is_file) {
-            return Err(Error::new(ErrorKind::NotFound, format!("there is no {model}")));
-        }
         models.speaker(model)
     };
     let default = models.runtime().default_voice()?;
