@@ -24,7 +24,7 @@ const FILE: &str = "config.toml";
 /// What a remote model can be used for where nothing is said.
 pub(crate) const CAPABILITIES: [&str; 2] = ["chat", "complete"];
 
-/// What it can be used for at all.
+/// What it can be used for at all. Films are made by models of `remote.toml` only, where their jobs are found again from the command line.
 const KNOWN: [&str; 6] = ["chat", "complete", "embed", "transcribe", "speak", "imagine"];
 
 /// Larger than any that people write.
@@ -113,6 +113,8 @@ fn check_entry(entry: &ModelEntry) -> std::result::Result<(), String> {
         ))
     } else if entry.capabilities.as_ref().is_some_and(Vec::is_empty) {
         Err(format!("{name} has no capabilities: leave them out, or name some of {}", KNOWN.join(", ")))
+    } else if entry.capabilities.iter().flatten().any(|can| can == "film") {
+        Err(format!("{name} cannot be used for films from here: write it into remote.toml"))
     } else if let Some(other) = entry.capabilities.iter().flatten().find(|c| !KNOWN.contains(&c.as_str())) {
         Err(format!("{name} cannot be used for {other:?}: {} are what there is", KNOWN.join(", ")))
     } else if let Some((setting, _)) = zero {
@@ -389,6 +391,10 @@ mod tests {
             (
                 "[[models]]\nname = \"a\"\ncapabilities = []\nremote = [{ url = \"http://x\" }]\n",
                 "no capabilities",
+            ),
+            (
+                "[[models]]\nname = \"a\"\ncapabilities = [\"film\"]\nremote = [{ url = \"http://x\" }]\n",
+                "remote.toml",
             ),
             (
                 "# x\n[[models]]\nname = \"a\"\nremote = [{ url = \"nowhere\" }]\n",

@@ -51,6 +51,11 @@ impl From<serde_json::Error> for Stop {
 pub(crate) const INTERRUPTED: u8 = 130;
 
 impl Stop {
+    /// What was asked for cannot be done as it stands; the message says why.
+    pub(crate) fn wrong(message: impl Into<String>) -> Self {
+        Self::Failed(Error::new(ErrorKind::InvalidRequest, message))
+    }
+
     /// The documented exit code (`parasol --help`, docs/cli.md).
     pub(crate) fn code(&self) -> u8 {
         match self {

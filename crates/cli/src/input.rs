@@ -126,6 +126,35 @@ fn read_stdin(have_prompt: bool) -> Result<Option<String>> {
     Ok(Some(text).filter(|t| !t.is_empty()))
 }
 
+/// The text of an argument, or of stdin where there is none. `what` it is called, and how it is written is shown by `example`.
+///
+/// # Errors
+/// When it is no text, or nobody but a person at the terminal could write one.
+pub(crate) fn given(argument: Option<&str>, what: &str, example: &str) -> Result<String> {
+    if let Some(text) = argument {
+        check(text.as_bytes(), &format!("the {what}"))?;
+        return Ok(text.to_owned());
+    }
+    if terminal::stdin() {
+        let message =
+            format!("there is no {what}: write one after the command, as in {example}, or pipe it in");
+        return Err(Error::new(ErrorKind::InvalidRequest, message));
+    }
+    Ok(Prompt::gather(&[], None)?.stdin.unwrap_or_default())
+}
+
+/// The bytes of a file that is sent along: one more than `most` of one that is larger, so that it can be told.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|e| Error::from(e).within(format!("cannot read {}", path.display())))?;
+    Ok(bytes)
+}
+
 fn read_bounded(from: impl Read, name: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let cannot = |e: io::Error| Error::from(e).within(format!("cannot read {name}"));

@@ -2,7 +2,7 @@
 //! listener has stopped, it ends the program with the terminal as it was. SIGHUP always ends it, SIGTERM unless the server takes it
 //! as it takes Ctrl-C.
 
-use crate::exit::INTERRUPTED;
+use crate::exit::{INTERRUPTED, Outcome, Stop};
 use crate::terminal;
 use futures_core::Stream;
 use parasol_core::{EventStream, Result};
@@ -118,6 +118,21 @@ impl Listener {
                 None => Next::End,
             })
         }))
+    }
+
+    /// The next event of work that ends with Ctrl-C; `None` after the last.
+    ///
+    /// # Errors
+    /// Those of the work; Ctrl-C.
+    pub(crate) fn event<E>(&self, stream: &mut EventStream<E>) -> Outcome<Option<E>> {
+        match self.next(stream) {
+            Next::Interrupted => {
+                self.take();
+                Err(Stop::Interrupted)
+            }
+            Next::End => Ok(None),
+            Next::Event(event) => Ok(Some(event?)),
+        }
     }
 }
 

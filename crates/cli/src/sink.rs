@@ -1,4 +1,4 @@
-//! Where a command's sound or film goes: a pipe, a place that is written as it is, or a file that is there when it is complete.
+//! Where a command's sound, film or picture goes: a pipe, a place that is written as it is, or a file that is there when it is complete.
 
 use crate::beside::Beside;
 use crate::exit::Outcome;

@@ -13,7 +13,7 @@ Examples:
   parasol film \"Rain\" --model gen4.5 --detach      print the job's name and leave it to itself
 
 A film takes minutes and costs money: Ctrl-C ends its job at the provider, too. A job goes on without this program:
-`parasol jobs` lists those that are not over, `parasol jobs wait NAME -o film.mp4` goes on with one.")]
+`parasol jobs` lists them, `parasol jobs wait NAME -o film.mp4` goes on with one.")]
 pub(crate) struct FilmArgs {
     /// What is to be seen. Left out: stdin
     #[arg(value_name = "TEXT")]

@@ -3,11 +3,11 @@
 use crate::args::EmbedArgs;
 use crate::exit::{Outcome, Stop};
 use crate::input::{self, Prompt};
-use crate::interrupt::{Listener, Next};
+use crate::interrupt::Listener;
 use crate::models::{self, Opening};
 use crate::output;
-use crate::terminal::Style;
-use parasol_core::{EmbedEvent, EmbedRequest, Error, ErrorKind, Timings, Usage};
+use crate::terminal::{Style, harmless};
+use parasol_core::{EmbedEvent, EmbedRequest, Error, ErrorKind, EventStream, Timings, Usage};
 use parasol_runtime::{AnyModel, Runtime};
 use serde_json::json;
 
@@ -54,35 +54,29 @@ fn texts(args: &EmbedArgs) -> Outcome<Vec<String>> {
     let lines: Vec<String> = stdin.lines().map(str::to_owned).collect();
     if lines.is_empty() {
         let message = "there is nothing to embed: write a text after the command, or pipe lines in";
-        return Err(Stop::Failed(Error::new(ErrorKind::InvalidRequest, message)));
+        return Err(Stop::wrong(message));
     }
     match lines.iter().position(|line| line.trim().is_empty()) {
         None => Ok(lines),
         Some(at) => {
             let message =
                 format!("line {} of stdin is empty, and nothing has no vector: leave it out", at + 1);
-            Err(Stop::Failed(Error::new(ErrorKind::InvalidRequest, message)))
+            Err(Stop::wrong(message))
         }
     }
 }
 
 /// Prints vectors as they come.
-fn follow(mut stream: parasol_core::EventStream<EmbedEvent>, args: &EmbedArgs, count: usize) -> Outcome {
+fn follow(mut stream: EventStream<EmbedEvent>, args: &EmbedArgs, count: usize) -> Outcome {
     let listener = Listener::new();
     let spinner = models::spinner("embedding");
     let (mut name, mut vectors) = (String::new(), Vec::new());
-    loop {
-        let event = match listener.next(&mut stream) {
-            Next::Interrupted => {
-                listener.take();
-                return Err(Stop::Interrupted);
-            }
-            Next::End => return Ok(()),
-            Next::Event(event) => event?,
-        };
+    while let Some(event) = listener.event(&mut stream)? {
         match event {
             EmbedEvent::Started { model } => name = model,
-            EmbedEvent::Ignored { field, why } => output::note(&format!("--{field} has no effect: {why}")),
+            EmbedEvent::Ignored { field, why } => {
+                output::note(&harmless(&format!("--{field} has no effect: {why}")));
+            }
             EmbedEvent::Embedded { index, vector } => {
                 spinner.say(&format!("embedding: {} of {count}", index + 1));
                 match args.json {
@@ -102,6 +96,7 @@ fn follow(mut stream: parasol_core::EventStream<EmbedEvent>, args: &EmbedArgs, c
             }
         }
     }
+    Err(Stop::Failed(Error::new(ErrorKind::Internal, "the model stopped before all texts were embedded")))
 }
 
 /// Numbers with blanks between, each as short as tells it from its neighbours.
@@ -120,7 +115,8 @@ fn print(model: &str, vectors: &[Vec<f32>], usage: &Usage, timings: &Timings) ->
 
 fn stats(count: usize, usage: &Usage, timings: &Timings) -> String {
     format!(
-        "{count} texts · {} tokens in {} · first vector {}{}",
+        "{count} text{} · {} tokens in {} · first vector {}{}",
+        if count == 1 { "" } else { "s" },
         output::grouped(usage.prompt_tokens as u64),
         output::duration(timings.prefill),
         output::duration(timings.first_token),

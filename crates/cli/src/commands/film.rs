@@ -2,7 +2,7 @@
 
 use crate::args::FilmArgs;
 use crate::exit::{Outcome, Stop};
-use crate::input::{self, Prompt};
+use crate::input;
 use crate::interrupt::{Listener, Next};
 use crate::models;
 use crate::output;
@@ -13,13 +13,8 @@ use parasol_core::{
     Error, ErrorKind, EventStream, Film, FilmEvent, FilmRequest, FilmTimings, FilmUsage, FirstFrame,
 };
 use parasol_runtime::{RemoteModel, Runtime};
-use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
-
-fn wrong(message: impl Into<String>) -> Stop {
-    Stop::Failed(Error::new(ErrorKind::InvalidRequest, message))
-}
 
 /// Runs the command.
 ///
@@ -30,7 +25,7 @@ pub(crate) fn film(runtime: &Runtime, args: &FilmArgs) -> Outcome {
         check_output(args.output.as_deref())?;
     }
     let request = FilmRequest {
-        prompt: text(args)?,
+        prompt: input::given(args.text.as_deref(), "text", "parasol film \"A cat\" -o film.mp4")?,
         negative_prompt: args.negative_prompt.clone(),
         first_frame: args.first_frame.as_deref().map(picture).transpose()?,
         size: args.size,
@@ -41,14 +36,14 @@ pub(crate) fn film(runtime: &Runtime, args: &FilmArgs) -> Outcome {
     let model = runtime.filmer(&args.model)?;
     // What nobody came for goes in time, also where no server sweeps.
     runtime.far().films().sweep()?;
-    let mut stream = model.film(request)?;
     if args.detach {
-        let job = began(&model, &mut stream)?;
+        let job = began(&model, &mut model.film(request)?)?;
         return output::line(&job);
     }
+    // Before anything is asked for, which costs money.
+    request.check()?;
     let mut sink = Sink::open(args.output.as_deref())?;
-    let followed = follow(stream, &mut sink, args.stats);
-    let job = match followed {
+    let job = match follow(model.film(request)?, &mut sink, args.stats) {
         Ok(job) => job,
         Err(Left::Stopped(job)) => return Err(ended(&model, &job)),
         Err(Left::Failed(stop)) => return Err(stop),
@@ -63,37 +58,21 @@ pub(crate) fn film(runtime: &Runtime, args: &FilmArgs) -> Outcome {
 /// When it would.
 pub(crate) fn check_output(path: Option<&Path>) -> Outcome {
     if path.is_none() && terminal::stdout() {
-        return Err(wrong(
+        return Err(Stop::wrong(
             "a film does not go to a terminal: write it to a file, as in -o film.mp4, or pipe it to a player",
         ));
     }
     Ok(())
 }
 
-fn text(args: &FilmArgs) -> Outcome<String> {
-    if let Some(text) = &args.text {
-        input::check(text.as_bytes(), "the text")?;
-        return Ok(text.clone());
-    }
-    if terminal::stdin() {
-        return Err(wrong(
-            "there is no text: write one after the command, as in parasol film \"A cat\" -o film.mp4, or pipe it in",
-        ));
-    }
-    Ok(Prompt::gather(&[], None)?.stdin.unwrap_or_default())
-}
-
 fn picture(path: &Path) -> Outcome<FirstFrame> {
-    let name = path.display();
-    let cannot = |e: std::io::Error| Error::from(e).within(format!("cannot read {name}"));
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let mut bytes = Vec::new();
-    // One more than is taken, which the request's check then tells.
-    file.take(FirstFrame::LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    let frame = FirstFrame { bytes };
+    // What is larger the request's check tells.
+    let frame = FirstFrame { bytes: input::read_bytes(path, FirstFrame::LARGEST as u64)? };
     match frame.media_type() {
         Some(_) => Ok(frame),
-        None => Err(wrong(format!("{name} is no PNG, JPEG or WebP file, by its first bytes"))),
+        None => {
+            Err(Stop::wrong(format!("{} is no PNG, JPEG or WebP file, by its first bytes", path.display())))
+        }
     }
 }
 
@@ -133,13 +112,10 @@ fn ended(model: &RemoteModel, job: &str) -> Stop {
             let why =
                 over.failure.map_or_else(|| "it was over already".to_owned(), |failure| failure.message);
             output::note(&harmless(&format!("{job} is {}: {why}", over.state.name())));
-            Stop::Interrupted
         }
-        Err(error) => {
-            output::error(&format!("{error}; `parasol jobs cancel {job}` tries again"));
-            Stop::Interrupted
-        }
+        Err(error) => output::error(&format!("{error}; `parasol jobs cancel {job}` tries again")),
     }
+    Stop::Interrupted
 }
 
 fn cut_short() -> Stop {

@@ -1,12 +1,12 @@
 //! `parasol imagine`: pictures of a model elsewhere into files, each as soon as it is made.
 
 use crate::args::ImagineArgs;
-use crate::beside::Beside;
 use crate::exit::{Outcome, Stop};
-use crate::input::{self, Prompt};
-use crate::interrupt::{Listener, Next};
+use crate::input;
+use crate::interrupt::Listener;
 use crate::models;
 use crate::output;
+use crate::sink::Sink;
 use crate::terminal::{self, harmless};
 use parasol_core::{
     Error, ErrorKind, EventStream, ImagineEvent, ImagineRequest, ImagineTimings, ImagineUsage, Imagined,
@@ -14,16 +14,10 @@ use parasol_core::{
 };
 use parasol_runtime::Runtime;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The largest picture that is sent.
 const LARGEST: u64 = 50 << 20;
-
-fn wrong(message: impl Into<String>) -> Stop {
-    Stop::Failed(Error::new(ErrorKind::InvalidRequest, message))
-}
 
 /// Runs the command.
 ///
@@ -31,7 +25,7 @@ fn wrong(message: impl Into<String>) -> Stop {
 /// When there is no prompt, a file is in the way, or the model refuses; Ctrl-C.
 pub(crate) fn imagine(runtime: &Runtime, args: &ImagineArgs) -> Outcome {
     let Some(model) = &args.model else {
-        return Err(wrong(
+        return Err(Stop::wrong(
             "there is no model on this machine that makes pictures yet: name a provider's, as in --model gpt-image-2",
         ));
     };
@@ -47,14 +41,18 @@ fn request(args: &ImagineArgs) -> Outcome<ImagineRequest> {
     let ending = args.output.as_deref().and_then(Path::extension).map(|e| e.to_string_lossy().into_owned());
     let format = match args.format.as_ref().or(ending.as_ref()) {
         Some(name) => Some(PictureFormat::from_name(name).ok_or_else(|| {
-            wrong(format!(
+            Stop::wrong(format!(
                 "{name:?} is no format of pictures: png, jpg, webp and gif are; --format says which"
             ))
         })?),
         None => None,
     };
     Ok(ImagineRequest {
-        prompt: prompt(args)?,
+        prompt: input::given(
+            args.prompt.as_deref(),
+            "prompt",
+            "parasol imagine \"A lighthouse\" -o lighthouse.png",
+        )?,
         negative_prompt: args.negative.clone(),
         count: args.count,
         size: args.size.as_deref().map(str::parse).transpose()?,
@@ -71,26 +69,11 @@ fn request(args: &ImagineArgs) -> Outcome<ImagineRequest> {
     })
 }
 
-fn prompt(args: &ImagineArgs) -> Outcome<String> {
-    if let Some(text) = &args.prompt {
-        input::check(text.as_bytes(), "the prompt")?;
-        return Ok(text.clone());
-    }
-    if terminal::stdin() {
-        return Err(wrong(
-            "there is no prompt: write one after the command, as in parasol imagine \"A lighthouse\" -o lighthouse.png, or pipe it in",
-        ));
-    }
-    Ok(Prompt::gather(&[], None)?.stdin.unwrap_or_default())
-}
-
 /// A picture that is sent along.
 fn read(path: &Path) -> Outcome<Picture> {
-    let named = |e: io::Error| Error::from(e).within(format!("cannot read {}", path.display()));
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(named)?;
+    let bytes = input::read_bytes(path, LARGEST)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(wrong(format!(
+        return Err(Stop::wrong(format!(
             "{} is larger than {}, which nobody takes",
             path.display(),
             output::bytes(LARGEST)
@@ -112,12 +95,12 @@ impl<'a> Album<'a> {
         let (path, count, force) = (args.output.as_deref(), args.count, args.force);
         let album = Self { path, count, force, made: Vec::new() };
         if path.is_none() && terminal::stdout() {
-            return Err(wrong(
+            return Err(Stop::wrong(
                 "pictures do not go to a terminal: write them to a file, as in -o lighthouse.png",
             ));
         }
         if path.is_none() && count > 1 {
-            return Err(wrong(
+            return Err(Stop::wrong(
                 "several pictures do not go into one pipe: name a file, as in -o lighthouse.png",
             ));
         }
@@ -150,9 +133,10 @@ impl<'a> Album<'a> {
         // A device or a pipe is there to be written to.
         let taken = std::fs::symlink_metadata(path).is_ok_and(|meta| !is_stream(&meta));
         match taken && !self.force {
-            true => {
-                Err(wrong(format!("{} is there already: name another file, or say --force", path.display())))
-            }
+            true => Err(Stop::wrong(format!(
+                "{} is there already: name another file, or say --force",
+                path.display()
+            ))),
             false => Ok(()),
         }
     }
@@ -161,33 +145,26 @@ impl<'a> Album<'a> {
     fn follow(&mut self, mut stream: EventStream<ImagineEvent>, args: &ImagineArgs) -> Outcome {
         let listener = Listener::new();
         let spinner = models::spinner("imagining");
-        loop {
-            match listener.next(&mut stream) {
-                Next::Interrupted => {
-                    listener.take();
-                    return Err(Stop::Interrupted);
+        while let Some(event) = listener.event(&mut stream)? {
+            match event {
+                ImagineEvent::Ignored { field, why } => {
+                    // The size that came is told in the end, and the ending of the file is set right below.
+                    output::note(&harmless(&format!("{field} has no effect: {why}")));
                 }
-                Next::End => break,
-                Next::Event(event) => match event? {
-                    ImagineEvent::Ignored { field, why } => {
-                        // The size that came is told in the end, and the ending of the file is set right below.
-                        output::note(&harmless(&format!("{field} has no effect: {why}")));
-                    }
-                    ImagineEvent::Step { index, done, total } => {
-                        let part = 100 * done / total.max(1);
-                        spinner.say(&format!("picture {} of {}, {part} %", index + 1, self.count));
-                    }
-                    ImagineEvent::Image(image) => {
-                        let done = image.index + 1;
-                        self.keep(image, args)?;
-                        spinner.say(&format!("{done} of {} pictures", self.count));
-                    }
-                    ImagineEvent::Started { .. } | ImagineEvent::Preview { .. } => {}
-                    ImagineEvent::Finished { usage, timings } => {
-                        drop(spinner);
-                        return self.end(&usage, &timings, args);
-                    }
-                },
+                ImagineEvent::Step { index, done, total } => {
+                    let part = done.saturating_mul(100) / total.max(1);
+                    spinner.say(&format!("picture {} of {}, {part} %", index + 1, self.count));
+                }
+                ImagineEvent::Image(image) => {
+                    let done = image.index + 1;
+                    self.keep(image, args)?;
+                    spinner.say(&format!("{done} of {} pictures", self.count));
+                }
+                ImagineEvent::Started { .. } | ImagineEvent::Preview { .. } => {}
+                ImagineEvent::Finished { usage, timings } => {
+                    drop(spinner);
+                    return self.end(&usage, &timings, args);
+                }
             }
         }
         Err(Stop::Failed(Error::new(ErrorKind::Internal, "the model stopped before all pictures were made")))
@@ -202,15 +179,15 @@ impl<'a> Album<'a> {
         if let Some(prompt) = revised_prompt {
             about["revised_prompt"] = prompt.into();
         }
-        let Some(wanted) = self.name(index, None) else {
-            let mut out = io::stdout().lock();
-            out.write_all(&picture.bytes)?;
-            return Ok(out.flush()?);
-        };
-        let path = self.fitting(index, &wanted, picture.format, args);
-        let path = if self.is_free(&path).is_err() { beside(&path) } else { path };
-        let cannot = |e: io::Error| Error::from(e).within(format!("cannot write {}", path.display()));
-        write(&path, &picture.bytes).map_err(cannot)?;
+        let path = self.name(index, None).map(|wanted| {
+            let path = self.fitting(index, &wanted, picture.format, args);
+            if self.is_free(&path).is_err() { beside(&path) } else { path }
+        });
+        // What fails leaves what was there.
+        let mut sink = Sink::open(path.as_deref())?;
+        sink.write(&picture.bytes)?;
+        sink.end(|_| Ok(()))?;
+        let Some(path) = path else { return Ok(()) };
         about["file"] = path.display().to_string().into();
         if !args.json {
             output::line(&harmless(&path.display().to_string()))?;
@@ -274,16 +251,6 @@ fn beside(path: &Path) -> PathBuf {
     let (taken, name) = (path.display(), free.display());
     output::note(&harmless(&format!("{taken} is there already: the picture is written to {name}")));
     free
-}
-
-/// Beside the name and moved there, so that a picture that fails leaves what was there; a device is written in place.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        return File::create(path)?.write_all(bytes);
-    }
-    let mut beside = Beside::create(path)?;
-    beside.file().write_all(bytes)?;
-    beside.keep()
 }
 
 #[cfg(unix)]

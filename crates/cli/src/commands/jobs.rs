@@ -7,7 +7,7 @@ use crate::models;
 use crate::output;
 use crate::sink::Sink;
 use crate::terminal::{Style, harmless};
-use parasol_core::{Error, ErrorKind};
+use parasol_core::Error;
 use parasol_runtime::{FilmJob, JobState, Runtime, ledger};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -125,7 +125,7 @@ fn cancel(runtime: &Runtime, name: &str) -> Outcome {
     let job = runtime.film_job(name)?;
     if job.state.is_over() {
         let message = format!("{} is {}: there is nothing to end", job.id, job.state.name());
-        return Err(Stop::Failed(Error::new(ErrorKind::InvalidRequest, message)));
+        return Err(Stop::wrong(message));
     }
     let model = runtime.filmer(&job.model)?;
     let over = {

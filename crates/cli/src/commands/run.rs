@@ -36,14 +36,14 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> Outcome {
         check_first(first, &runtime)?;
     }
     if args.logprobs_without_json() {
-        return Err(wrong("--logprobs reports in JSON: add --json"));
+        return Err(Stop::wrong("--logprobs reports in JSON: add --json"));
     }
     if let (Some(model), true) = (&spoken.model, nothing_to_say(args, &spoken)) {
         return crate::chat::chat(&runtime, &as_chat(args, model));
     }
     let prompt = Prompt::gather(&args.file, spoken.prompt)?;
     if prompt.is_empty() && args.suffix.is_none() {
-        return Err(wrong(
+        return Err(Stop::wrong(
             "there is no prompt: write one after the command, as in parasol run \"Write a haiku about rain\", or pipe it in",
         ));
     }
@@ -101,7 +101,7 @@ fn understand(args: &RunArgs, named: bool, names_model: impl Fn(&str) -> bool) -
     let (first, second, model) = (args.first.clone(), args.second.clone(), args.model.clone());
     Ok(match (first, second) {
         (Some(_), Some(second)) if named => {
-            return Err(wrong(&format!(
+            return Err(Stop::wrong(format!(
                 "with --model there is one prompt, and \"{second}\" is a second argument: put the prompt in quotes"
             )));
         }
@@ -171,10 +171,6 @@ fn finish(answer: &Answer, args: &RunArgs, context: Option<usize>) -> Outcome {
         output::note(&Style::stderr().dim(&answer.stats()));
     }
     if answer.interrupted() { Err(Stop::Interrupted) } else { printed }
-}
-
-fn wrong(message: &str) -> Stop {
-    Stop::Failed(Error::new(ErrorKind::InvalidRequest, message))
 }
 
 #[cfg(test)]

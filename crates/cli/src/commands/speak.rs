@@ -2,8 +2,8 @@
 
 use crate::args::SpeakArgs;
 use crate::exit::{Outcome, Stop};
-use crate::input::{self, Prompt};
-use crate::interrupt::{Listener, Next};
+use crate::input;
+use crate::interrupt::Listener;
 use crate::models;
 use crate::output;
 use crate::sink::Sink;
@@ -19,10 +19,6 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-fn wrong(message: &str) -> Stop {
-    Stop::Failed(Error::new(ErrorKind::InvalidRequest, message))
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -31,11 +27,14 @@ pub(crate) fn speak(runtime: &Runtime, args: &SpeakArgs) -> Outcome {
     let quiet = args.phonemes || args.list_voices;
     let format = if quiet { SoundFormat::Wav } else { format(args)? };
     if !quiet && args.output.is_none() && terminal::stdout() {
-        return Err(wrong(
+        return Err(Stop::wrong(
             "sound does not go to a terminal: write it to a file, as in -o hello.wav, or pipe it to a player",
         ));
     }
-    let text = if args.list_voices { String::new() } else { text(args)? };
+    let text = match args.list_voices {
+        true => String::new(),
+        false => input::given(args.text.as_deref(), "text", "parasol speak \"Hello there\" -o hello.wav")?,
+    };
     let reference = match &args.model {
         Some(model) => model.clone(),
         None => runtime.voice_model(&Owner::House, args.voice.as_deref())?,
@@ -80,19 +79,6 @@ fn format(args: &SpeakArgs) -> Outcome<SoundFormat> {
         Some(name) => Ok(name.parse()?),
         None => Ok(SoundFormat::Wav),
     }
-}
-
-fn text(args: &SpeakArgs) -> Outcome<String> {
-    if let Some(text) = &args.text {
-        input::check(text.as_bytes(), "the text")?;
-        return Ok(text.clone());
-    }
-    if terminal::stdin() {
-        return Err(wrong(
-            "there is no text: write one after the command, as in parasol speak \"Hello there\" -o hello.wav, or pipe it in",
-        ));
-    }
-    Ok(Prompt::gather(&[], None)?.stdin.unwrap_or_default())
 }
 
 /// What speaks.
@@ -150,34 +136,27 @@ fn follow(
     let (mut total, mut rate, mut samples, mut seed) = (0, 1, 0usize, 0);
     let mut writer = None;
     let early = || Error::new(ErrorKind::Internal, "sound came before its rate was told");
-    loop {
-        match listener.next(&mut stream) {
-            Next::Interrupted => {
-                listener.take();
-                return Err(Stop::Interrupted);
+    while let Some(event) = listener.event(&mut stream)? {
+        match event {
+            SpeechEvent::Started { total: all, rate: r, seed: s, .. } => {
+                (total, rate, seed) = (all, r, s);
+                writer = Some(SoundWriter::new(format, rate)?);
             }
-            Next::End => break,
-            Next::Event(event) => match event? {
-                SpeechEvent::Started { total: all, rate: r, seed: s, .. } => {
-                    (total, rate, seed) = (all, r, s);
-                    writer = Some(SoundWriter::new(format, rate)?);
-                }
-                SpeechEvent::Audio { samples: piece, done } => {
-                    samples += piece.len();
-                    let seconds = samples as f64 / f64::from(rate);
-                    spinner.say(&format!(
-                        "{:.0} % of the text, {seconds:.0} s of sound",
-                        100.0 * done as f64 / total.max(1) as f64
-                    ));
-                    sink.write(&writer.as_mut().ok_or_else(early)?.push(&piece)?)?;
-                }
-                SpeechEvent::Finished { usage, timings } => {
-                    drop(spinner);
-                    sink.write(&writer.take().ok_or_else(early)?.finish()?)?;
-                    tell(&usage, &timings, seed, stats);
-                    return Ok(());
-                }
-            },
+            SpeechEvent::Audio { samples: piece, done } => {
+                samples += piece.len();
+                let seconds = samples as f64 / f64::from(rate);
+                spinner.say(&format!(
+                    "{:.0} % of the text, {seconds:.0} s of sound",
+                    100.0 * done as f64 / total.max(1) as f64
+                ));
+                sink.write(&writer.as_mut().ok_or_else(early)?.push(&piece)?)?;
+            }
+            SpeechEvent::Finished { usage, timings } => {
+                drop(spinner);
+                sink.write(&writer.take().ok_or_else(early)?.finish()?)?;
+                tell(&usage, &timings, seed, stats);
+                return Ok(());
+            }
         }
     }
     Err(Stop::Failed(Error::new(ErrorKind::Internal, "the voice stopped before the text was said")))

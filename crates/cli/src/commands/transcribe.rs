@@ -2,7 +2,7 @@
 
 use crate::args::{TranscribeArgs, TranscriptForm};
 use crate::exit::{Outcome, Stop};
-use crate::interrupt::{Listener, Next};
+use crate::interrupt::Listener;
 use crate::models;
 use crate::output;
 use crate::terminal::{self, Style};
@@ -94,15 +94,7 @@ fn follow(mut stream: parasol_core::EventStream<TranscriptEvent>, args: &Transcr
     if let Some(kind) = kind {
         output::write(kind.head())?;
     }
-    loop {
-        let event = match listener.next(&mut stream) {
-            Next::Interrupted => {
-                listener.take();
-                return Err(Stop::Interrupted);
-            }
-            Next::End => return Ok(()),
-            Next::Event(event) => event?,
-        };
+    while let Some(event) = listener.event(&mut stream)? {
         match event {
             TranscriptEvent::Started { model, language, language_probability, duration, seed } => {
                 whole.head = json!({ "model": model, "language": language,
@@ -126,6 +118,7 @@ fn follow(mut stream: parasol_core::EventStream<TranscriptEvent>, args: &Transcr
             }
         }
     }
+    Ok(())
 }
 
 impl Whole {
