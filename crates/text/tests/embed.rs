@@ -17,6 +17,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 struct Unpark(std::thread::Thread);
 
@@ -229,6 +230,29 @@ fn whoever_gives_up_keeps_nobody_from_its_turn_and_chats_go_on() {
     assert_eq!((stats.book_errors, stats.running), (0, 0));
     let chat = ChatRequest { messages: vec![Message::new(Role::User, "a")], ..ChatRequest::default() };
     assert!(model.chat(chat).is_err(), "a base model has no template");
+}
+
+#[test]
+fn requests_take_turns_in_the_order_of_asking() {
+    let model = toy("toy-llama");
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut many = model.embed(EmbedRequest::texts(vec![long(200); 40])).unwrap();
+    let mut one = model.embed(EmbedRequest::texts(["abc"])).unwrap();
+    assert!(matches!(next(&mut many), Some(Ok(EmbedEvent::Started { .. }))));
+    assert!(matches!(next(&mut one), Some(Ok(EmbedEvent::Started { .. }))));
+    assert!(pin!(&mut many).poll_next(&mut cx).is_pending());
+    assert!(pin!(&mut one).poll_next(&mut cx).is_pending());
+    // What was computed together with the first is told; for the rest it is behind.
+    assert!(matches!(next(&mut many), Some(Ok(EmbedEvent::Embedded { index: 0, .. }))));
+    while pin!(&mut many).poll_next(&mut cx).is_ready() {}
+    let begun = Instant::now();
+    loop {
+        match pin!(&mut one).poll_next(&mut cx) {
+            Poll::Ready(event) => break assert!(matches!(event, Some(Ok(EmbedEvent::Embedded { .. })))),
+            Poll::Pending => assert!(begun.elapsed().as_secs() < 20, "the first has taken the turn again"),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -16,8 +16,8 @@ use parasol_core::{
 use parasol_kernels::{KV_BLOCK, KvFormat};
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 impl Embed for TextModel {
@@ -48,13 +48,14 @@ impl Embed for TextModel {
             texts: tokens(&self.shared, &request, self.context)?,
             dimensions,
             pooling,
+            format: self.cache_format,
             decoder: Arc::clone(&self.decoder),
             worker: Arc::clone(&self.worker),
             turns: Arc::clone(&self.turns),
             stats: Arc::clone(&self.stats),
             ready,
             index: 0,
-            stage: Stage::Waiting,
+            stage: Stage::Idle,
             asked: Instant::now(),
             first: None,
             tokens: 0,
@@ -110,6 +111,8 @@ struct Embedding {
     texts: VecDeque<Vec<u32>>,
     dimensions: usize,
     pooling: Pooling,
+    /// How keys and values are kept.
+    format: KvFormat,
     decoder: Arc<Decoder>,
     worker: Arc<Worker>,
     turns: Arc<Turns>,
@@ -124,16 +127,18 @@ struct Embedding {
 }
 
 enum Stage {
-    /// For its turn, if there are texts.
-    Waiting,
+    /// Nothing is asked for, and there may be texts left.
+    Idle,
+    /// For its turn.
+    Waiting(oneshot::Receiver<Turn>),
     /// A piece is being computed.
-    Computing(oneshot::Receiver<Result<Desk>>, Turn),
+    Computing(oneshot::Receiver<Result<Desk>>),
     Over,
 }
 
 impl Embedding {
     /// The next texts that fit into one piece together, or the next one alone.
-    fn desk(&mut self) -> Result<Desk> {
+    fn desk(&mut self, turn: Turn) -> Result<Desk> {
         let (mut texts, mut sum) = (Vec::new(), 0);
         while let Some(text) = self.texts.front() {
             sum += text.len();
@@ -142,11 +147,11 @@ impl Embedding {
             }
             texts.extend(self.texts.pop_front());
         }
-        Desk::new(&self.decoder, texts)
+        Desk::new(&self.decoder, self.format, texts, turn)
     }
 
     /// Has the next piece of the texts on a desk computed.
-    fn compute(&mut self, mut desk: Desk, turn: Turn) -> Result<()> {
+    fn compute(&mut self, mut desk: Desk) -> Result<()> {
         let (decoder, pooling) = (Arc::clone(&self.decoder), self.pooling);
         // Where others wait for their next token, pieces are small, as those of prompts are then.
         let others = self.stats.lock().unwrap_or_else(PoisonError::into_inner).running > 0;
@@ -155,7 +160,7 @@ impl Embedding {
             desk.advance(&decoder, pooling, room)?;
             Ok(desk)
         })?;
-        self.stage = Stage::Computing(result, turn);
+        self.stage = Stage::Computing(result);
         Ok(())
     }
 
@@ -187,20 +192,21 @@ impl Embedding {
             }
             match &mut self.stage {
                 Stage::Over => return Poll::Ready(None),
-                Stage::Waiting if self.texts.is_empty() => self.stage = Stage::Over,
-                Stage::Waiting => {
-                    let Some(turn) = Turns::take(&self.turns, cx) else { return Poll::Pending };
-                    let desk = self.desk()?;
-                    self.compute(desk, turn)?;
+                Stage::Idle if self.texts.is_empty() => self.stage = Stage::Over,
+                Stage::Idle => self.stage = Stage::Waiting(Turns::ask(&self.turns)),
+                Stage::Waiting(turn) => {
+                    let turn = ready!(Pin::new(turn).poll(cx)).map_err(|_| stopped())?;
+                    let desk = self.desk(turn)?;
+                    self.compute(desk)?;
                 }
-                Stage::Computing(result, _) => {
+                Stage::Computing(result) => {
                     let desk = ready!(Pin::new(result).poll(cx)).unwrap_or_else(|_| Err(stopped()))?;
-                    let Stage::Computing(_, turn) = std::mem::replace(&mut self.stage, Stage::Waiting) else {
-                        continue;
-                    };
                     match desk.is_done() {
-                        true => self.tell(desk),
-                        false => self.compute(desk, turn)?,
+                        true => {
+                            self.stage = Stage::Idle;
+                            self.tell(desk);
+                        }
+                        false => self.compute(desk)?,
                     }
                 }
             }
@@ -239,6 +245,8 @@ struct Desk {
     work: Workspace,
     states: Vec<f32>,
     lanes: Vec<Lane>,
+    /// The next is there when this one has gone, wherever it goes. Behind all else, so that its memory goes first.
+    _turn: Turn,
 }
 
 /// A text on the desk.
@@ -253,7 +261,7 @@ struct Lane {
 }
 
 impl Desk {
-    fn new(decoder: &Decoder, texts: Vec<Vec<u32>>) -> Result<Self> {
+    fn new(decoder: &Decoder, format: KvFormat, texts: Vec<Vec<u32>>, turn: Turn) -> Result<Self> {
         let (mut blocks, mut lanes) = (0u32, Vec::with_capacity(texts.len()));
         for tokens in texts {
             // A context is far below u32::MAX blocks: Blueprint::check.
@@ -261,8 +269,8 @@ impl Desk {
             lanes.push(Lane { tokens, blocks: (blocks..end).collect(), done: 0, pooled: Vec::new() });
             blocks = end;
         }
-        let pool = decoder.new_pool(blocks as usize, KvFormat::F16)?;
-        Ok(Self { pool, work: Workspace::default(), states: Vec::new(), lanes })
+        let pool = decoder.new_pool(blocks as usize, format)?;
+        Ok(Self { pool, work: Workspace::default(), states: Vec::new(), lanes, _turn: turn })
     }
 
     fn is_done(&self) -> bool {
@@ -324,30 +332,47 @@ impl Lane {
     }
 }
 
-/// Requests take turns with their texts, so that there is never more than one desk of a model.
-#[derive(Debug, Default)]
+/// Requests take turns with their texts, desk by desk in the order of asking, so that there is never more than one desk of a model.
+#[derive(Default)]
 pub(super) struct Turns(Mutex<Line>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Line {
     taken: bool,
-    waiting: Vec<Waker>,
+    waiting: VecDeque<oneshot::Sender<Turn>>,
 }
 
 impl Turns {
-    fn line(&self) -> std::sync::MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, Line> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The turn, if nobody has it; else whoever asks is woken when it is free.
-    fn take(turns: &Arc<Self>, cx: &Context<'_>) -> Option<Turn> {
-        let mut line = turns.line();
-        if line.taken {
-            line.waiting.push(cx.waker().clone());
-            return None;
+    /// The turn, as soon as all who asked before have had theirs.
+    fn ask(turns: &Arc<Self>) -> oneshot::Receiver<Turn> {
+        let (sender, turn) = oneshot::channel();
+        let taken = {
+            let mut line = turns.line();
+            line.waiting.push_back(sender);
+            std::mem::replace(&mut line.taken, true)
+        };
+        if !taken {
+            Self::pass(turns);
         }
-        line.taken = true;
-        Some(Turn(Arc::clone(turns)))
+        turn
+    }
+
+    /// Gives the turn to whoever has waited longest and still does; where nobody does it is free.
+    fn pass(turns: &Arc<Self>) {
+        let next = {
+            let mut line = turns.line();
+            let next = std::iter::from_fn(|| line.waiting.pop_front()).find(|next| !next.is_canceled());
+            line.taken = next.is_some();
+            next
+        };
+        if let Some(next) = next {
+            // Whoever goes at this moment drops it, and so passes it on.
+            let _ = next.send(Turn(Arc::clone(turns)));
+        }
     }
 }
 
@@ -356,9 +381,6 @@ struct Turn(Arc<Turns>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut line = self.0.line();
-        line.taken = false;
-        // All of them: some may have gone.
-        line.waiting.drain(..).for_each(Waker::wake);
+        Turns::pass(&self.0);
     }
 }

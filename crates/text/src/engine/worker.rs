@@ -103,8 +103,12 @@ fn take_all(scheduler: &mut Scheduler, commands: &Receiver<Command>) -> bool {
     loop {
         match commands.try_recv() {
             Ok(Command::Generate(sequence)) => scheduler.add(*sequence),
-            // A job that panics is this project's fault, not the next request's problem; its caller is told by the channel.
-            Ok(Command::Alone(job)) => drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(job))),
+            Ok(Command::Alone(job)) => {
+                // It may take longer than tokens wait for each other.
+                scheduler.release();
+                // One that panics is this project's fault, not the next request's problem; its caller is told by the channel.
+                drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)));
+            }
             Err(TryRecvError::Empty) => return true,
             Err(TryRecvError::Disconnected) => return false,
         }

@@ -95,6 +95,11 @@ impl Scheduler {
         self.tell();
     }
 
+    /// Lets no token wait for others any longer.
+    pub(super) fn release(&mut self) {
+        self.running.iter_mut().for_each(|sequence| sequence.events.release());
+    }
+
     /// Computes one batch. `false` when there is nothing to compute now.
     pub(super) fn step(&mut self) -> bool {
         self.clear();
@@ -221,7 +226,7 @@ impl Scheduler {
         }
         // Unless there is a prompt in it: then it lasts longer than tokens may wait for each other.
         if self.running.iter().zip(&shares).any(|(s, share)| share.tokens > 0 && !s.is_decoding()) {
-            self.running.iter_mut().for_each(|sequence| sequence.events.release());
+            self.release();
         }
         let staged: Vec<_> =
             self.running.iter().zip(&shares).map(|(sequence, share)| sequence.staged(share.tokens)).collect();
