@@ -357,12 +357,15 @@ fn tokenizers_make_neither_more_nor_less_of_a_text_than_it_is() {
         });
     });
     assert_eq!(tokens(), own);
-    // Ten for one, twelve times.
+    // Ten for one, twelve times; letters for bytes, and letters for those again.
     let ten = serde_json::json!({ "type": "Replace", "pattern": { "String": "a" }, "content": "aaaaaaaaaa" });
-    write(&|json| {
-        json["normalizer"] = serde_json::json!({ "type": "Sequence", "normalizers": vec![&ten; 12] })
-    });
-    assert!(refused(&folder).message().contains("bytes of one"));
+    let letters =
+        serde_json::json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false });
+    for (part, one) in [("normalizer", &ten), ("normalizer", &letters), ("pre_tokenizer", &letters)] {
+        let list = format!("{}s", part.replace('_', ""));
+        write(&|json| json[part] = serde_json::json!({ "type": "Sequence", &list: vec![one; 12] }));
+        assert!(refused(&folder).message().contains("bytes of one"), "{part}: {one}");
+    }
     // Maps of characters: one that says it has 4 GB, one whose text for a character does not end, and a good one twice over.
     let map = |size: u32, text: usize| {
         let map = [&size.to_le_bytes()[..], &[0; 8], &vec![b'a'; text]].concat();

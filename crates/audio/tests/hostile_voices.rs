@@ -346,6 +346,18 @@ fn phonemes_without_numbers_are_silent() {
     assert!(open_with(&SmallVoice::default(), alphabet).unwrap().quiet_sound("a", 1.0).unwrap().is_empty());
 }
 
+/// Each number attends to all others: what a few hundred phonemes became would fill the memory.
+#[test]
+fn phonemes_that_become_too_many_numbers_are_refused() {
+    let alphabet = r#"{"audio":{"sample_rate":16000},"espeak":{"voice":"en"},"phoneme_id_map":{"_":[0,0,0,0,0,0,0,0],"a":[3,3,3,3,3,3,3,3]},
+        "phoneme_map":{"a":["aaaaaaaa","aaaaaaaa","aaaaaaaa","aaaaaaaa","aaaaaaaa","aaaaaaaa","aaaaaaaa","aaaaaaaa"]}}"#;
+    let voice = open_with(&SmallVoice::default(), alphabet).unwrap();
+    let few = voice.quiet_sound("aa", 1.0).err();
+    assert!(few.is_none_or(|error| !error.message().contains("numbers of")));
+    let error = voice.quiet_sound(&"a".repeat(400), 1.0).unwrap_err();
+    assert!(error.message().contains("numbers of 400 phonemes"), "{error}");
+}
+
 #[test]
 fn a_voice_that_imitates_none_says_so_by_its_name() {
     let speaker = open(&SmallVoice::default()).unwrap();

@@ -145,6 +145,10 @@ fn lengths_that_a_program_never_came_to_write_are_found_out() {
     file.extend(b"junk\x05\0\0\0INFOx\0data\0\0\0\0");
     file.extend(&data);
     assert_eq!(samples(from_bytes(file).unwrap()), whole);
+    // Silence is no end.
+    let quiet = [vec![0; 3_200], data].concat();
+    let found = samples(from_bytes(wave(16_000, 1, false, 0, &quiet)).unwrap());
+    assert_eq!(found, [vec![0.0; 1_600], whole].concat());
 }
 
 #[test]

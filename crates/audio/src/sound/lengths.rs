@@ -69,10 +69,9 @@ fn whole(source: &mut dyn MediaSource, head: &mut Vec<u8>, data: usize, says: us
     Ok(rest.filter(|rest| says > *rest).map(|rest| u32::try_from(rest).unwrap_or(UNKNOWN)))
 }
 
-/// Whether these bytes begin a chunk of at most `room` bytes, or fill a file up to its end.
+/// Whether these bytes begin a chunk of at most `room` bytes. Zeros do not: they are silence.
 fn is_chunk(bytes: &[u8], room: usize) -> bool {
-    let name = bytes.iter().take(4).all(|c| (0x20..0x7F).contains(c));
-    name && length(bytes, 0) as usize <= room || bytes.iter().take(CHUNK).all(|byte| *byte == 0)
+    bytes.iter().take(4).all(|c| (0x20..0x7F).contains(c)) && length(bytes, 0) as usize <= room
 }
 
 /// A source whose first bytes are others.

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::{Model, NormalizedString, Normalizer, Tokenizer};
 
 /// Tokens of a piece of text, which has a thousand bytes at most before it is made ready.
@@ -66,10 +67,10 @@ impl Words {
         let mut tokenizer = Tokenizer::from_bytes(file).map_err(wrong)?;
         // A text has the tokens that it has: none that fill it up, however many, and all of its own.
         tokenizer.with_padding(None).with_truncation(None).map_err(wrong)?;
-        if tokenizer
-            .get_normalizer()
-            .is_some_and(|it| growth(it, longest).is_none_or(|most| most > MOST_GROWTH))
-        {
+        let normal = tokenizer.get_normalizer().map_or(Some(1), |it| growth(it, longest));
+        let divided = tokenizer.get_pre_tokenizer().map_or(Some(1), growth_divided);
+        let most = normal.zip(divided).and_then(|(normal, divided)| normal.checked_mul(divided));
+        if most.is_none_or(|most| most > MOST_GROWTH) {
             let message =
                 format!("the tokenizer may make more than {MOST_GROWTH} bytes of one: no voice does");
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -158,6 +159,26 @@ fn growth(normalizer: &NormalizerWrapper, longest: usize) -> Option<usize> {
         NormalizerWrapper::Replace(it) => it.content.len().checked_add(1),
         NormalizerWrapper::Prepend(it) => it.prepend.len().checked_add(1),
         NormalizerWrapper::Precompiled(_) => Some(longest.max(1)),
+        // A letter for each byte.
+        NormalizerWrapper::ByteLevel(_) => Some(2),
+        // Spaces around it.
+        NormalizerWrapper::BertNormalizer(_) => Some(3),
+        // What composes, decomposes or cleans does so once, however often it is asked for.
+        _ => Some(1),
+    }
+}
+
+/// The same when it is divided into words.
+fn growth_divided(by: &PreTokenizerWrapper) -> Option<usize> {
+    match by {
+        PreTokenizerWrapper::Sequence(all) => {
+            let all: &[PreTokenizerWrapper] = all.as_ref();
+            all.iter().try_fold(1usize, |most, it| most.checked_mul(growth_divided(it)?))
+        }
+        // A letter for each byte, and for a space before it.
+        PreTokenizerWrapper::ByteLevel(_) => Some(4),
+        // A character of up to four bytes before it.
+        PreTokenizerWrapper::Metaspace(_) => Some(5),
         _ => Some(1),
     }
 }

@@ -33,6 +33,9 @@ const MOST_PHONEMES: usize = 400;
 /// More frames than this in one piece come from no voice: four minutes at 22 kHz.
 const MOST_FRAMES: usize = 20_000;
 
+/// Numbers that the network reads at once, each of which attends to all: known alphabets make two of a phoneme.
+const MOST_NUMBERS: usize = 1 << 12;
+
 /// Operations of files whose weights are bytes.
 const OF_BYTES: [&str; 5] =
     ["ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "DequantizeLinear"];
@@ -198,6 +201,14 @@ impl Speaking for Voiced<'_> {
         let (ids, count) = self.vits.alphabet.numbers(phonemes);
         if count == 0 {
             return Ok((Vec::new(), 0));
+        }
+        if ids.len() > MOST_NUMBERS {
+            let message = format!(
+                "the voice makes {} numbers of {} phonemes: at most {MOST_NUMBERS} are read at once",
+                ids.len(),
+                phonemes.chars().count()
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let inference = &self.vits.config.inference;
         let scales = if self.quiet { [0.0; 2] } else { [inference.noise_scale, inference.noise_w] };
