@@ -12,6 +12,9 @@ use small_voice::{ALPHABET, Filter, SmallVoice};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+/// Numbers of one tensor that the target writes.
+const LARGEST: usize = 1 << 18;
+
 static COMPUTE: LazyLock<Arc<Compute>> = LazyLock::new(|| Arc::new(Compute::new(Isa::detect(), 1)));
 
 /// The folder of this process's voice, with its alphabet.
@@ -52,13 +55,12 @@ fn changed(changes: &[u8]) -> SmallVoice {
         if part >= filters {
             let dims = &mut voice.tables[part - filters].1;
             let axis = usize::from(what) % dims.len();
-            // The file has to hold it: more is for the hostile tests, which only say so.
-            dims[axis] = size.min(512);
+            resize(dims, axis, size);
             continue;
         }
         let filter = &mut voice.filters[part];
         match what % 8 {
-            axis @ 0..3 => filter.dims[usize::from(axis)] = size.min(512),
+            axis @ 0..3 => resize(&mut filter.dims, usize::from(axis), size),
             3 => filter.has_bias = low & 1 == 0,
             4 => filter.padded_before = low & 1 == 0,
             5 if low & 1 == 0 => drop(voice.filters.remove(part)),
@@ -80,4 +82,11 @@ fn changed(changes: &[u8]) -> SmallVoice {
         }
     }
     voice
+}
+
+/// Another size along an axis, of which the file has to hold everything: more is for the hostile tests, which only say so.
+fn resize(dims: &mut [usize], axis: usize, size: usize) {
+    dims[axis] = 1;
+    let others: usize = dims.iter().product();
+    dims[axis] = size.min(512).min(LARGEST / others.max(1));
 }
