@@ -114,14 +114,15 @@ fn sampling_gguf(metadata: Metadata<'_>) -> SamplingChoice {
     }
 }
 
-/// llama.cpp's `enum llama_pooling_type`; what is none of them counts as not said.
+/// llama.cpp's `enum llama_pooling_type`.
 fn pooling_gguf(metadata: Metadata<'_>, architecture: &str) -> Option<Pooling> {
     match metadata.unsigned(&format!("{architecture}.pooling_type")).ok().flatten()? {
         1 => Some(Pooling::Mean),
         2 => Some(Pooling::First),
         3 => Some(Pooling::Last),
         4 => Some(Pooling::Rank),
-        _ => None,
+        0 => None,
+        _ => Some(Pooling::Other),
     }
 }
 
@@ -133,17 +134,19 @@ fn pooling_folder(folder: &Path) -> Result<Option<Pooling>> {
     }
     let config: Value = serde_json::from_slice(&read_json(&path)?)
         .map_err(|e| Error::new(ErrorKind::Corrupt, format!("{} is not JSON: {e}", path.display())))?;
-    let modes = [
-        ("pooling_mode_mean_tokens", Pooling::Mean),
-        ("pooling_mode_cls_token", Pooling::First),
-        ("pooling_mode_lasttoken", Pooling::Last),
-    ];
-    let set = modes.iter().filter(|(name, _)| config.get(name).and_then(Value::as_bool) == Some(true));
-    let set: Vec<Pooling> = set.map(|(_, pooling)| *pooling).collect();
+    let modes = config.as_object().into_iter().flatten();
+    let mut set = modes.filter(|(_, value)| value.as_bool() == Some(true)).filter_map(|(name, _)| {
+        Some(match name.strip_prefix("pooling_mode_")? {
+            "mean_tokens" => Pooling::Mean,
+            "cls_token" => Pooling::First,
+            "lasttoken" => Pooling::Last,
+            _ => Pooling::Other,
+        })
+    });
     // Several at once are joined there, which no other format knows.
-    Ok(match set[..] {
-        [one] => Some(one),
-        _ => None,
+    Ok(match (set.next(), set.next()) {
+        (one, None) => one,
+        _ => Some(Pooling::Other),
     })
 }
 

@@ -43,6 +43,8 @@ pub enum Pooling {
     Last,
     /// None: the model judges pairs of texts.
     Rank,
+    /// In a way that is not known here, such as several joined.
+    Other,
 }
 
 /// A checkpoint in numbers.

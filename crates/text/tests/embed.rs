@@ -141,7 +141,18 @@ fn folders_say_how_they_embed() {
     };
     assert_eq!(of(r#"{"pooling_mode_lasttoken": true}"#).unwrap(), Some(Pooling::Last));
     assert_eq!(of(r#"{"pooling_mode_cls_token": true}"#).unwrap(), Some(Pooling::First));
-    assert_eq!(of(r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#).unwrap(), None);
+    for unknown in [
+        r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#,
+        r#"{"pooling_mode_cls_token": false, "pooling_mode_weightedmean_tokens": true}"#,
+    ] {
+        let folder = folder("toy-llama", unknown);
+        let model = TextModel::load(folder.path(), options(Isa::detect())).unwrap();
+        let error = vectors(&model, EmbedRequest::texts(["a"])).unwrap_err();
+        assert!(
+            model.info().pooling == Some(Pooling::Other) && *error.kind() == ErrorKind::Unsupported,
+            "{error}"
+        );
+    }
     assert_eq!(of("[]").unwrap(), None);
     assert_eq!(*of("{").unwrap_err().kind(), ErrorKind::Corrupt);
 }

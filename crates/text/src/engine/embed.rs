@@ -25,13 +25,17 @@ impl Embed for TextModel {
     /// text.
     fn embed(&self, request: EmbedRequest) -> Result<EventStream<EmbedEvent>> {
         request.check()?;
-        let pooling = match self.info.pooling {
-            Some(Pooling::Rank) => {
-                let message = format!("{} judges pairs of texts and embeds none", self.name());
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            }
-            pooling => pooling.unwrap_or(Pooling::Last),
+        let pooling = self.info.pooling.unwrap_or(Pooling::Last);
+        let unsupported = match pooling {
+            Pooling::Rank => Some("judges pairs of texts and embeds none"),
+            Pooling::Other => Some(
+                "makes a vector of a text in a way that is not known here: mean, first and last token are",
+            ),
+            Pooling::Mean | Pooling::First | Pooling::Last => None,
         };
+        if let Some(why) = unsupported {
+            return Err(Error::new(ErrorKind::Unsupported, format!("{} {why}", self.name())));
+        }
         let whole = self.info.hidden;
         let dimensions = request.dimensions.unwrap_or(whole);
         if dimensions > whole {
@@ -319,7 +323,7 @@ impl Lane {
         match pooling {
             Pooling::Mean => Logits::All,
             Pooling::First if self.done == 0 => Logits::All,
-            Pooling::Last | Pooling::Rank if self.done + share == self.tokens.len() => Logits::Last,
+            Pooling::Last if self.done + share == self.tokens.len() => Logits::Last,
             _ => Logits::None,
         }
     }
