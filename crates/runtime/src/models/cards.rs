@@ -104,7 +104,7 @@ impl Facts {
             parameters: info.parameters,
             quantisation: info.formats.first().map(|share| share.format.name().to_owned()),
             chat: info.chat_template.is_some(),
-            embed: info.pooling.is_some_and(|pooling| pooling != Pooling::Rank),
+            embed: info.pooling.is_some_and(|how| !matches!(how, Pooling::Rank | Pooling::Other)),
             context: info.context,
         }
     }
